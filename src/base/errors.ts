@@ -1,0 +1,108 @@
+/**
+ * The errors that Sluice shows to people, and what each means to a program.
+ *
+ * Every failure that a caller can tell apart has a code of its own in the table below, with the HTTP status that a
+ * route answers and the exit code that the command line ends with (0 ok, 1 failed, 2 usage, 3 partly, 4 not found,
+ * 5 refused by a policy, 130 interrupted). Texts are for people: lower case, no full stop; nothing matches on them.
+ */
+const table = {
+  ERR_INTERNAL: { status: 500, exit: 1 },
+  ERR_USAGE: { status: 400, exit: 2 },
+  ERR_CONFIG: { status: 500, exit: 2 },
+  ERR_NOT_FOUND: { status: 404, exit: 4 },
+  ERR_CONFLICT: { status: 409, exit: 1 },
+  ERR_REFUSED: { status: 403, exit: 5 },
+  ERR_UNAUTHORIZED: { status: 401, exit: 1 },
+  ERR_INTERRUPTED: { status: 503, exit: 130 },
+  ERR_PARTLY: { status: 207, exit: 3 },
+  ERR_NO_SERVER: { status: 503, exit: 1 },
+  ERR_PORT_TAKEN: { status: 503, exit: 1 },
+  ERR_DATA_LOCKED: { status: 503, exit: 1 },
+  /** A file of Debian's formats that breaks its format. */
+  ERR_FORMAT: { status: 502, exit: 1 },
+  /** Something is larger than the limit for its kind. */
+  ERR_TOO_LARGE: { status: 413, exit: 1 },
+  ERR_BLOB_MISSING: { status: 404, exit: 4 },
+  ERR_STORE: { status: 500, exit: 1 },
+  ERR_DISK_FULL: { status: 507, exit: 1 },
+  ERR_DIGEST_MISMATCH: { status: 502, exit: 1 },
+  ERR_SIZE_MISMATCH: { status: 502, exit: 1 },
+  ERR_UPSTREAM_UNREACHABLE: { status: 502, exit: 1 },
+  ERR_UPSTREAM_TIMEOUT: { status: 504, exit: 1 },
+  ERR_UPSTREAM_STATUS: { status: 502, exit: 1 },
+  ERR_UPSTREAM_REDIRECT: { status: 502, exit: 1 },
+  ERR_UPSTREAM_REFUSED: { status: 403, exit: 5 },
+  ERR_SIGNATURE_MISSING: { status: 502, exit: 1 },
+  ERR_SIGNATURE_BAD: { status: 502, exit: 1 },
+  ERR_KEY_UNKNOWN: { status: 502, exit: 1 },
+  ERR_KEY_EXPIRED: { status: 502, exit: 1 },
+  ERR_KEY_REVOKED: { status: 502, exit: 1 },
+  ERR_KEY_WEAK: { status: 502, exit: 1 },
+  ERR_KEYRING: { status: 400, exit: 1 },
+  ERR_RELEASE_EXPIRED: { status: 502, exit: 1 },
+  ERR_RELEASE_REPLAYED: { status: 502, exit: 1 },
+  ERR_RELEASE_FUTURE: { status: 502, exit: 1 },
+  ERR_RELEASE_WRONG_SUITE: { status: 502, exit: 1 },
+} as const satisfies Record<string, { status: number; exit: number }>
+
+export type ErrorCode = keyof typeof table
+
+export interface ErrorParts {
+  /** What went wrong, with the name of the thing: lower case, no full stop. */
+  readonly message: string
+  /** The next step: a command, or what to look at. */
+  readonly hint?: string | undefined
+  readonly cause?: unknown
+  readonly details?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** The one error type of Sluice; foreign errors are translated into it at the edge where they arise. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+  readonly details: Readonly<Record<string, unknown>> | undefined
+
+  constructor(code: ErrorCode, parts: ErrorParts) {
+    super(parts.message, parts.cause === undefined ? undefined : { cause: parts.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.hint = parts.hint
+    this.details = parts.details
+  }
+}
+
+/** Whether `error` is an `AppError`, of the given code if one is named. */
+export function isAppError(error: unknown, code?: ErrorCode): error is AppError {
+  return error instanceof AppError && (code === undefined || error.code === code)
+}
+
+/** The HTTP status that a route answers for an error of this code. */
+export function httpStatus(code: ErrorCode): number {
+  return table[code].status
+}
+
+/** The exit code that the command line ends with for an error of this code. */
+export function exitCode(code: ErrorCode): number {
+  return table[code].exit
+}
+
+/** Whether `text` is a code of the table: for errors that come back over HTTP as JSON. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(table, text)
+}
+
+/** Any thrown value as an `AppError`: its own, an abort as `ERR_INTERRUPTED`, all else as `ERR_INTERNAL`. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new AppError('ERR_INTERRUPTED', { message: 'interrupted', cause: error })
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return new AppError('ERR_INTERNAL', { message, cause: error })
+}
+
+/** The code of a Node system error (`ENOENT`, `EADDRINUSE`), if it is one. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
