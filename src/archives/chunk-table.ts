@@ -1,0 +1,166 @@
+/**
+ * What is known of chunks: owns the tables `chunk`, `chunk_source` and `raw_chunk`.
+ *
+ * `chunk` finds a chunk by the digest of its text, so that nothing is compressed twice. `chunk_source` says in which
+ * chunks a source package has stanzas (derived: it can be rebuilt from the chunks). `raw_chunk` finds it by the
+ * upstream stanzas that it was made of, so that a refresh works only on what changed.
+ */
+import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
+import { putRows } from '../store/blobs.ts'
+import { type Db, type Migration, sql } from '../store/database.ts'
+import type { Chunk } from './index-tree.ts'
+
+export const chunkMigrations: readonly Migration[] = [
+  {
+    name: 'archives-chunks-1',
+    statements: [
+      `CREATE TABLE chunk (
+        id INTEGER PRIMARY KEY, plain BLOB NOT NULL UNIQUE, member BLOB NOT NULL,
+        plain_size INTEGER NOT NULL, member_size INTEGER NOT NULL,
+        lines INTEGER NOT NULL, stanzas INTEGER NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL
+      )`,
+      `CREATE TABLE chunk_source (
+        source TEXT NOT NULL, chunk_id INTEGER NOT NULL, PRIMARY KEY (source, chunk_id)
+      ) WITHOUT ROWID`,
+      `CREATE TABLE raw_chunk (raw BLOB PRIMARY KEY, chunk_id INTEGER NOT NULL) WITHOUT ROWID`,
+    ],
+  },
+]
+
+type ChunkRow = {
+  id: number
+  plain: Buffer
+  member: Buffer
+  plain_size: number
+  member_size: number
+  lines: number
+  stanzas: number
+  first: string
+  last: string
+}
+type ChunkTables = {
+  chunk: ChunkRow
+  chunk_source: { source: string; chunk_id: number }
+  raw_chunk: { raw: Buffer; chunk_id: number }
+}
+
+/** A chunk that was just made. */
+export interface NewChunk {
+  readonly chunk: Chunk
+  /** Its gzip member; absent when the store has the chunk already. */
+  readonly member?: Buffer | undefined
+  /** Names of the source packages that have stanzas in it. */
+  readonly sources: readonly string[]
+  /** Digest of the upstream stanzas that it was made of, if it was. */
+  readonly raw?: Sha256 | undefined
+}
+
+const columns = [
+  'plain',
+  'member',
+  'plain_size',
+  'member_size',
+  'lines',
+  'stanzas',
+  'first',
+  'last',
+] as const
+
+/** Adds chunks with their members; within the caller's transaction. */
+export async function addChunks(db: Db, chunks: readonly NewChunk[]): Promise<void> {
+  await putRows(
+    db,
+    chunks.flatMap(({ member }) => (member === undefined ? [] : [member])),
+  )
+  const tables = db.withTables<ChunkTables>()
+  for (const { chunk, sources, raw } of chunks) {
+    await tables
+      .insertInto('chunk')
+      .values({
+        plain: sha256Bytes(chunk.plain),
+        member: sha256Bytes(chunk.member),
+        plain_size: chunk.plainSize,
+        member_size: chunk.memberSize,
+        lines: chunk.lines,
+        stanzas: chunk.stanzas,
+        first: chunk.first,
+        last: chunk.last,
+      } as ChunkRow)
+      .onConflict((on) => on.column('plain').doNothing())
+      .execute()
+    const { id } = await tables
+      .selectFrom('chunk')
+      .select('id')
+      .where('plain', '=', sha256Bytes(chunk.plain))
+      .executeTakeFirstOrThrow()
+    await sql`INSERT OR IGNORE INTO chunk_source (source, chunk_id)
+      SELECT value, ${id} FROM json_each(${JSON.stringify(sources)})`.execute(db)
+    if (raw !== undefined) {
+      await sql`INSERT OR REPLACE INTO raw_chunk (raw, chunk_id) VALUES (${sha256Bytes(raw)}, ${id})`.execute(
+        db,
+      )
+    }
+  }
+}
+
+/** The chunks whose text has one of these digests. */
+export async function findChunksByPlain(
+  db: Db,
+  digests: readonly Sha256[],
+): Promise<Map<Sha256, Chunk>> {
+  const found = new Map<Sha256, Chunk>()
+  for (let at = 0; at < digests.length; at += 1000) {
+    const rows = await db
+      .withTables<ChunkTables>()
+      .selectFrom('chunk')
+      .select(columns)
+      .where('plain', 'in', digests.slice(at, at + 1000).map(sha256Bytes))
+      .execute()
+    for (const row of rows) found.set(sha256FromBytes(row.plain), toChunk(row))
+  }
+  return found
+}
+
+/** The chunks that were made of upstream stanzas with these digests. */
+export async function findChunksByRaw(
+  db: Db,
+  digests: readonly Sha256[],
+): Promise<Map<Sha256, Chunk>> {
+  const found = new Map<Sha256, Chunk>()
+  for (let at = 0; at < digests.length; at += 1000) {
+    const rows = await db
+      .withTables<ChunkTables>()
+      .selectFrom('raw_chunk')
+      .innerJoin('chunk', 'chunk.id', 'raw_chunk.chunk_id')
+      .select(['raw_chunk.raw', ...columns])
+      .where('raw_chunk.raw', 'in', digests.slice(at, at + 1000).map(sha256Bytes))
+      .execute()
+    for (const row of rows) found.set(sha256FromBytes(row.raw), toChunk(row))
+  }
+  return found
+}
+
+/** Digests of the texts of all chunks, of any age, in which this source package has stanzas. */
+export async function chunksOfSource(db: Db, source: string): Promise<Set<Sha256>> {
+  const rows = await db
+    .withTables<ChunkTables>()
+    .selectFrom('chunk_source')
+    .innerJoin('chunk', 'chunk.id', 'chunk_source.chunk_id')
+    .select('chunk.plain')
+    .where('chunk_source.source', '=', source)
+    .execute()
+  return new Set(rows.map((row) => sha256FromBytes(row.plain)))
+}
+
+function toChunk(row: Omit<ChunkRow, 'id'>): Chunk {
+  return {
+    plain: sha256FromBytes(row.plain),
+    member: sha256FromBytes(row.member),
+    plainSize: row.plain_size,
+    memberSize: row.member_size,
+    lines: row.lines,
+    stanzas: row.stanzas,
+    first: row.first,
+    last: row.last,
+  }
+}

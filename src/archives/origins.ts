@@ -1,0 +1,84 @@
+/**
+ * Where bytes come from: owns the table `origin`, primary data that is written with every suite state.
+ *
+ * digest, size -> archive and the file's path below the archive's URL. One row for each archive that names the digest;
+ * the path that an archive named last counts.
+ */
+import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
+import { type Db, type Migration, sql } from '../store/database.ts'
+
+export const originMigrations: readonly Migration[] = [
+  {
+    name: 'archives-origins-1',
+    statements: [
+      `CREATE TABLE origin (
+        sha256 BLOB NOT NULL, archive_id INTEGER NOT NULL, size INTEGER NOT NULL, path TEXT NOT NULL,
+        PRIMARY KEY (sha256, archive_id)
+      ) WITHOUT ROWID`,
+      'CREATE INDEX origin_path ON origin (archive_id, path)',
+    ],
+  },
+]
+
+type OriginTables = {
+  origin: { sha256: Buffer; archive_id: number; size: number; path: string }
+}
+
+/** A file that an archive has, as its index names it. */
+export interface Origin {
+  readonly sha256: Sha256
+  readonly archiveId: number
+  readonly size: number
+  /** Below the archive's URL, not percent-encoded: `pool/main/h/hello/hello_2.10-3_amd64.deb`. */
+  readonly path: string
+}
+
+/** Adds origins of one archive; within the caller's transaction. */
+export async function addOrigins(
+  db: Db,
+  archiveId: number,
+  origins: readonly Omit<Origin, 'archiveId'>[],
+): Promise<void> {
+  const json = JSON.stringify(origins.map((one) => [one.sha256, one.size, one.path]))
+  await sql`INSERT INTO origin (sha256, archive_id, size, path)
+    SELECT unhex(value ->> 0), ${archiveId}, value ->> 1, value ->> 2 FROM json_each(${json}) WHERE true
+    ON CONFLICT (sha256, archive_id) DO UPDATE SET path = excluded.path WHERE path <> excluded.path`.execute(
+    db,
+  )
+}
+
+/** All archives that named this digest. */
+export async function originsOf(db: Db, sha256: Sha256): Promise<Origin[]> {
+  const rows = await db
+    .withTables<OriginTables>()
+    .selectFrom('origin')
+    .selectAll()
+    .where('sha256', '=', sha256Bytes(sha256))
+    .execute()
+  return rows.map(toOrigin)
+}
+
+/** What stands at this path of an archive, as its indexes said last. */
+export async function originAt(
+  db: Db,
+  archiveId: number,
+  path: string,
+): Promise<Origin | undefined> {
+  const row = await db
+    .withTables<OriginTables>()
+    .selectFrom('origin')
+    .selectAll()
+    .where('archive_id', '=', archiveId)
+    .where('path', '=', path)
+    .executeTakeFirst()
+  return row === undefined ? undefined : toOrigin(row)
+}
+
+function toOrigin(row: OriginTables['origin']): Origin {
+  return {
+    sha256: sha256FromBytes(row.sha256),
+    archiveId: row.archive_id,
+    size: row.size,
+    path: row.path,
+  }
+}

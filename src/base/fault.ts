@@ -1,0 +1,28 @@
+/**
+ * Crash points: named places between the steps of work that must survive a power cut.
+ *
+ * `SLUICE_FAULT=trace:FILE` appends the name of each point passed to FILE; `SLUICE_FAULT=kill:N` ends the process by
+ * SIGKILL at the N-th point passed. Without the variable a point costs one comparison. Crash tests walk all points.
+ */
+import { appendFileSync } from 'node:fs'
+
+type Plan = { kind: 'trace'; file: string } | { kind: 'kill'; left: number } | undefined
+
+function parsePlan(text: string | undefined): Plan {
+  if (text?.startsWith('trace:')) return { kind: 'trace', file: text.slice('trace:'.length) }
+  if (text?.startsWith('kill:')) return { kind: 'kill', left: Number(text.slice('kill:'.length)) }
+  return undefined
+}
+
+const plan = parsePlan(process.env.SLUICE_FAULT)
+
+/** A place where a crash must do no harm; `name` says between which steps it lies. */
+export function crashPoint(name: string): void {
+  if (plan === undefined) return
+  if (plan.kind === 'trace') {
+    appendFileSync(plan.file, `${name}\n`)
+    return
+  }
+  plan.left -= 1
+  if (plan.left <= 0) process.kill(process.pid, 'SIGKILL')
+}

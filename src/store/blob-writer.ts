@@ -1,0 +1,147 @@
+/**
+ * How a file becomes a blob: temp file -> compared -> durable -> linked to its name -> row (the order that blobs.ts
+ * promises). Each step is a crash point.
+ */
+import { constants } from 'node:fs'
+import { chmod, link, mkdir, open, rm, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, systemCode } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
+import { type Sha256, sha256Stream } from '../base/sha256.ts'
+import type { Db } from './database.ts'
+import type { RowBatch } from './row-batch.ts'
+
+/** A file on its way into the store. */
+export interface BlobWriter {
+  /** The temp file, which others may read while it grows. */
+  readonly path: string
+  /** Bytes written so far. */
+  readonly written: number
+  write(chunk: Buffer): Promise<void>
+  /** Compares length and digest (`ERR_SIZE_MISMATCH`, `ERR_DIGEST_MISMATCH`: nothing is kept), then makes it durable. */
+  commit(expected: BlobExpectation): Promise<void>
+  /** Removes the temp file; harmless after `commit`. */
+  abort(): Promise<void>
+}
+
+export interface BlobExpectation {
+  readonly sha256: Sha256
+  readonly size: number
+  /** Epoch seconds: becomes the file's mtime, which is served as Last-Modified. */
+  readonly modifiedAt?: number | undefined
+}
+
+/** Where a store keeps its things. */
+export interface BlobPlace {
+  readonly db: Db
+  readonly blobs: string
+  readonly tmp: string
+  readonly rows: RowBatch
+}
+
+/** Starts a temp file at `path`, which must not exist. */
+export async function createWriter(place: BlobPlace, path: string): Promise<BlobWriter> {
+  const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600)
+  const hash = sha256Stream()
+  let written = 0
+  let isOpen = true
+  const abort = async (): Promise<void> => {
+    if (isOpen) await handle.close()
+    isOpen = false
+    await rm(path, { force: true })
+  }
+  return {
+    path,
+    get written() {
+      return written
+    },
+    write: async (chunk) => {
+      hash.update(chunk)
+      let at = 0
+      while (at < chunk.length) {
+        const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, written + at)
+        at += bytesWritten
+      }
+      written += chunk.length
+      crashPoint('blob: bytes written')
+    },
+    commit: async (expected) => {
+      try {
+        compare(expected, written, hash.digest())
+        await handle.datasync()
+        isOpen = false
+        await handle.close()
+        await linkInPlace(place, path, expected)
+      } catch (error) {
+        throw toStoreError(error, expected.sha256)
+      } finally {
+        await abort()
+      }
+    },
+    abort,
+  }
+}
+
+function compare(expected: BlobExpectation, size: number, sha256: Sha256): void {
+  if (size !== expected.size) {
+    throw new AppError('ERR_SIZE_MISMATCH', {
+      message: `got ${size} bytes where ${expected.size} were promised`,
+      details: { expected: expected.size, found: size },
+    })
+  }
+  if (sha256 !== expected.sha256) {
+    throw new AppError('ERR_DIGEST_MISMATCH', {
+      message: `the bytes have the digest ${sha256}, promised was ${expected.sha256}`,
+      details: { expected: expected.sha256, found: sha256 },
+    })
+  }
+}
+
+async function linkInPlace(
+  place: BlobPlace,
+  tmp: string,
+  expected: BlobExpectation,
+): Promise<void> {
+  const dir = join(place.blobs, expected.sha256.slice(0, 2))
+  const path = join(dir, expected.sha256.slice(2))
+  crashPoint('blob: synced, not linked')
+  if (expected.modifiedAt !== undefined) await utimes(tmp, expected.modifiedAt, expected.modifiedAt)
+  await chmod(tmp, 0o444)
+  if ((await mkdir(dir, { recursive: true })) !== undefined) await syncDirectory(place.blobs)
+  try {
+    await link(tmp, path)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+    // A file of the same name is whole, unless the disk lost its end: then the new one takes its place.
+    if ((await stat(path)).size !== expected.size) {
+      await rm(path)
+      await link(tmp, path)
+    }
+  }
+  crashPoint('blob: linked, directory not synced')
+  await syncDirectory(dir)
+  crashPoint('blob: durable, no row')
+  await place.rows.add({ sha256: expected.sha256, size: expected.size })
+  crashPoint('blob: row written')
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function toStoreError(error: unknown, sha256: Sha256): AppError {
+  if (error instanceof AppError) return error
+  if (systemCode(error) === 'ENOSPC') {
+    return new AppError('ERR_DISK_FULL', {
+      message: 'the disk of the data directory is full',
+      hint: 'make room, or move the data directory',
+      cause: error,
+    })
+  }
+  return new AppError('ERR_STORE', { message: `blob ${sha256} could not be stored`, cause: error })
+}

@@ -1,0 +1,225 @@
+/**
+ * Blobs: bytes named by their SHA-256. Owns the table `blob`, the folders `blobs/` and `tmp/` of the data directory.
+ *
+ * Small ones (chunks, lists, Release files, states) are rows with their bytes, so that a publication is one
+ * transaction; large ones are files `blobs/<2 hex>/<62 hex>`, mode 0444. The order of a file's write:
+ *   temp file on the same file system, hashed while written -> length and digest compared -> fdatasync -> link to its
+ *   name -> fsync of the directory -> row -> temp file removed.
+ * So a row exists only after its file is complete (invariant 1), and a file under its name is always whole.
+ */
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, systemCode } from '../base/errors.ts'
+import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes, sha256Of } from '../base/sha256.ts'
+import { type BlobPlace, type BlobWriter, createWriter } from './blob-writer.ts'
+import { type Db, type Migration, sql } from './database.ts'
+import { createRowBatch } from './row-batch.ts'
+
+export const blobMigrations: readonly Migration[] = [
+  {
+    name: 'store-1',
+    statements: [
+      `CREATE TABLE blob (
+        sha256 BLOB PRIMARY KEY, size INTEGER NOT NULL, data BLOB, made_at INTEGER NOT NULL
+      ) WITHOUT ROWID`,
+    ],
+  },
+]
+
+type BlobTables = {
+  blob: { sha256: Buffer; size: number; data: Buffer | null; made_at: number }
+}
+
+/** A blob's file, open for reading: the caller closes `handle`. */
+export interface OpenBlob {
+  readonly handle: FileHandle
+  readonly size: number
+  /** Epoch seconds. */
+  readonly modifiedAt: number
+}
+
+export interface BlobStore {
+  /** Starts a file of unknown content. */
+  create(): Promise<BlobWriter>
+  /** Whether the blob is here, as row or file. */
+  has(sha256: Sha256): Promise<boolean>
+  /** All bytes of a blob, at most `maxBytes` (`ERR_TOO_LARGE`); `ERR_BLOB_MISSING` if it is not here. */
+  read(sha256: Sha256, maxBytes?: number): Promise<Buffer>
+  /** The file of a blob that is kept as one; undefined where there is none. No database is asked. */
+  openFile(sha256: Sha256): Promise<OpenBlob | undefined>
+  /** Where the file of this blob is, if it is kept as a file. */
+  filePath(sha256: Sha256): string
+  /** Which of these blobs are here. */
+  present(digests: readonly Sha256[]): Promise<Set<Sha256>>
+  /** Forgets a blob whose file is damaged or gone, so that it is fetched again. */
+  forget(sha256: Sha256): Promise<void>
+}
+
+/** The blobs below `dir`, after sweeping what a crash left: temp files, rows without file, files without row. */
+export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
+  const place: BlobPlace = {
+    db,
+    blobs: join(dir, 'blobs'),
+    tmp: join(dir, 'tmp'),
+    rows: createRowBatch(db),
+  }
+  await mkdir(place.blobs, { recursive: true })
+  await rm(place.tmp, { recursive: true, force: true })
+  await mkdir(place.tmp, { recursive: true })
+  await sweep(place)
+  let serial = 0
+  const filePath = (sha256: Sha256): string =>
+    join(place.blobs, sha256.slice(0, 2), sha256.slice(2))
+  return {
+    create: () => createWriter(place, join(place.tmp, `${process.pid}-${serial++}`)),
+    has: async (sha256) => (await present(db, [sha256])).size === 1,
+    present: (digests) => present(db, digests),
+    read: (sha256, maxBytes = 64 * 1024 * 1024) => readBlob(db, filePath(sha256), sha256, maxBytes),
+    openFile: (sha256) => openFile(filePath(sha256)),
+    filePath,
+    forget: async (sha256) => {
+      await db
+        .withTables<BlobTables>()
+        .deleteFrom('blob')
+        .where('sha256', '=', sha256Bytes(sha256))
+        .execute()
+      await rm(filePath(sha256), { force: true })
+    },
+  }
+}
+
+/** Adds small blobs as rows, within the caller's transaction; those that are here already stay. */
+export async function putRows(db: Db, blobs: readonly Buffer[]): Promise<Sha256[]> {
+  const rows = blobs.map((data) => ({ digest: sha256Of(data), data }))
+  for (let at = 0; at < rows.length; at += 100) {
+    const values = rows.slice(at, at + 100).map(({ digest, data }) => ({
+      sha256: sha256Bytes(digest),
+      size: data.length,
+      data,
+      made_at: Date.now(),
+    }))
+    await db
+      .withTables<BlobTables>()
+      .insertInto('blob')
+      .values(values)
+      .onConflict((on) => on.column('sha256').doNothing())
+      .execute()
+  }
+  return rows.map((row) => row.digest)
+}
+
+/** The bytes of blobs kept as rows, in the order asked for; `ERR_BLOB_MISSING` if one is not here. */
+export async function readRows(db: Db, digests: readonly Sha256[]): Promise<Buffer[]> {
+  const rows = await db
+    .withTables<BlobTables>()
+    .selectFrom('blob')
+    .select(['sha256', 'data'])
+    .where('sha256', 'in', digests.map(sha256Bytes))
+    .execute()
+  const found = new Map(rows.map((row) => [sha256FromBytes(row.sha256), row.data]))
+  return digests.map((digest) => {
+    const data = found.get(digest)
+    if (data === undefined || data === null) throw missing(digest)
+    return data
+  })
+}
+
+/** Bytes and counts of the store's blobs: rows and files. */
+export async function blobTotals(
+  db: Db,
+): Promise<{ rows: number; rowBytes: number; files: number; fileBytes: number }> {
+  const one = await db
+    .withTables<BlobTables>()
+    .selectFrom('blob')
+    .select([
+      sql<number>`count(data)`.as('rows'),
+      sql<number>`coalesce(sum(CASE WHEN data IS NULL THEN 0 ELSE size END), 0)`.as('rowBytes'),
+      sql<number>`count(*) - count(data)`.as('files'),
+      sql<number>`coalesce(sum(CASE WHEN data IS NULL THEN size ELSE 0 END), 0)`.as('fileBytes'),
+    ])
+    .executeTakeFirstOrThrow()
+  return one
+}
+
+async function present(db: Db, digests: readonly Sha256[]): Promise<Set<Sha256>> {
+  const found = new Set<Sha256>()
+  for (let at = 0; at < digests.length; at += 1000) {
+    const rows = await db
+      .withTables<BlobTables>()
+      .selectFrom('blob')
+      .select('sha256')
+      .where('sha256', 'in', digests.slice(at, at + 1000).map(sha256Bytes))
+      .execute()
+    for (const row of rows) found.add(sha256FromBytes(row.sha256))
+  }
+  return found
+}
+
+async function readBlob(db: Db, path: string, sha256: Sha256, maxBytes: number): Promise<Buffer> {
+  const row = await db
+    .withTables<BlobTables>()
+    .selectFrom('blob')
+    .select(['size', 'data'])
+    .where('sha256', '=', sha256Bytes(sha256))
+    .executeTakeFirst()
+  if (row === undefined) throw missing(sha256)
+  if (row.size > maxBytes) {
+    throw new AppError('ERR_TOO_LARGE', {
+      message: `blob ${sha256} is larger than ${maxBytes} bytes`,
+    })
+  }
+  if (row.data !== null) return row.data
+  const file = await openFile(path)
+  if (file === undefined) throw missing(sha256)
+  try {
+    return await file.handle.readFile()
+  } finally {
+    await file.handle.close()
+  }
+}
+
+async function openFile(path: string): Promise<OpenBlob | undefined> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'r')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+  const { size, mtimeMs } = await handle.stat()
+  return { handle, size, modifiedAt: Math.floor(mtimeMs / 1000) }
+}
+
+/** Brings rows and files together: a file under its name is whole (see above), so that it only lacks its row. */
+async function sweep(place: BlobPlace): Promise<void> {
+  const rows = await place.db
+    .withTables<BlobTables>()
+    .selectFrom('blob')
+    .select(['sha256', 'size'])
+    .where('data', 'is', null)
+    .execute()
+  const known = new Map(rows.map((row) => [sha256FromBytes(row.sha256), row.size]))
+  for (const prefix of await readdir(place.blobs)) {
+    for (const rest of await readdir(join(place.blobs, prefix))) {
+      const sha256 = parseSha256(prefix + rest)
+      if (sha256 === undefined) continue
+      if (known.delete(sha256)) continue
+      const { size } = await stat(join(place.blobs, prefix, rest))
+      await place.rows.add({ sha256, size })
+    }
+  }
+  for (const lost of known.keys()) {
+    await place.db
+      .withTables<BlobTables>()
+      .deleteFrom('blob')
+      .where('sha256', '=', sha256Bytes(lost))
+      .execute()
+  }
+}
+
+function missing(sha256: Sha256): AppError {
+  return new AppError('ERR_BLOB_MISSING', {
+    message: `blob ${sha256} is not in the store`,
+    hint: 'sluice verify lists what is missing',
+  })
+}

@@ -1,0 +1,82 @@
+/**
+ * The database: one SQLite file in WAL mode, reached through kysely by the files that own its tables.
+ *
+ * A table has one owner, whose migration makes it; only that file holds SQL for it. `synchronous=FULL`: a transaction
+ * that has returned survives a power cut. A transaction awaits nothing but the database: while one is open, everybody
+ * else waits, so no file and no network inside it. Functions take a `Db`, which may be a transaction's.
+ */
+import Database from 'better-sqlite3'
+import { Kysely, SqliteDialect, sql } from 'kysely'
+import { AppError } from '../base/errors.ts'
+
+// biome-ignore lint/complexity/noBannedTypes: no table is known here, each owner adds its own by withTables
+type NoTables = {}
+
+/** A handle on the database without tables: owners see theirs by `db.withTables<Mine>()`. */
+export type Db = Kysely<NoTables>
+
+/** What makes an owner's tables: run once each, in the order given to `openDatabase`. */
+export interface Migration {
+  /** For ever the same: `archives-1`. */
+  readonly name: string
+  /** SQL statements, one a string. */
+  readonly statements: readonly string[]
+}
+
+/** The database at `path`, made or brought up to date by the migrations; the caller ends it with `closeDatabase`. */
+export async function openDatabase(path: string, migrations: readonly Migration[]): Promise<Db> {
+  const file = new Database(path)
+  file.pragma('journal_mode = WAL')
+  file.pragma('synchronous = FULL')
+  file.pragma('foreign_keys = ON')
+  file.pragma('busy_timeout = 5000')
+  file.pragma('cache_size = -32768')
+  file.pragma('journal_size_limit = 67108864')
+  const db: Db = new Kysely<NoTables>({ dialect: new SqliteDialect({ database: file }) })
+  await migrate(db, migrations)
+  return db
+}
+
+/** Ends the database's file; no query may follow. */
+export async function closeDatabase(db: Db): Promise<void> {
+  await db.destroy()
+}
+
+/** Runs `work` in one transaction: all of it happens, or nothing; the power may go at any time. */
+export function inTransaction<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
+  return db.transaction().execute((trx) => work(trx))
+}
+
+export { sql }
+
+type MigrationTable = { migration: { name: string; applied_at: number } }
+
+async function migrate(db: Db, migrations: readonly Migration[]): Promise<void> {
+  await sql`CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL)`.execute(
+    db,
+  )
+  const rows = await db
+    .withTables<MigrationTable>()
+    .selectFrom('migration')
+    .select('name')
+    .execute()
+  const applied = new Set(rows.map((row) => row.name))
+  const known = new Set(migrations.map((migration) => migration.name))
+  const newer = [...applied].filter((name) => !known.has(name))
+  if (newer.length > 0) {
+    throw new AppError('ERR_STORE', {
+      message: `the data directory was written by a newer Sluice (${newer.join(', ')})`,
+      hint: 'start the newer version, or restore a backup made by this one',
+    })
+  }
+  for (const migration of migrations.filter((one) => !applied.has(one.name))) {
+    await inTransaction(db, async (trx) => {
+      for (const statement of migration.statements) await sql.raw(statement).execute(trx)
+      await trx
+        .withTables<MigrationTable>()
+        .insertInto('migration')
+        .values({ name: migration.name, applied_at: Date.now() })
+        .execute()
+    })
+  }
+}
