@@ -1,0 +1,291 @@
+/**
+ * A plain mirror for tests: real HTTP on a free port of 127.0.0.1, serving a directory with Last-Modified (from the
+ * file's mtime), If-Modified-Since, Range, If-Range and HEAD, and writing down what it was asked and what it sent.
+ * Faults are told per path (decoded, exact or RegExp). Those that replace the answer (`status`, `hang`, `html`,
+ * `redirect`, `close`): the one told last wins. Those that change the body add up, so a file can be slow and broken.
+ * A request with an absolute URI (as to a proxy) is answered by its path; `target` keeps what was on the wire.
+ */
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { join, normalize } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export type Fault =
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      readonly body?: string
+      readonly headers?: Readonly<Record<string, string>>
+    }
+  /** Takes the request and never answers. */
+  | { readonly kind: 'hang' }
+  /** 200 with the login page of a captive portal. */
+  | { readonly kind: 'html' }
+  /** `to` may be relative; `status` is 302 unless told. */
+  | { readonly kind: 'redirect'; readonly to: string; readonly status?: number }
+  /** Ends the connection without an answer. */
+  | { readonly kind: 'close' }
+  /** The right Content-Length, this many bytes of the body, then the connection is gone. */
+  | { readonly kind: 'truncate'; readonly bytes: number }
+  /** As `truncate`, but the connection stays open and silent. */
+  | { readonly kind: 'stall'; readonly bytes: number }
+  /** One bit of the byte at this offset of the file is wrong, in whichever range it is sent. */
+  | { readonly kind: 'flip'; readonly offset: number }
+  /** Content-Length and body are this much longer (or shorter, if negative) than the file; 1 unless told. */
+  | { readonly kind: 'wrong-size'; readonly by?: number }
+  /** A byte at a time. */
+  | { readonly kind: 'trickle'; readonly bytesPerSecond: number }
+  /** A steady limit on each response. */
+  | { readonly kind: 'rate'; readonly bytesPerSecond: number }
+  /** Ignores Range: answers 200 with the whole file. */
+  | { readonly kind: 'no-range' }
+  /** Chunked: no Content-Length. */
+  | { readonly kind: 'chunked' }
+  /** More headers, on any answer that sends the file. */
+  | { readonly kind: 'headers'; readonly headers: Readonly<Record<string, string>> }
+
+export interface TestRequest {
+  readonly method: string
+  /** Decoded, without query. */
+  readonly path: string
+  /** The request target as it came. */
+  readonly target: string
+  readonly headers: IncomingMessage['headers']
+  /** 0 until an answer began. */
+  status: number
+  /** Bytes of the body handed to the socket so far. */
+  bytes: number
+}
+
+export interface TestUpstream {
+  /** `http://127.0.0.1:<port>`, no slash at the end. */
+  readonly url: string
+  readonly requests: readonly TestRequest[]
+  /** From now on, for the first `times` requests of that path (for ever, unless told). */
+  fault(path: string | RegExp, fault: Fault, options?: { readonly times?: number }): void
+  clearFaults(): void
+  /** Requests of that path (of all paths, if none is named), and body bytes sent for them. */
+  count(path?: string | RegExp): number
+  bytes(path?: string | RegExp): number
+  /** Forgets the requests so far. */
+  clearRequests(): void
+  /** Breaks all connections and stops listening. */
+  close(): Promise<void>
+}
+
+interface Rule {
+  readonly path: string | RegExp
+  readonly fault: Fault
+  left: number
+}
+
+interface Reply {
+  readonly file: string
+  readonly size: number
+  readonly faults: readonly Fault[]
+  readonly entry: TestRequest
+}
+
+/** Serves the files under `root`, which may change at any time. */
+export async function startUpstream(root: string): Promise<TestUpstream> {
+  const requests: TestRequest[] = []
+  const rules: Rule[] = []
+  const stopped = new AbortController()
+  const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
+    const entry = record(req)
+    requests.push(entry)
+    const faults = takeFaults(rules, entry.path)
+    answer(root, req, res, { entry, faults, stopped: stopped.signal }).catch(() => res.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const ofPath = (path?: string | RegExp) =>
+    requests.filter((entry) => path === undefined || matches(path, entry.path))
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    requests,
+    fault(path, fault, options = {}) {
+      rules.push({ path, fault, left: options.times ?? Number.POSITIVE_INFINITY })
+    },
+    clearFaults: () => void rules.splice(0),
+    count: (path) => ofPath(path).length,
+    bytes: (path) => ofPath(path).reduce((sum, entry) => sum + entry.bytes, 0),
+    clearRequests: () => void requests.splice(0),
+    async close() {
+      stopped.abort()
+      server.closeAllConnections()
+      if (!server.listening) return
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function record(req: IncomingMessage): TestRequest {
+  const target = req.url ?? '/'
+  const path = decodeURIComponent(new URL(target, 'http://upstream.example').pathname)
+  return { method: req.method ?? '', path, target, headers: req.headers, status: 0, bytes: 0 }
+}
+
+function matches(path: string | RegExp, asked: string): boolean {
+  return typeof path === 'string' ? path === asked : path.test(asked)
+}
+
+function takeFaults(rules: readonly Rule[], path: string): Fault[] {
+  const taken = rules.filter((rule) => rule.left > 0 && matches(rule.path, path))
+  for (const rule of taken) rule.left -= 1
+  return taken.map((rule) => rule.fault)
+}
+
+function find<K extends Fault['kind']>(
+  faults: readonly Fault[],
+  kind: K,
+): Extract<Fault, { kind: K }> | undefined {
+  return faults.findLast((fault): fault is Extract<Fault, { kind: K }> => fault.kind === kind)
+}
+
+interface Asked {
+  readonly entry: TestRequest
+  readonly faults: readonly Fault[]
+  readonly stopped: AbortSignal
+}
+
+async function answer(root: string, req: IncomingMessage, res: ServerResponse, asked: Asked) {
+  const { entry, faults } = asked
+  const replacing = faults.findLast((fault) => isReplacing(fault))
+  if (replacing !== undefined) return replace(replacing, res, entry)
+  const file = join(root, normalize(entry.path))
+  const found = await stat(file).catch(() => undefined)
+  if (found === undefined || !found.isFile()) {
+    return short(res, entry, 404, `${entry.path} is not here\n`)
+  }
+  const modified = new Date(Math.floor(found.mtimeMs / 1000) * 1000)
+  const since = Date.parse(req.headers['if-modified-since'] ?? '')
+  res.setHeader('Last-Modified', modified.toUTCString())
+  res.setHeader('Accept-Ranges', 'bytes')
+  for (const [name, value] of Object.entries(find(faults, 'headers')?.headers ?? {})) {
+    res.setHeader(name, value)
+  }
+  if (modified.getTime() <= since) {
+    entry.status = 304
+    res.writeHead(304).end()
+    return
+  }
+  const size = Math.max(0, found.size + wrongBy(faults))
+  const range = find(faults, 'no-range') ? undefined : rangeOf(req, modified, size)
+  if (range === 'unsatisfiable') {
+    res.setHeader('Content-Range', `bytes */${size}`)
+    return short(res, entry, 416, 'no such range\n')
+  }
+  const from = range?.start ?? 0
+  const end = range?.end ?? size
+  entry.status = range === undefined ? 200 : 206
+  if (range !== undefined) res.setHeader('Content-Range', `bytes ${from}-${end - 1}/${size}`)
+  if (find(faults, 'chunked') === undefined) res.setHeader('Content-Length', end - from)
+  res.setHeader('Content-Type', 'application/octet-stream')
+  res.writeHead(entry.status)
+  if (entry.method === 'HEAD') return void res.end()
+  await send(res, { file, size: found.size, faults, entry }, { from, end, stopped: asked.stopped })
+}
+
+function isReplacing(fault: Fault): boolean {
+  return ['status', 'hang', 'html', 'redirect', 'close'].includes(fault.kind)
+}
+
+function wrongBy(faults: readonly Fault[]): number {
+  const fault = find(faults, 'wrong-size')
+  return fault === undefined ? 0 : (fault.by ?? 1)
+}
+
+function replace(fault: Fault, res: ServerResponse, entry: TestRequest): void {
+  if (fault.kind === 'close') res.destroy()
+  if (fault.kind === 'html') {
+    res.setHeader('Content-Type', 'text/html')
+    short(res, entry, 200, '<html><title>Log in</title><form>Welcome to the hotel</form></html>\n')
+  }
+  if (fault.kind === 'redirect') {
+    res.setHeader('Location', fault.to)
+    short(res, entry, fault.status ?? 302, 'over there\n')
+  }
+  if (fault.kind === 'status') {
+    for (const [name, value] of Object.entries(fault.headers ?? {})) res.setHeader(name, value)
+    short(res, entry, fault.status, fault.body ?? 'as told\n')
+  }
+}
+
+function short(res: ServerResponse, entry: TestRequest, status: number, body: string): void {
+  entry.status = status
+  const bytes = entry.method === 'HEAD' || status === 304 ? 0 : Buffer.byteLength(body)
+  entry.bytes += bytes
+  if (status !== 304) res.setHeader('Content-Length', Buffer.byteLength(body))
+  res.writeHead(status).end(bytes === 0 ? undefined : body)
+}
+
+function rangeOf(req: IncomingMessage, modified: Date, size: number) {
+  const found = /^bytes=(\d+)-(\d*)$/.exec(req.headers.range ?? '')
+  const ifRange = req.headers['if-range']?.toString()
+  if (found === null || (ifRange !== undefined && Date.parse(ifRange) !== modified.getTime()))
+    return
+  const start = Number(found[1])
+  if (start >= size) return 'unsatisfiable'
+  return { start, end: found[2] ? Math.min(size, Number(found[2]) + 1) : size }
+}
+
+/** Sends bytes `from` to `end` of the file (zeros behind its end), with the faults that change the body. */
+async function send(
+  res: ServerResponse,
+  reply: Reply,
+  part: { from: number; end: number; stopped: AbortSignal },
+): Promise<void> {
+  const { faults, entry } = reply
+  const cut = find(faults, 'truncate') ?? find(faults, 'stall')
+  const end = Math.min(part.end, part.from + (cut?.bytes ?? Number.POSITIVE_INFINITY))
+  const rate = find(faults, 'trickle') ?? find(faults, 'rate')
+  const pieceBytes = rate === undefined ? 65_536 : pieceOf(rate)
+  const begun = performance.now()
+  const flip = find(faults, 'flip')?.offset
+  let at = part.from
+  for await (const read of bytesOf(reply, part.from, end)) {
+    for (let offset = 0; offset < read.length; offset += pieceBytes) {
+      const piece = Buffer.from(read.subarray(offset, offset + pieceBytes))
+      if (flip !== undefined && flip >= at && flip < at + piece.length) {
+        piece.writeUInt8(piece.readUInt8(flip - at) ^ 1, flip - at)
+      }
+      if (rate !== undefined) {
+        const dueMs = ((at - part.from + piece.length) * 1000) / rate.bytesPerSecond
+        const waitMs = dueMs - (performance.now() - begun)
+        if (waitMs > 0) await sleep(waitMs, undefined, { signal: part.stopped })
+      }
+      if (res.destroyed) return
+      at += piece.length
+      entry.bytes += piece.length
+      if (!res.write(piece)) await once(res, 'drain', { signal: closing(res, part.stopped) })
+    }
+  }
+  if (cut === undefined || end === part.end) res.end()
+  else if (cut.kind === 'truncate') res.socket?.destroySoon()
+}
+
+function pieceOf(rate: Extract<Fault, { kind: 'trickle' | 'rate' }>): number {
+  return rate.kind === 'trickle'
+    ? 1
+    : Math.max(1, Math.min(65_536, Math.floor(rate.bytesPerSecond / 50)))
+}
+
+async function* bytesOf(reply: Reply, from: number, end: number): AsyncIterable<Buffer> {
+  if (from < Math.min(end, reply.size)) {
+    yield* createReadStream(reply.file, { start: from, end: Math.min(end, reply.size) - 1 })
+  }
+  const padding = end - Math.max(from, reply.size)
+  if (padding > 0) yield Buffer.alloc(padding)
+}
+
+function closing(res: ServerResponse, stopped: AbortSignal): AbortSignal {
+  const gone = new AbortController()
+  res.once('close', () => gone.abort())
+  return AbortSignal.any([gone.signal, stopped])
+}
