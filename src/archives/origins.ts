@@ -4,7 +4,7 @@
  * digest, size -> archive and the file's path below the archive's URL. One row for each archive that names the digest;
  * the path that an archive named last counts.
  */
-import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
+import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
 import { type Db, type Migration, sql } from '../store/database.ts'
 
 export const originMigrations: readonly Migration[] = [

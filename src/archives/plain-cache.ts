@@ -2,7 +2,7 @@
  * The text of chunks, uncompressed, in one scratch file: the digest of a whole uncompressed index is then one pass over
  * a file that the page cache holds (about 40 ms for Debian main), with no decompression.
  *
- * It holds nothing that cannot be made again: it starts empty with the process and, when full, starts anew.
+ * It holds nothing that cannot be made again: it starts empty with the process and, when full, takes no more.
  */
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import type { Sha256 } from '../base/sha256.ts'
@@ -31,11 +31,7 @@ export async function openPlainCache(path: string): Promise<PlainCache> {
   const places = new Map<Sha256, Run>()
   let end = 0
   const put = async (plain: Sha256, text: Buffer): Promise<void> => {
-    if (places.has(plain)) return
-    if (end + text.length > MAX_BYTES) {
-      places.clear()
-      end = 0
-    }
+    if (places.has(plain) || end + text.length > MAX_BYTES) return
     const offset = end
     end += text.length
     await handle.write(text, 0, text.length, offset)

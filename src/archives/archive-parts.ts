@@ -1,0 +1,16 @@
+/**
+ * What the use cases of archives work with.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { Mutex } from '../base/mutex.ts'
+import type { Downloads } from './download.ts'
+import type { IndexParts } from './index-parts.ts'
+import type { Upstream } from './upstream.ts'
+
+export interface ArchiveParts extends IndexParts {
+  readonly upstream: Upstream
+  readonly downloads: Downloads
+  readonly clock: Clock
+  /** One refresh of an archive at a time. */
+  readonly archiveLock: (archive: string) => Mutex
+}

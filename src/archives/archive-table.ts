@@ -1,0 +1,222 @@
+/**
+ * Archives and what is known of their suites: owns the tables `archive` and `archive_suite`.
+ */
+import { AppError } from '../base/errors.ts'
+import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import type { Db, Migration } from '../store/database.ts'
+
+export const archiveMigrations: readonly Migration[] = [
+  {
+    name: 'archives-1',
+    statements: [
+      `CREATE TABLE archive (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, settings TEXT NOT NULL,
+        keyring BLOB NOT NULL, made_at INTEGER NOT NULL
+      )`,
+      `CREATE TABLE archive_suite (
+        archive_id INTEGER NOT NULL REFERENCES archive (id) ON DELETE CASCADE,
+        suite TEXT NOT NULL, state TEXT, release_date INTEGER, valid_until INTEGER, last_modified TEXT, etag TEXT,
+        checked_at INTEGER, changed_at INTEGER, problem TEXT,
+        PRIMARY KEY (archive_id, suite)
+      ) WITHOUT ROWID`,
+    ],
+  },
+]
+
+/** What an administrator says about a remote archive. */
+export interface ArchiveSettings {
+  /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
+  readonly urls: readonly string[]
+  readonly suites: readonly string[]
+  readonly components: readonly string[]
+  readonly architectures: readonly string[]
+  /** Proxy for these URLs, or `DIRECT`. */
+  readonly proxy?: string | undefined
+  /** Takes a Release past its Valid-Until; for archives that are kept, not updated. */
+  readonly allowExpired?: boolean | undefined
+  /** Takes a Release whose Suite and Codename are not the suite asked for. */
+  readonly allowOtherSuite?: boolean | undefined
+}
+
+export interface Archive {
+  readonly id: number
+  /** Part of the URL that clients use. */
+  readonly name: string
+  readonly settings: ArchiveSettings
+  /** Armored or binary OpenPGP keys that its Release files may be signed with. */
+  readonly keyring: Buffer
+}
+
+/** What is wrong with a suite since when; the last good state goes on serving. */
+export interface SuiteProblem {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string | undefined
+  /** Epoch milliseconds. */
+  readonly since: number
+}
+
+/** One suite of an archive as it was last seen. */
+export interface ArchiveSuite {
+  readonly suite: string
+  /** The newest state, if it was ever had. */
+  readonly state?: Sha256 | undefined
+  /** `Date` of the newest Release taken, epoch seconds: an older one is a replay. */
+  readonly releaseDate?: number | undefined
+  /** Its Valid-Until, epoch seconds. */
+  readonly validUntil?: number | undefined
+  /** Validators of the InRelease that was taken. */
+  readonly lastModified?: string | undefined
+  readonly etag?: string | undefined
+  /** Epoch milliseconds. */
+  readonly checkedAt?: number | undefined
+  readonly changedAt?: number | undefined
+  readonly problem?: SuiteProblem | undefined
+}
+
+type ArchiveTables = {
+  archive: { id: number; name: string; settings: string; keyring: Buffer; made_at: number }
+  archive_suite: {
+    archive_id: number
+    suite: string
+    state: string | null
+    release_date: number | null
+    valid_until: number | null
+    last_modified: string | null
+    etag: string | null
+    checked_at: number | null
+    changed_at: number | null
+    problem: string | null
+  }
+}
+
+/** All archives, by name. */
+export async function listArchives(db: Db): Promise<Archive[]> {
+  const rows = await db
+    .withTables<ArchiveTables>()
+    .selectFrom('archive')
+    .selectAll()
+    .orderBy('name')
+    .execute()
+  return rows.map(toArchive)
+}
+
+/** The archive of this name; `ERR_NOT_FOUND` if there is none. */
+export async function getArchive(db: Db, name: string): Promise<Archive> {
+  const row = await db
+    .withTables<ArchiveTables>()
+    .selectFrom('archive')
+    .selectAll()
+    .where('name', '=', name)
+    .executeTakeFirst()
+  if (row === undefined) {
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `there is no archive ${name}`,
+      hint: 'sluice archive list',
+    })
+  }
+  return toArchive(row)
+}
+
+/** Adds an archive, within the caller's transaction; `ERR_CONFLICT` if the name is taken. */
+export async function insertArchive(
+  db: Db,
+  archive: Omit<Archive, 'id'>,
+  madeAt: number,
+): Promise<Archive> {
+  const tables = db.withTables<ArchiveTables>()
+  const taken = await tables
+    .selectFrom('archive')
+    .select('id')
+    .where('name', '=', archive.name)
+    .execute()
+  if (taken.length > 0) {
+    throw new AppError('ERR_CONFLICT', {
+      message: `there is an archive ${archive.name} already`,
+      hint: `sluice archive set ${archive.name} … changes it`,
+    })
+  }
+  await tables
+    .insertInto('archive')
+    .values({
+      name: archive.name,
+      settings: JSON.stringify(archive.settings),
+      keyring: archive.keyring,
+      made_at: madeAt,
+    } as ArchiveTables['archive'])
+    .execute()
+  return getArchive(db, archive.name)
+}
+
+/** Changes settings and keyring of an archive; within the caller's transaction. */
+export async function updateArchive(db: Db, archive: Archive): Promise<void> {
+  await db
+    .withTables<ArchiveTables>()
+    .updateTable('archive')
+    .set({ settings: JSON.stringify(archive.settings), keyring: archive.keyring })
+    .where('id', '=', archive.id)
+    .execute()
+}
+
+/** Removes an archive and what is known of its suites; states and blobs stay while generations name them. */
+export async function deleteArchive(db: Db, id: number): Promise<void> {
+  await db.withTables<ArchiveTables>().deleteFrom('archive').where('id', '=', id).execute()
+}
+
+/** What is known of the archive's suites, in the order of its settings; one never looked at has its name only. */
+export async function listSuites(db: Db, archive: Archive): Promise<ArchiveSuite[]> {
+  const rows = await db
+    .withTables<ArchiveTables>()
+    .selectFrom('archive_suite')
+    .selectAll()
+    .where('archive_id', '=', archive.id)
+    .execute()
+  const known = new Map(rows.map((row) => [row.suite, row]))
+  return archive.settings.suites.map((suite) => {
+    const row = known.get(suite)
+    return row === undefined ? { suite } : toSuite(row)
+  })
+}
+
+/** Writes what was seen of a suite; within the caller's transaction. */
+export async function saveSuite(db: Db, archiveId: number, suite: ArchiveSuite): Promise<void> {
+  const row = {
+    archive_id: archiveId,
+    suite: suite.suite,
+    state: suite.state ?? null,
+    release_date: suite.releaseDate ?? null,
+    valid_until: suite.validUntil ?? null,
+    last_modified: suite.lastModified ?? null,
+    etag: suite.etag ?? null,
+    checked_at: suite.checkedAt ?? null,
+    changed_at: suite.changedAt ?? null,
+    problem: suite.problem === undefined ? null : JSON.stringify(suite.problem),
+  }
+  await db
+    .withTables<ArchiveTables>()
+    .insertInto('archive_suite')
+    .values(row)
+    .onConflict((on) => on.columns(['archive_id', 'suite']).doUpdateSet(row))
+    .execute()
+}
+
+function toArchive(row: ArchiveTables['archive']): Archive {
+  const settings: ArchiveSettings = JSON.parse(row.settings)
+  return { id: row.id, name: row.name, settings, keyring: row.keyring }
+}
+
+function toSuite(row: ArchiveTables['archive_suite']): ArchiveSuite {
+  const problem: SuiteProblem | undefined =
+    row.problem === null ? undefined : JSON.parse(row.problem)
+  return {
+    suite: row.suite,
+    state: row.state === null ? undefined : parseSha256(row.state),
+    releaseDate: row.release_date ?? undefined,
+    validUntil: row.valid_until ?? undefined,
+    lastModified: row.last_modified ?? undefined,
+    etag: row.etag ?? undefined,
+    checkedAt: row.checked_at ?? undefined,
+    changedAt: row.changed_at ?? undefined,
+    problem,
+  }
+}

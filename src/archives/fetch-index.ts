@@ -1,0 +1,120 @@
+/**
+ * Fetches one `Packages` file of a suite and unpacks it: by hash, else by name, in the form that is here soonest.
+ *
+ * What Release says of length and SHA-256 holds for the file as fetched (it becomes a blob, which proxy mode serves)
+ * and again for the text after unpacking.
+ */
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import type { Abortable } from '../base/abortable.ts'
+import { AppError } from '../base/errors.ts'
+import { type Sha256, sha256Of } from '../base/sha256.ts'
+import { type Compression, compressionOf, decompressTo } from '../debian/compression.ts'
+import type { Release, ReleaseFile } from '../debian/release.ts'
+import type { BlobStore } from '../store/blobs.ts'
+import type { Downloads } from './download.ts'
+
+/** An index larger than this after unpacking is refused; Debian's largest has some 60 MB. */
+const MAX_INDEX_BYTES = 1024 * 1024 * 1024
+const ASSUMED_BYTES_PER_S = 12_500_000
+/** Bytes of text unpacked in a second, measured on one core. */
+const UNPACKED_PER_S: Partial<Record<Compression, number>> = {
+  none: 2e9,
+  gz: 200e6,
+  xz: 52e6,
+  bz2: 8e6,
+}
+
+export interface IndexSource {
+  /** Root of the archive. */
+  readonly urls: readonly string[]
+  readonly suite: string
+  readonly release: Release
+}
+
+export interface FetchedIndex {
+  /** The form that was fetched. */
+  readonly file: ReleaseFile
+  readonly text: Buffer
+}
+
+/** The forms of an index that Release names and that can be read here, the one that is here soonest first. */
+export function indexForms(release: Release, path: string): ReleaseFile[] {
+  const plainSize = release.files.get(path)?.size
+  const cost = (file: ReleaseFile): number => {
+    const rate = UNPACKED_PER_S[compressionOf(file.path)] ?? 1e6
+    return file.size / ASSUMED_BYTES_PER_S + (plainSize ?? file.size * 5) / rate
+  }
+  return ['', '.gz', '.xz', '.bz2']
+    .flatMap((ending) => release.files.get(path + ending) ?? [])
+    .sort((a, b) => cost(a) - cost(b))
+}
+
+/** Fetches the index at `path` below the suite, in its first form that can be had. */
+export async function fetchIndex(
+  parts: { readonly blobs: BlobStore; readonly downloads: Downloads },
+  source: IndexSource,
+  path: string,
+  { signal }: Abortable,
+): Promise<FetchedIndex> {
+  let problem: unknown
+  for (const file of indexForms(source.release, path)) {
+    try {
+      if (!(await parts.blobs.has(file.sha256))) {
+        const wanted = {
+          sha256: file.sha256,
+          size: file.size,
+          label: `${source.suite} ${file.path}`,
+        }
+        await parts.downloads.fetch(wanted, { urls: fileUrls(source, file) }, { signal })
+      }
+      return { file, text: await unpack(parts.blobs, source.release, path, file, signal) }
+    } catch (error) {
+      if (signal?.aborted) throw error
+      problem ??= error
+    }
+  }
+  throw (
+    problem ??
+    new AppError('ERR_FORMAT', { message: `${source.suite}: Release does not name ${path}` })
+  )
+}
+
+/** Where a file of a suite can be had: by hash where the suite offers that, then by name, at each URL of the archive. */
+export function fileUrls(source: IndexSource, file: ReleaseFile): string[] {
+  const dir = file.path.includes('/') ? file.path.slice(0, file.path.lastIndexOf('/') + 1) : ''
+  const paths = source.release.acquireByHash
+    ? [`${dir}by-hash/SHA256/${file.sha256}`, file.path]
+    : [file.path]
+  return source.urls.flatMap((url) => paths.map((path) => `${url}/dists/${source.suite}/${path}`))
+}
+
+async function unpack(
+  blobs: BlobStore,
+  release: Release,
+  path: string,
+  file: ReleaseFile,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
+  const plain = release.files.get(path)
+  const size = {
+    ...(plain === undefined ? {} : { expected: plain.size }),
+    max: MAX_INDEX_BYTES,
+  }
+  const kind = compressionOf(file.path)
+  const source = await readable(blobs, file.sha256)
+  const text = await decompressTo(kind, source, size, { signal })
+  if (plain !== undefined && sha256Of(text) !== plain.sha256) {
+    throw new AppError('ERR_DIGEST_MISMATCH', {
+      message: `${file.path}: its text is not what Release names`,
+      hint: 'the archive was published broken; it is tried again at the next refresh',
+    })
+  }
+  return text
+}
+
+async function readable(blobs: BlobStore, sha256: Sha256): Promise<Readable> {
+  const file = await blobs.openFile(sha256)
+  if (file === undefined) return Readable.from([await blobs.read(sha256)])
+  return createReadStream('', { fd: file.handle, highWaterMark: 1024 * 1024 })
+}

@@ -1,0 +1,289 @@
+/**
+ * From an upstream `Packages` file to an index of ours: sorted, cut into chunks, Filename rewritten to the
+ * content-addressed pool, each chunk compressed once and kept.
+ *
+ * Works on what changed: a chunk whose upstream stanzas were seen before (`raw_chunk`) is taken as it is. Finished
+ * chunks are written in batches while the rest is still being made, so that memory stays flat; nothing names them until
+ * the suite state does, and after a crash they are found again.
+ */
+import { AppError, isAppError } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
+import { breathe, mapBounded } from '../base/mutex.ts'
+import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
+import { gzipMember } from '../debian/compression.ts'
+import { fieldValue, splitStanzas } from '../debian/control.ts'
+import { poolPath, readPackageStanza, rewriteStanza } from '../debian/packages-index.ts'
+import { compareVersions } from '../debian/version.ts'
+import { putRows } from '../store/blobs.ts'
+import { inTransaction } from '../store/database.ts'
+import { addChunks, findChunksByPlain, findChunksByRaw, type NewChunk } from './chunk-table.ts'
+import { cutByName } from './index-cut.ts'
+import type { IndexParts } from './index-parts.ts'
+import { buildTree, type Chunk } from './index-tree.ts'
+import { addOrigins, type Origin } from './origins.ts'
+
+const COMPRESSORS = 3
+const BATCH_CHUNKS = 24
+const BLANK = Buffer.from('\n')
+
+/** What came of reading an index. */
+export interface BuiltIndex {
+  readonly root: Sha256
+  readonly chunks: readonly Chunk[]
+  /** How many chunks had to be made. */
+  readonly made: number
+  /** Stanzas that could not be taken, with the reason. */
+  readonly skipped: readonly SkippedStanza[]
+}
+
+export interface SkippedStanza {
+  readonly package: string
+  readonly reason: string
+}
+
+export interface BuildOptions {
+  readonly archiveId: number
+  /** Told the number of stanzas done, and of all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Stanzas of several upstream texts, as positions: no object for each. */
+interface Stanzas {
+  readonly texts: readonly Buffer[]
+  /** Which text, start and end of each stanza: three numbers each. */
+  readonly places: Uint32Array
+  readonly names: readonly string[]
+  /** Order of the stanzas, by name, version and architecture. */
+  readonly order: Uint32Array
+}
+
+/**
+ * Makes the index of these upstream texts (one, or an architecture's and that of `all`); its chunks and tree are in the
+ * store when it returns. `ERR_FORMAT` if a text is no index at all.
+ */
+export async function buildIndex(
+  parts: IndexParts,
+  texts: readonly Buffer[],
+  options: BuildOptions,
+): Promise<BuiltIndex> {
+  const stanzas = await readStanzas(texts)
+  const sorted = Array.from(stanzas.order, (at) => stanzas.names[at] ?? '')
+  const cuts = cutByName(sorted)
+  const raws = await rawDigests(stanzas, cuts, options.archiveId)
+  const known = await findChunksByRaw(parts.db, raws)
+  const batch = createBatch(parts, options.archiveId)
+  const skipped: SkippedStanza[] = []
+  let done = 0
+  let made = 0
+  const chunks = await mapBounded(cuts, COMPRESSORS, async ([from, to], at) => {
+    const raw = raws[at]
+    const old = raw === undefined ? undefined : known.get(raw)
+    if (raw === undefined || old === undefined) {
+      options.signal?.throwIfAborted()
+      made++
+      const draft = draftChunk(stanzas, from, to, skipped)
+      const chunk = draft === undefined ? undefined : await finishChunk(parts, draft, raw, batch)
+      done += to - from
+      options.onProgress?.(done, sorted.length)
+      return chunk
+    }
+    done += to - from
+    return old
+  })
+  await batch.flush()
+  const whole = chunks.filter((chunk) => chunk !== undefined)
+  const tree = buildTree(whole)
+  await inTransaction(parts.db, (trx) => putRows(trx, tree.blobs))
+  crashPoint('refresh: index built')
+  options.onProgress?.(sorted.length, sorted.length)
+  return { root: tree.root, chunks: whole, made, skipped }
+}
+
+async function readStanzas(texts: readonly Buffer[]): Promise<Stanzas> {
+  const ranges = texts.map((text) => splitStanzas(text))
+  const count = ranges.reduce((sum, range) => sum + range.length / 2, 0)
+  const places = new Uint32Array(count * 3)
+  const names: string[] = []
+  for (const [which, range] of ranges.entries()) {
+    const text = texts[which] ?? BLANK
+    for (let at = 0; at < range.length; at += 2) {
+      const start = range[at] ?? 0
+      const end = range[at + 1] ?? 0
+      places.set([which, start, end], names.length * 3)
+      names.push(fieldValue(text, start, end, 'Package') ?? '')
+      if (names.length % 4000 === 0) await breathe()
+    }
+  }
+  if (count > 0 && names.every((name) => name === '')) {
+    throw new AppError('ERR_FORMAT', { message: 'the index holds no package stanza' })
+  }
+  const order = new Uint32Array(count).map((_, at) => at)
+  const field = (at: number, name: string): string => fieldAt(texts, places, at, name) ?? ''
+  order.sort((a, b) => {
+    const left = names[a] ?? ''
+    const right = names[b] ?? ''
+    if (left !== right) return left < right ? -1 : 1
+    const versions = [field(a, 'Version'), field(b, 'Version')] as const
+    const byVersion = compareVersions(...versions)
+    if (byVersion !== 0) return byVersion
+    const one = `${versions[0]} ${field(a, 'Architecture')}`
+    const other = `${versions[1]} ${field(b, 'Architecture')}`
+    if (one !== other) return one < other ? -1 : 1
+    return a - b
+  })
+  return { texts, places, names, order }
+}
+
+function fieldAt(
+  texts: readonly Buffer[],
+  places: Uint32Array,
+  at: number,
+  name: string,
+): string | undefined {
+  const text = texts[places[at * 3] ?? 0]
+  return text && fieldValue(text, places[at * 3 + 1] ?? 0, places[at * 3 + 2] ?? 0, name)
+}
+
+/** Digests of each chunk's upstream stanzas. The archive is part of them: its origins were written with the chunk. */
+async function rawDigests(
+  { texts, places, order }: Stanzas,
+  cuts: readonly [number, number][],
+  archiveId: number,
+): Promise<Sha256[]> {
+  const digests: Sha256[] = []
+  for (const [from, to] of cuts) {
+    const hash = sha256Stream()
+    hash.update(Buffer.from(`${archiveId}\n`))
+    for (let nth = from; nth < to; nth++) {
+      const at = (order[nth] ?? 0) * 3
+      const text = texts[places[at] ?? 0] ?? BLANK
+      hash.update(text.subarray(places[at + 1], places[at + 2]))
+      hash.update(BLANK)
+    }
+    digests.push(hash.digest())
+    if (digests.length % 50 === 0) await breathe()
+  }
+  return digests
+}
+
+/** A chunk's text before it is compressed, and what goes with it. */
+interface Draft {
+  readonly text: Buffer
+  readonly lines: number
+  readonly stanzas: number
+  readonly first: string
+  readonly last: string
+  readonly sources: readonly string[]
+  readonly origins: readonly Omit<Origin, 'archiveId'>[]
+}
+
+function draftChunk(
+  { texts, places, order, names }: Stanzas,
+  from: number,
+  to: number,
+  skipped: SkippedStanza[],
+): Draft | undefined {
+  const pieces: Buffer[] = []
+  const sources = new Set<string>()
+  const origins: Omit<Origin, 'archiveId'>[] = []
+  const taken: string[] = []
+  let previous = ''
+  for (let nth = from; nth < to; nth++) {
+    const at = order[nth] ?? 0
+    const text = texts[places[at * 3] ?? 0] ?? BLANK
+    const start = places[at * 3 + 1] ?? 0
+    const end = places[at * 3 + 2] ?? 0
+    try {
+      const stanza = readPackageStanza(text, start, end)
+      const key = `${stanza.name} ${stanza.version} ${stanza.architecture}`
+      // The same package twice: apt would see both; a channel's index has room for one, the first.
+      if (key === previous) continue
+      previous = key
+      pieces.push(rewriteStanza(text, start, end, poolPath(stanza)), BLANK)
+      sources.add(stanza.source)
+      origins.push({ sha256: stanza.sha256, size: stanza.size, path: stanza.filename })
+      taken.push(stanza.name)
+    } catch (error) {
+      if (!isAppError(error, 'ERR_FORMAT')) throw error
+      skipped.push({ package: names[at] ?? '', reason: error.message })
+    }
+  }
+  const first = taken[0]
+  const last = taken.at(-1)
+  if (first === undefined || last === undefined) return undefined
+  const text = Buffer.concat(pieces)
+  const lines = countLines(text)
+  return { text, lines, stanzas: taken.length, first, last, sources: [...sources], origins }
+}
+
+async function finishChunk(
+  parts: IndexParts,
+  draft: Draft,
+  raw: Sha256 | undefined,
+  batch: Batch,
+): Promise<Chunk> {
+  const { made, chunk } = await makeChunk(parts, draft)
+  await batch.add({ ...made, sources: draft.sources, raw }, draft.origins)
+  return chunk
+}
+
+/** A chunk of this text: the one that is known, or a new one with its gzip member, not yet written to the database. */
+export async function makeChunk(
+  parts: IndexParts,
+  draft: Pick<Draft, 'text' | 'lines' | 'stanzas' | 'first' | 'last'>,
+): Promise<{ chunk: Chunk; made: Pick<NewChunk, 'chunk' | 'member'> }> {
+  const plain = sha256Of(draft.text)
+  await parts.plain.put(plain, draft.text)
+  const known = (await findChunksByPlain(parts.db, [plain])).get(plain)
+  if (known !== undefined) return { chunk: known, made: { chunk: known } }
+  const member = await gzipMember(draft.text)
+  const chunk: Chunk = {
+    plain,
+    member: sha256Of(member),
+    plainSize: draft.text.length,
+    memberSize: member.length,
+    lines: draft.lines,
+    stanzas: draft.stanzas,
+    first: draft.first,
+    last: draft.last,
+  }
+  return { chunk, made: { chunk, member } }
+}
+
+/** Newlines in a text. */
+export function countLines(text: Buffer): number {
+  let lines = 0
+  for (let at = text.indexOf(10); at !== -1; at = text.indexOf(10, at + 1)) lines++
+  return lines
+}
+
+interface Batch {
+  add(chunk: NewChunk, origins: readonly Omit<Origin, 'archiveId'>[]): Promise<void>
+  flush(): Promise<void>
+}
+
+function createBatch(parts: IndexParts, archiveId: number): Batch {
+  let chunks: NewChunk[] = []
+  let origins: Omit<Origin, 'archiveId'>[] = []
+  const flush = async (): Promise<void> => {
+    if (chunks.length === 0) return
+    const [someChunks, someOrigins] = [chunks, origins]
+    chunks = []
+    origins = []
+    await inTransaction(parts.db, async (trx) => {
+      await addOrigins(trx, archiveId, someOrigins)
+      await addChunks(trx, someChunks)
+    })
+    crashPoint('refresh: chunks written')
+    await breathe()
+  }
+  return {
+    flush,
+    add: async (chunk, more) => {
+      chunks.push(chunk)
+      origins.push(...more)
+      if (chunks.length >= BATCH_CHUNKS) await flush()
+    },
+  }
+}

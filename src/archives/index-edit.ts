@@ -1,0 +1,163 @@
+/**
+ * A new index out of an old one: some stanzas taken out, some put in. Only the chunks that they touch are made anew.
+ *
+ * The result is the same, byte for byte, as if the index had been cut from its stanzas afresh. A boundary before a name
+ * that starts a chunk anywhere is fixed; a forced one (index-cut.ts) moves with what is before it. So the list falls
+ * into runs, from one fixed boundary to the next, and a run that is touched is cut again as a whole.
+ */
+import { crashPoint } from '../base/fault.ts'
+import { mapBounded } from '../base/mutex.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import { compareVersions } from '../debian/version.ts'
+import { putRows } from '../store/blobs.ts'
+import { inTransaction } from '../store/database.ts'
+import { addChunks, type NewChunk } from './chunk-table.ts'
+import { countLines, makeChunk } from './index-build.ts'
+import { cutByName, startsChunk } from './index-cut.ts'
+import { chunksAt, type IndexEntry, type IndexParts, readEntries } from './index-parts.ts'
+import { buildTree, type Chunk } from './index-tree.ts'
+
+const COMPRESSORS = 3
+const BLANK = Buffer.from('\n')
+
+/** What to change: stanzas are known by name, version and architecture; one that is put in replaces its like. */
+export interface IndexEdit {
+  readonly remove: readonly IndexEntry[]
+  readonly add: readonly IndexEntry[]
+}
+
+/** A run of chunks from one fixed boundary to the next. */
+interface Run {
+  chunks: Chunk[]
+  isTouched: boolean
+}
+
+/** The index at `root` (undefined: an empty one) after the edit; its chunks and tree are in the store on return. */
+export async function editIndex(
+  parts: IndexParts,
+  root: Sha256 | undefined,
+  edit: IndexEdit,
+): Promise<Sha256> {
+  const old = await chunksAt(parts, root)
+  const runs = touchedRuns(splitRuns(old), edit)
+  const fresh: NewChunk[] = []
+  const chunks: Chunk[] = []
+  let open: IndexEntry[] = []
+  for (const [at, run] of runs.entries()) {
+    if (!run.isTouched) {
+      chunks.push(...run.chunks)
+      continue
+    }
+    for (const chunk of run.chunks) open.push(...(await readEntries(parts, chunk)))
+    if (runs[at + 1]?.isTouched) continue
+    chunks.push(...(await recut(parts, applyEdit(open, edit, spanOf(runs, at)), fresh)))
+    open = []
+  }
+  const tree = buildTree(chunks)
+  await inTransaction(parts.db, async (trx) => {
+    await addChunks(trx, fresh)
+    await putRows(trx, tree.blobs)
+  })
+  crashPoint('edit: index written')
+  return tree.root
+}
+
+function splitRuns(chunks: readonly Chunk[]): Run[] {
+  const runs: Run[] = []
+  for (const chunk of chunks) {
+    const run = runs.at(-1)
+    if (run === undefined || startsChunk(chunk.first))
+      runs.push({ chunks: [chunk], isTouched: false })
+    else run.chunks.push(chunk)
+  }
+  return runs.length > 0 ? runs : [{ chunks: [], isTouched: false }]
+}
+
+/** Marks the runs that hold an edited name; and the run before one whose first name may go: they may become one. */
+function touchedRuns(runs: Run[], edit: IndexEdit): Run[] {
+  const gone = new Set(edit.remove.map((entry) => entry.name))
+  for (const name of new Set([...edit.remove, ...edit.add].map((entry) => entry.name))) {
+    const at = runIndexOf(runs, name)
+    const run = runs[at]
+    if (run === undefined) continue
+    run.isTouched = true
+    const before = runs[at - 1]
+    const mayJoin = gone.has(name) && run.chunks[0]?.first === name
+    if (before !== undefined && mayJoin) before.isTouched = true
+  }
+  return runs
+}
+
+/** The last run that begins at or before the name; the first one for names before all. */
+function runIndexOf(runs: readonly Run[], name: string): number {
+  let low = 0
+  let high = runs.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((runs[middle]?.chunks[0]?.first ?? '') <= name) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/** The names that stretch of touched runs ending with run `last` answers for: from its first name up to the next run's. */
+function spanOf(
+  runs: readonly Run[],
+  last: number,
+): { from: string | undefined; to: string | undefined } {
+  let first = last
+  while (first > 0 && runs[first - 1]?.isTouched) first--
+  return {
+    from: first === 0 ? undefined : runs[first]?.chunks[0]?.first,
+    to: runs[last + 1]?.chunks[0]?.first,
+  }
+}
+
+function applyEdit(
+  entries: readonly IndexEntry[],
+  edit: IndexEdit,
+  span: { from: string | undefined; to: string | undefined },
+): IndexEntry[] {
+  const isHere = ({ name }: IndexEntry): boolean =>
+    (span.from === undefined || name >= span.from) && (span.to === undefined || name < span.to)
+  const added = edit.add.filter(isHere)
+  const dropped = new Set([...edit.remove, ...added].map(entryKey))
+  return [...entries.filter((entry) => !dropped.has(entryKey(entry))), ...added].sort(
+    compareEntries,
+  )
+}
+
+/** What makes two stanzas of an index the same package: name, version and architecture. */
+export function entryKey(entry: Pick<IndexEntry, 'name' | 'version' | 'architecture'>): string {
+  return `${entry.name} ${entry.version} ${entry.architecture}`
+}
+
+function compareEntries(a: IndexEntry, b: IndexEntry): number {
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1
+  const byVersion = compareVersions(a.version, b.version)
+  if (byVersion !== 0) return byVersion
+  const [left, right] = [entryKey(a), entryKey(b)]
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+async function recut(
+  parts: IndexParts,
+  entries: readonly IndexEntry[],
+  fresh: NewChunk[],
+): Promise<Chunk[]> {
+  const cuts = cutByName(entries.map((entry) => entry.name))
+  return mapBounded(cuts, COMPRESSORS, async ([from, to]) => {
+    const stanzas = entries.slice(from, to)
+    const text = Buffer.concat(stanzas.flatMap((entry) => [entry.text, BLANK]))
+    const draft = {
+      text,
+      lines: countLines(text),
+      stanzas: stanzas.length,
+      first: stanzas[0]?.name ?? '',
+      last: stanzas.at(-1)?.name ?? '',
+    }
+    const { chunk, made } = await makeChunk(parts, draft)
+    fresh.push({ ...made, sources: [...new Set(stanzas.map((entry) => entry.source))] })
+    return chunk
+  })
+}
