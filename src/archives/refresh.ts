@@ -5,7 +5,7 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
-import { AppError, toAppError } from '../base/errors.ts'
+import { toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { type Sha256, sha256Of } from '../base/sha256.ts'
 import type { Release } from '../debian/release.ts'
@@ -20,37 +20,10 @@ import {
   type SuiteProblem,
   saveSuite,
 } from './archive-table.ts'
-import { type FetchedIndex, fetchIndex, type IndexSource, indexForms } from './fetch-index.ts'
 import { assertNotExpired, type FetchedRelease, fetchRelease } from './fetch-release.ts'
-import { buildIndex, type SkippedStanza } from './index-build.ts'
-import { measure } from './index-tree.ts'
-import {
-  encodeState,
-  findIndex,
-  type IndexState,
-  indexPath,
-  readState,
-  type SuiteState,
-} from './suite-state.ts'
-
-/** What a refresh tells while it works. */
-export type RefreshEvent =
-  | {
-      readonly kind: 'suite'
-      readonly archive: string
-      readonly suite: string
-      readonly signers: readonly string[]
-      readonly date?: number | undefined
-    }
-  | {
-      readonly kind: 'index'
-      readonly archive: string
-      readonly suite: string
-      readonly path: string
-      readonly sizeBytes: number
-      readonly done: number
-      readonly total: number
-    }
+import type { SkippedStanza } from './index-build.ts'
+import { type RefreshEvent, readIndexes } from './read-indexes.ts'
+import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
 export interface RefreshInput {
   readonly archive: string
@@ -183,131 +156,6 @@ async function takeRelease(
     state: digest,
     packages,
     skipped: read.skipped,
-  }
-}
-
-interface ReadIndexes {
-  readonly indexes: readonly IndexState[]
-  readonly files: Readonly<Record<string, Sha256>>
-  readonly skipped: readonly SkippedStanza[]
-}
-
-async function readIndexes(
-  parts: ArchiveParts,
-  archive: Archive,
-  suite: string,
-  fetched: FetchedRelease,
-  old: SuiteState | undefined,
-  input: SuiteInput,
-): Promise<ReadIndexes> {
-  const { release } = fetched
-  const urls = [fetched.url, ...archive.settings.urls.filter((url) => url !== fetched.url)]
-  const source: IndexSource = { urls, suite, release }
-  const indexes: IndexState[] = []
-  const files: Record<string, Sha256> = {}
-  const skipped: SkippedStanza[] = []
-  for (const wanted of wantedIndexes(archive, suite, release)) {
-    const kept = unchangedIndex(wanted, release, old)
-    if (kept !== undefined) {
-      indexes.push(kept.index)
-      Object.assign(files, kept.files)
-      continue
-    }
-    const made = await readIndex(parts, archive, source, wanted, input)
-    indexes.push(made.index)
-    Object.assign(files, made.files)
-    skipped.push(...made.skipped)
-  }
-  return { indexes, files, skipped }
-}
-
-/** An index to take: its own file, and that of `all` where the archive keeps it apart. */
-interface WantedIndex {
-  readonly component: string
-  readonly architecture: string
-  readonly paths: readonly string[]
-}
-
-function wantedIndexes(archive: Archive, suite: string, release: Release): WantedIndex[] {
-  const { components, architectures } = archive.settings
-  const isAllApart = release.noSupportForArchitectureAll !== 'Packages'
-  const wanted: WantedIndex[] = []
-  for (const component of components) {
-    const all = indexPath({ component, architecture: 'all' })
-    for (const architecture of architectures) {
-      const path = indexPath({ component, architecture })
-      const own = indexForms(release, path).length > 0 ? [path] : []
-      const more = isAllApart && path !== all && indexForms(release, all).length > 0 ? [all] : []
-      if (own.length + more.length > 0)
-        wanted.push({ component, architecture, paths: [...own, ...more] })
-    }
-  }
-  if (wanted.length > 0) return wanted
-  throw new AppError('ERR_FORMAT', {
-    message: `${suite}: Release names no Packages for ${components.join(', ')} on ${architectures.join(', ')}`,
-    hint: `it has the components ${release.components.join(', ')} and the architectures ${release.architectures.join(', ')}: sluice archive set ${archive.name} …`,
-  })
-}
-
-/** The index of the last state, if upstream still names the files that it was made of. */
-function unchangedIndex(
-  wanted: WantedIndex,
-  release: Release,
-  old: SuiteState | undefined,
-): { index: IndexState; files: Record<string, Sha256> } | undefined {
-  const index = findIndex(old, wanted)
-  if (index === undefined) return undefined
-  const files: Record<string, Sha256> = {}
-  for (const path of wanted.paths) {
-    const same = indexForms(release, path).find(
-      (file) => old?.upstream?.files[file.path] === file.sha256,
-    )
-    if (same === undefined) return undefined
-    files[same.path] = same.sha256
-  }
-  return { index, files }
-}
-
-async function readIndex(
-  parts: ArchiveParts,
-  archive: Archive,
-  source: IndexSource,
-  { component, architecture, paths }: WantedIndex,
-  { onEvent, signal }: SuiteInput,
-): Promise<{
-  index: IndexState
-  files: Record<string, Sha256>
-  skipped: readonly SkippedStanza[]
-}> {
-  const fetched: FetchedIndex[] = []
-  for (const path of paths) fetched.push(await fetchIndex(parts, source, path, { signal }))
-  const files = Object.fromEntries(fetched.map(({ file }) => [file.path, file.sha256]))
-  crashPoint('refresh: index fetched')
-  const path = indexPath({ component, architecture })
-  const sizeBytes = fetched.reduce((sum, { file }) => sum + file.size, 0)
-  const built = await buildIndex(
-    parts,
-    fetched.map(({ text }) => text),
-    {
-      archiveId: archive.id,
-      signal,
-      onProgress: (done, total) =>
-        onEvent?.({
-          kind: 'index',
-          archive: archive.name,
-          suite: source.suite,
-          path,
-          sizeBytes,
-          done,
-          total,
-        }),
-    },
-  )
-  const { stanzas, plainSize } = measure(built.chunks)
-  return {
-    index: { component, architecture, root: built.root, stanzas, plainSize },
-    files,
-    skipped: built.skipped,
   }
 }
 
