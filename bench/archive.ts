@@ -1,0 +1,213 @@
+/**
+ * A complete signed archive at Debian's real scale, and the same archive a little later.
+ *
+ * Each stanza of a real index becomes one `.deb` at its real pool path, with its real control fields. Suites:
+ * `bookworm` for amd64 and, from the same list, for arm64 (packages for all architectures are shared, as in Debian);
+ * `bookworm-updates` holds a few of its packages in a newer version. Same input, same bytes, except for the
+ * signatures: the key is made once for each directory.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { buildDeb } from './deb.ts'
+import { randomFrom, sample } from './random.ts'
+import { endAgent, ensureKey } from './signing.ts'
+import {
+  controlOf,
+  fieldOf,
+  forArchitecture,
+  needField,
+  readStanzas,
+  sourceOf,
+  splitStanzas,
+  takeStanzas,
+  withDigests,
+  withNewVersion,
+} from './stanzas.ts'
+import { archiveRoot, indexPath, releaseDate, writeIndex, writeRelease } from './suite.ts'
+
+export const mainSuite = 'bookworm'
+export const updatesSuite = `${mainSuite}-updates`
+
+export interface ArchivePlan {
+  readonly directory: string
+  /** 0: all that the list has. */
+  readonly stanzas: number
+  /** The first is that of the list. */
+  readonly architectures: readonly string[]
+  /** An uncompressed index; undefined: the machine's own. */
+  readonly list: string | undefined
+  /** The Release's Date, in seconds since 1970. */
+  readonly epochSeconds: number
+}
+
+export interface ArchiveFacts {
+  readonly debs: number
+  readonly stanzas: Readonly<Record<string, number>>
+}
+
+type Progress = (line: string) => void
+
+/** Makes the archive and tells how much is in it. */
+export async function buildArchive(plan: ArchivePlan, progress: Progress): Promise<ArchiveFacts> {
+  mkdirSync(plan.directory, { recursive: true })
+  ensureKey(plan.directory, plan.epochSeconds)
+  const taken = takeStanzas(readStanzas(mainSuite, plan.list), plan.stanzas)
+  progress(`${taken.length} stanzas taken`)
+  const pool = openPool(plan.directory, plan.epochSeconds, progress)
+  const counts: Record<string, number> = {}
+  for (const suite of [mainSuite, updatesSuite]) {
+    const indexes = []
+    for (const architecture of plan.architectures) {
+      const stanzas = stanzasOf(suite, architecture, taken).map((stanza) => pool.add(stanza))
+      counts[`${suite}/${architecture}`] = stanzas.length
+      indexes.push(writeIndex(plan.directory, { ...plan, suite, architecture }, stanzas))
+      // The compressors run while the next architecture's packages are made.
+    }
+    const files = (await Promise.all(indexes)).flat()
+    writeRelease(plan.directory, { ...plan, suite }, files)
+    progress(`suite ${suite} signed`)
+  }
+  endAgent(plan.directory)
+  const facts = { debs: pool.count(), stanzas: counts }
+  writeFileSync(
+    join(plan.directory, 'archive.json'),
+    `${JSON.stringify({ plan, facts }, null, 2)}\n`,
+  )
+  return facts
+}
+
+/** Whether `plan.directory` holds a complete archive of this plan, bumped or not. */
+export function hasArchive(plan: ArchivePlan): boolean {
+  const path = join(plan.directory, 'archive.json')
+  if (!existsSync(path)) return false
+  const made: unknown = JSON.parse(readFileSync(path, 'utf8'))
+  const wanted = JSON.stringify(plan)
+  return (
+    typeof made === 'object' &&
+    made !== null &&
+    'plan' in made &&
+    JSON.stringify(made.plan) === wanted
+  )
+}
+
+const updatesCount = 40
+
+function stanzasOf(suite: string, architecture: string, taken: readonly string[]): string[] {
+  if (suite === mainSuite) return taken.map((stanza) => forArchitecture(stanza, architecture))
+  const step = Math.max(1, Math.floor(taken.length / updatesCount))
+  return taken
+    .filter((_, at) => at % step === step - 1)
+    .slice(0, updatesCount)
+    .map((stanza) => withNewVersion(forArchitecture(stanza, architecture), '+updates'))
+}
+
+interface Pool {
+  /** Writes the stanza's `.deb` unless it is there; gives the stanza that fits it. */
+  add(stanza: string): string
+  count(): number
+}
+
+function openPool(directory: string, epochSeconds: number, progress: Progress): Pool {
+  const root = join(directory, archiveRoot)
+  const made = new Set<string>()
+  const written = new Map<string, string>()
+  return {
+    add: (stanza) => {
+      const filename = needField(stanza, 'Filename')
+      const known = written.get(filename)
+      if (known !== undefined) return known
+      const path = join(root, filename)
+      const parent = dirname(path)
+      if (!made.has(parent)) {
+        mkdirSync(parent, { recursive: true })
+        made.add(parent)
+      }
+      const deb = buildDeb(Buffer.from(controlOf(stanza), 'latin1'), epochSeconds)
+      // A new file, never an old one's bytes: the pool may be hard links to another archive's.
+      writeFileSync(`${path}.new`, deb)
+      renameSync(`${path}.new`, path)
+      const md5 = createHash('md5').update(deb).digest('hex')
+      const sha256 = createHash('sha256').update(deb).digest('hex')
+      const finished = withDigests(stanza, { sizeBytes: deb.length, md5, sha256 })
+      written.set(filename, finished)
+      if (written.size % 10_000 === 0) progress(`${written.size} debs made`)
+      return finished
+    },
+    count: () => written.size,
+  }
+}
+
+/** What gets a new version: packages or whole source packages, by name or so many by a seed. */
+export type BumpChoice =
+  | { readonly kind: 'packages' | 'sources'; readonly names: readonly string[] }
+  | { readonly kind: 'packages' | 'sources'; readonly count: number; readonly seed: number }
+
+export interface Bumped {
+  readonly names: readonly string[]
+  /** Changed stanzas over all architectures. */
+  readonly stanzas: number
+  readonly epochSeconds: number
+}
+
+/** Gives some packages of the main suite a new version; the old `.deb`s stay, the Release is a minute later. */
+export async function bumpArchive(directory: string, choice: BumpChoice): Promise<Bumped> {
+  const epochSeconds = releaseDate(directory, mainSuite) + 60
+  const architectures = architecturesOf(directory)
+  const pool = openPool(directory, epochSeconds, () => undefined)
+  const nameOf = choice.kind === 'sources' ? sourceOf : packageOf
+  let names: ReadonlySet<string> | undefined
+  let stanzas = 0
+  const indexes = []
+  for (const architecture of architectures) {
+    const path = indexPath(directory, mainSuite, architecture)
+    const old = splitStanzas(readFileSync(path, 'latin1'))
+    names ??= chooseNames(old, choice, nameOf)
+    const wanted = names
+    const next = old.map((stanza) => {
+      if (!wanted.has(nameOf(stanza))) return stanza
+      stanzas += 1
+      return pool.add(withNewVersion(stanza, '+bench'))
+    })
+    indexes.push(writeIndex(directory, { suite: mainSuite, architecture, epochSeconds }, next))
+  }
+  const files = (await Promise.all(indexes)).flat()
+  writeRelease(directory, { suite: mainSuite, architectures, epochSeconds }, files)
+  endAgent(directory)
+  return { names: [...(names ?? [])], stanzas, epochSeconds }
+}
+
+function architecturesOf(directory: string): string[] {
+  const release = readFileSync(
+    join(directory, archiveRoot, 'dists', mainSuite, 'Release'),
+    'latin1',
+  )
+  return (fieldOf(release, 'Architectures') ?? '').split(' ').filter((name) => name !== '')
+}
+
+/** The names of the archive's packages or sources that a benchmark may choose from, sorted. */
+export function namesIn(directory: string, kind: 'packages' | 'sources'): string[] {
+  const [architecture] = architecturesOf(directory)
+  if (architecture === undefined) throw new Error(`no archive in ${directory}`)
+  const text = readFileSync(indexPath(directory, mainSuite, architecture), 'latin1')
+  const nameOf = kind === 'sources' ? sourceOf : packageOf
+  return [...new Set(splitStanzas(text).map(nameOf))].sort()
+}
+
+function packageOf(stanza: string): string {
+  return needField(stanza, 'Package')
+}
+
+function chooseNames(
+  stanzas: readonly string[],
+  choice: BumpChoice,
+  nameOf: (stanza: string) => string,
+): Set<string> {
+  const all = new Set(stanzas.map(nameOf))
+  if ('names' in choice) {
+    const unknown = choice.names.filter((name) => !all.has(name))
+    if (unknown.length > 0) throw new Error(`not in the archive: ${unknown.join(', ')}`)
+    return new Set(choice.names)
+  }
+  return new Set(sample([...all].sort(), choice.count, randomFrom(choice.seed)))
+}
