@@ -1,0 +1,188 @@
+/**
+ * Compressed files of archives: gzip, xz, bzip2 and zstd read as streams, and the gzip members that we publish.
+ *
+ * Decoders run beside the event loop (zlib's thread pool, a thread of the xz binding) and hold back their source when
+ * the reader is slow, so that memory follows the reader and not the compression ratio. Only bzip2, which archives stopped to
+ * use, is decoded on the loop. What is corrupt, truncated or followed by other bytes is `ERR_FORMAT`.
+ */
+import { type Duplex, PassThrough, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import { createGunzip, createZstdDecompress, gunzip, gzip } from 'node:zlib'
+import { createDecompressStream } from '@napi-rs/lzma/xz'
+import bunzip2 from 'unbzip2-stream'
+import type { Abortable } from '../base/abortable.ts'
+import { AppError, isAppError, systemCode } from '../base/errors.ts'
+
+export type Compression = 'none' | 'gz' | 'xz' | 'bz2' | 'zst'
+
+/** Bytes that come in pieces: a file, a response body, a generator. */
+export type ByteSource = AsyncIterable<Uint8Array>
+
+const extensions: Readonly<Record<string, Compression>> = {
+  gz: 'gz',
+  xz: 'xz',
+  bz2: 'bz2',
+  zst: 'zst',
+}
+const bunzip2Step = 16 * 1024
+const decodedStep = 64 * 1024
+const gzipAsync = promisify(gzip)
+const gunzipAsync = promisify(gunzip)
+
+/** The compression that the extension of the path tells. */
+export function compressionOf(path: string): Compression {
+  return extensions[path.slice(path.lastIndexOf('.') + 1)] ?? 'none'
+}
+
+/** A decoder to pipe bytes through; several members, streams or frames in a row are read as one. Errors are the library's. */
+export function decompressStream(kind: Compression): Duplex {
+  switch (kind) {
+    case 'none':
+      return new PassThrough()
+    case 'gz':
+      return createGunzip({ chunkSize: decodedStep })
+    case 'xz':
+      return createDecompressStream()
+    case 'bz2':
+      return bunzip2Stream()
+    case 'zst':
+      return createZstdDecompress({ chunkSize: decodedStep })
+  }
+}
+
+/** The plain bytes, piece by piece; errors of the source pass through, the decoder's become `ERR_FORMAT`. */
+export async function* decompress(
+  kind: Compression,
+  source: ByteSource,
+  { signal }: Abortable,
+): AsyncGenerator<Buffer> {
+  const failure: { error?: unknown } = {}
+  const decoder = decompressStream(kind)
+  const feeding = pipeline(
+    watched(source, failure),
+    decoder,
+    signal === undefined ? {} : { signal },
+  )
+  feeding.catch(() => undefined)
+  try {
+    for await (const piece of decoder) yield toBuffer(piece)
+    await feeding
+  } catch (error) {
+    throw failure.error ?? translated(kind, error, signal)
+  } finally {
+    decoder.destroy()
+  }
+}
+
+/**
+ * All plain bytes in one Buffer, allocated once when the size is known. `ERR_TOO_LARGE` beyond `max`;
+ * `ERR_SIZE_MISMATCH` if there are more or fewer than expected; `ERR_FORMAT` as `decompress`.
+ */
+export async function decompressTo(
+  kind: Compression,
+  source: ByteSource,
+  size: { readonly expected?: number | undefined; readonly max: number },
+  abortable: Abortable,
+): Promise<Buffer> {
+  const { expected, max } = size
+  if (expected !== undefined && expected > max) throw tooLarge(max)
+  const collect = expected === undefined ? collectPieces : collectInto
+  return await collect(decompress(kind, source, abortable), expected ?? max)
+}
+
+/** A gzip member of level 9 whose header carries neither time nor name nor system: same bytes in, same bytes out. */
+export async function gzipMember(data: Buffer): Promise<Buffer> {
+  const member = await gzipAsync(data, { level: 9 })
+  const operatingSystem = 9
+  const unknown = 255
+  member[operatingSystem] = unknown
+  return member
+}
+
+/** The plain bytes of one or more gzip members; `ERR_TOO_LARGE` beyond `maxBytes`, `ERR_FORMAT` if corrupt. */
+export async function gunzipMember(data: Buffer, maxBytes: number): Promise<Buffer> {
+  try {
+    return await gunzipAsync(data, { maxOutputLength: Math.max(1, maxBytes) })
+  } catch (error) {
+    if (systemCode(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes, error)
+    throw translated('gz', error, undefined)
+  }
+}
+
+async function collectInto(pieces: AsyncIterable<Buffer>, expected: number): Promise<Buffer> {
+  const whole = Buffer.allocUnsafeSlow(expected)
+  let used = 0
+  for await (const piece of pieces) {
+    if (used + piece.length > expected) throw wrongSize(expected, undefined)
+    used += piece.copy(whole, used)
+  }
+  if (used < expected) throw wrongSize(expected, used)
+  return whole
+}
+
+async function collectPieces(pieces: AsyncIterable<Buffer>, max: number): Promise<Buffer> {
+  const kept: Buffer[] = []
+  let used = 0
+  for await (const piece of pieces) {
+    used += piece.length
+    if (used > max) throw tooLarge(max)
+    kept.push(piece)
+  }
+  return Buffer.concat(kept, used)
+}
+
+/** The source, remembering the error that it ended with: `pipeline` would not tell it from the decoder's. */
+async function* watched(
+  source: ByteSource,
+  failure: { error?: unknown },
+): ByteSource & AsyncGenerator<Uint8Array> {
+  try {
+    yield* source
+  } catch (error) {
+    failure.error = error
+    throw error
+  }
+}
+
+function translated(kind: Compression, error: unknown, signal: AbortSignal | undefined): unknown {
+  if (isAppError(error) || signal?.aborted === true) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  const message = `corrupt or truncated ${kind} data: ${reason}`
+  return new AppError('ERR_FORMAT', { message, cause: error })
+}
+function bunzip2Stream(): Transform {
+  const decoder = bunzip2()
+  const stream = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      for (let at = 0; at < piece.length; at += bunzip2Step) {
+        decoder.write(piece.subarray(at, at + bunzip2Step))
+      }
+      done()
+    },
+    flush(done) {
+      decoder.end()
+      done()
+    },
+  })
+  decoder.on('data', (piece: Buffer) => stream.push(piece))
+  decoder.on('error', (error: Error) => stream.destroy(error))
+  return stream
+}
+
+/** Decoders of the xz binding give plain Uint8Arrays. */
+function toBuffer(piece: Uint8Array): Buffer {
+  return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+}
+
+function tooLarge(max: number, cause?: unknown): AppError {
+  return new AppError('ERR_TOO_LARGE', { message: `more than ${max} bytes when unpacked`, cause })
+}
+
+function wrongSize(expected: number, found: number | undefined): AppError {
+  const saw = found === undefined ? 'more' : String(found)
+  return new AppError('ERR_SIZE_MISMATCH', {
+    message: `${expected} bytes expected after unpacking, ${saw} found`,
+    details: { expected, found },
+  })
+}
