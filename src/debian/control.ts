@@ -95,13 +95,9 @@ export function fieldLines(
   let at = start
   while (at < end) {
     const nameStart = at
-    let nameEnd = -1
-    let code = 0
-    for (; at < end; at += 1) {
-      code = buf[at] ?? newline
-      if (code === newline) break
-      if (code === colon && nameEnd < 0) nameEnd = at
-    }
+    while (at < end && buf[at] !== colon && buf[at] !== newline) at += 1
+    const nameEnd = at < end && buf[at] === colon ? at : -1
+    while (at < end && buf[at] !== newline) at += 1
     at += 1
     while (at < end && (buf[at] === space || buf[at] === tab)) {
       while (at < end && buf[at] !== newline) at += 1

@@ -25,8 +25,8 @@ export interface PackageStanza {
   /** Bytes. */
   readonly size: number
   readonly sha256: Sha256
-  readonly section?: string
-  readonly priority?: string
+  readonly section?: string | undefined
+  readonly priority?: string | undefined
 }
 
 const read = [
@@ -40,7 +40,12 @@ const read = [
   'section',
   'priority',
 ] as const
-type ReadField = (typeof read)[number]
+type Texts = { readonly [field in (typeof read)[number]]?: string | undefined }
+const longestRead = Math.max(...read.map((name) => name.length))
+/** By the length of the name: its place in `read`, since most fields are told apart by length alone. */
+const readByLength = Array.from({ length: longestRead + 1 }, (_, length) =>
+  read.flatMap((name, index) => (name.length === length ? [{ name, index }] : [])),
+)
 
 const replaced = 'filename'
 const dropped = ['md5sum', 'sha1', 'sha512'] as const
@@ -55,20 +60,31 @@ const carriageReturn = 13
 
 /** Reads the stanza at `start` to `end`; `ERR_FORMAT` names the field that is missing or malformed. */
 export function readPackageStanza(buf: Buffer, start: number, end: number): PackageStanza {
-  const texts: { [field in ReadField]?: string } = {}
+  const texts: (string | undefined)[] = Array(read.length).fill(undefined)
   const places = fieldLines(buf, start, end)
   for (let at = 0; at < places.length; at += 3) {
     const nameStart = places[at] ?? 0
     const nameEnd = places[at + 1] ?? 0
     if (nameEnd === nameStart) throw badLine(buf, nameStart, places[at + 2] ?? end)
-    const field = readFieldAt(buf, nameStart, nameEnd)
-    if (field === undefined) continue
-    if (texts[field] !== undefined) {
-      throw new AppError('ERR_FORMAT', { message: `field ${field} twice in one stanza` })
+    const index = indexInRead(buf, nameStart, nameEnd)
+    if (index < 0) continue
+    if (texts[index] !== undefined) {
+      throw new AppError('ERR_FORMAT', { message: `field ${read[index]} twice in one stanza` })
     }
-    texts[field] = fieldText(buf, nameEnd, places[at + 2] ?? end)
+    texts[index] = fieldText(buf, nameEnd, places[at + 2] ?? end)
   }
-  return toPackageStanza(texts)
+  const [pkg, version, architecture, source, filename, size, sha256, section, priority] = texts
+  return toPackageStanza({
+    package: pkg,
+    version,
+    architecture,
+    source,
+    filename,
+    size,
+    sha256,
+    section,
+    priority,
+  })
 }
 
 /** Place of the package's file in our pools; the digest makes it unique and the name is for people and apt's cache. */
@@ -108,9 +124,13 @@ export function rewriteStanza(buf: Buffer, start: number, end: number, filename:
   return whole.includes(carriageReturn) ? withoutCarriageReturns(whole) : whole
 }
 
-function readFieldAt(buf: Buffer, nameStart: number, nameEnd: number): ReadField | undefined {
-  for (const field of read) if (isFieldName(buf, nameStart, nameEnd, field)) return field
-  return undefined
+/** The place in `read` of the field whose name is there; -1 if it is none of them. */
+function indexInRead(buf: Buffer, nameStart: number, nameEnd: number): number {
+  const candidates = readByLength[nameEnd - nameStart]
+  if (candidates === undefined) return -1
+  for (const { name, index } of candidates)
+    if (isFieldName(buf, nameStart, nameEnd, name)) return index
+  return -1
 }
 
 function isDropped(buf: Buffer, nameStart: number, nameEnd: number): boolean {
@@ -118,7 +138,7 @@ function isDropped(buf: Buffer, nameStart: number, nameEnd: number): boolean {
   return false
 }
 
-function toPackageStanza(texts: { readonly [field in ReadField]?: string }): PackageStanza {
+function toPackageStanza(texts: Texts): PackageStanza {
   const name = checked('Package', texts.package, packageName)
   const of = `of package ${name}`
   const version = checked('Version', texts.version, versionText, of)
@@ -132,8 +152,8 @@ function toPackageStanza(texts: { readonly [field in ReadField]?: string }): Pac
     filename: parseFilename(texts.filename, of),
     size: parseSize(texts.size, of),
     sha256: parseDigest(texts.sha256, of),
-    ...(texts.section === undefined ? {} : { section: texts.section }),
-    ...(texts.priority === undefined ? {} : { priority: texts.priority }),
+    section: texts.section,
+    priority: texts.priority,
   }
 }
 
@@ -174,7 +194,7 @@ function parseSize(text: string | undefined, of: string): number {
 
 function parseDigest(text: string | undefined, of: string): Sha256 {
   if (text === undefined || text === '') throw missing('SHA256', of)
-  const digest = parseSha256(text.toLowerCase())
+  const digest = parseSha256(text) ?? parseSha256(text.toLowerCase())
   if (digest === undefined) throw malformed('SHA256', text, of)
   return digest
 }
