@@ -185,13 +185,21 @@ function architecturesOf(directory: string): string[] {
   return (fieldOf(release, 'Architectures') ?? '').split(' ').filter((name) => name !== '')
 }
 
-/** The names of the archive's packages or sources that a benchmark may choose from, sorted. */
-export function namesIn(directory: string, kind: 'packages' | 'sources'): string[] {
+/** Each source of the archive's main suite and how many packages it has in the first architecture. */
+export type Sizes = ReadonlyMap<string, number>
+
+/** What a benchmark may choose from. */
+export function sourceSizes(directory: string): Sizes {
   const [architecture] = architecturesOf(directory)
   if (architecture === undefined) throw new Error(`no archive in ${directory}`)
-  const text = readFileSync(indexPath(directory, mainSuite, architecture), 'latin1')
-  const nameOf = kind === 'sources' ? sourceOf : packageOf
-  return [...new Set(splitStanzas(text).map(nameOf))].sort()
+  const sizes = new Map<string, number>()
+  for (const stanza of splitStanzas(
+    readFileSync(indexPath(directory, mainSuite, architecture), 'latin1'),
+  )) {
+    const source = sourceOf(stanza)
+    sizes.set(source, (sizes.get(source) ?? 0) + 1)
+  }
+  return sizes
 }
 
 function packageOf(stanza: string): string {

@@ -1,0 +1,182 @@
+/**
+ * Children of a benchmark: started by name, watched in /proc, ended by their id and never by a broad name.
+ *
+ * Everything is bounded in time. Whatever still runs when the benchmark ends, or is interrupted, is ended with it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+
+const started = new Set<ChildProcess>()
+
+process.once('exit', endAllNow)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    endAllNow()
+    process.exit(130)
+  })
+}
+
+function endAllNow(): void {
+  for (const child of started) signalGroup(child, 'SIGKILL')
+}
+
+// Each child leads a group of its own, so that what it started ends with it.
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly directory: string
+  readonly environment?: NodeJS.ProcessEnv
+  /** Output of both kinds is added to this file. */
+  readonly logPath: string
+}
+
+function start(command: Command): ChildProcess {
+  const log = openSync(command.logPath, 'a')
+  const child = spawn(command.program, [...command.args], {
+    cwd: command.directory,
+    env: { ...process.env, ...command.environment },
+    stdio: ['ignore', log, log],
+    detached: true,
+  })
+  closeSync(log)
+  started.add(child)
+  child.once('exit', () => started.delete(child))
+  child.once('error', () => started.delete(child))
+  return child
+}
+
+export interface Daemon {
+  readonly pid: number
+  isRunning(): boolean
+  /** SIGTERM, and SIGKILL after 20 s. */
+  end(): Promise<void>
+}
+
+/** Starts a program that stays. */
+export function startDaemon(command: Command): Daemon {
+  const child = start(command)
+  const { pid } = child
+  if (pid === undefined) throw new Error(`${command.program} cannot be started`)
+  const isRunning = () => child.exitCode === null && child.signalCode === null
+  return {
+    pid,
+    isRunning,
+    end: async () => {
+      if (!isRunning()) return
+      const exit = once(child, 'exit')
+      signalGroup(child, 'SIGTERM')
+      const late = setTimeout(() => signalGroup(child, 'SIGKILL'), 20_000)
+      await exit
+      clearTimeout(late)
+    },
+  }
+}
+
+export interface Run {
+  readonly wallMs: number
+  /** Of the largest process of the run, looked at ten times a second. */
+  readonly peakBytes: number
+}
+
+/** Runs a program to its end; a failure or `limitMs` passed is an error that ends with the log's last lines. */
+export async function run(command: Command, limitMs: number): Promise<Run> {
+  const startedMs = performance.now()
+  const child = start(command)
+  let peakBytes = 0
+  const watch = setInterval(() => {
+    for (const pid of groupOf(child.pid ?? 0)) peakBytes = Math.max(peakBytes, peakMemory(pid))
+  }, 100)
+  const late = setTimeout(() => signalGroup(child, 'SIGKILL'), limitMs)
+  try {
+    const [code] = await once(child, 'exit')
+    const wallMs = performance.now() - startedMs
+    if (code === 0) return { wallMs, peakBytes }
+    const tail = readFileSync(command.logPath, 'utf8').slice(-1500)
+    const text = [command.program, ...command.args].join(' ')
+    throw new Error(`${text} ended with ${code} after ${(wallMs / 1000).toFixed(0)} s:\n${tail}`)
+  } finally {
+    clearInterval(watch)
+    clearTimeout(late)
+  }
+}
+
+/** The leader and all living members of its process group. */
+function groupOf(leader: number): number[] {
+  const members: number[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const group = readProc(`/proc/${name}/stat`)
+      ?.replace(/^.*\) /s, '')
+      .split(' ')[2]
+    if (group === String(leader)) members.push(Number(name))
+  }
+  return members
+}
+
+/** The most memory that the process ever had resident (VmHWM), in bytes; 0 if it is gone. */
+export function peakMemory(pid: number): number {
+  const kib = /^VmHWM:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1]
+  return kib === undefined ? 0 : Number(kib) * 1024
+}
+
+function readProc(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return undefined
+  }
+}
+
+/** A port on loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server: Server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** Waits until `isReady` says so; an error after `limitMs`, or as soon as the daemon has ended. */
+export async function untilReady(
+  what: string,
+  limitMs: number,
+  isReady: () => Promise<boolean>,
+  daemon?: Daemon,
+): Promise<void> {
+  const deadline = performance.now() + limitMs
+  while (!(await isReady())) {
+    if (daemon !== undefined && !daemon.isRunning()) throw new Error(`${what} has ended`)
+    if (performance.now() > deadline) throw new Error(`${what} is not ready after ${limitMs} ms`)
+    await wait(10)
+  }
+}
+
+/** Bytes on disk of all files below `directory`, hard links once. Files that vanish meanwhile count nothing. */
+export function diskUsage(directory: string): number {
+  const seen = new Set<number>()
+  let bytes = 0
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const facts = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })
+    if (facts === undefined || seen.has(facts.ino)) continue
+    seen.add(facts.ino)
+    bytes += facts.blocks * 512
+  }
+  return bytes
+}
