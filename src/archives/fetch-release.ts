@@ -148,7 +148,8 @@ function isAbsent(status: unknown): boolean {
 function checkRelease(release: Release, archive: Archive, known: ArchiveSuite, now: number): void {
   const { suite } = known
   const names = [release.suite, release.codename].filter((name) => name !== undefined)
-  const isOther = names.length > 0 && !names.includes(suite) && !names.includes(suite.split('/')[0])
+  const isOther =
+    names.length > 0 && !names.includes(suite) && !names.includes(suite.split('/')[0] ?? '')
   if (isOther && archive.settings.allowOtherSuite !== true) {
     throw new AppError('ERR_RELEASE_WRONG_SUITE', {
       message: `${suite}: the Release there is of another suite (${names.join(', ')})`,

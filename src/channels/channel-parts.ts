@@ -1,0 +1,20 @@
+/**
+ * What the use cases of channels work with.
+ */
+import type { ArchiveParts } from '../archives/archive-parts.ts'
+import type { Mutex } from '../base/mutex.ts'
+import type { SigningKeys } from './signing-keys.ts'
+import type { Views } from './views.ts'
+
+export interface ChannelParts extends ArchiveParts {
+  readonly keys: SigningKeys
+  readonly views: Views
+  /** One change of a channel at a time. */
+  readonly channelLock: (channel: string) => Mutex
+}
+
+/** Who asks for a change, and why: for the audit. */
+export interface Reason {
+  readonly who: string
+  readonly why?: string | undefined
+}

@@ -1,0 +1,150 @@
+/**
+ * The files that an index is published as, and what they measure: owns the table `index_form`.
+ *
+ * `Packages` is listed in Release but not served; `Packages.gz` is a composite: the gzip members of the chunks, one
+ * after the other (apt reads all members). Both digests are one pass, made once for each index and kept.
+ */
+import { gzipSync } from 'node:zlib'
+import { type IndexParts, readChunk } from '../archives/index-parts.ts'
+import type { Chunk } from '../archives/index-tree.ts'
+import {
+  type Sha256,
+  sha256Bytes,
+  sha256FromBytes,
+  sha256Of,
+  sha256Stream,
+} from '../base/sha256.ts'
+import { readRows } from '../store/blobs.ts'
+import type { Db, Migration } from '../store/database.ts'
+
+export const indexFormMigrations: readonly Migration[] = [
+  {
+    name: 'channels-index-forms-1',
+    statements: [
+      `CREATE TABLE index_form (
+        root BLOB PRIMARY KEY, plain BLOB NOT NULL, plain_size INTEGER NOT NULL,
+        gz BLOB NOT NULL, gz_size INTEGER NOT NULL
+      ) WITHOUT ROWID`,
+      'CREATE INDEX index_form_gz ON index_form (gz)',
+    ],
+  },
+]
+
+const MEMBERS_AT_ONCE = 32
+/** What an index without packages is served as: gzip -t and debootstrap refuse a file of no bytes. */
+const EMPTY_MEMBER = gzipSync('', { level: 9 })
+
+/** Digest and length of a file. */
+export interface FileDigest {
+  readonly sha256: Sha256
+  readonly size: number
+}
+
+/** The forms of the index whose chunk list is `root`. */
+export interface IndexForms {
+  readonly root: Sha256
+  readonly plain: FileDigest
+  readonly gz: FileDigest
+}
+
+type IndexFormRow = { root: Buffer; plain: Buffer; plain_size: number; gz: Buffer; gz_size: number }
+type IndexFormTables = { index_form: IndexFormRow }
+
+/** What the index at `root` measures in each form; computed at the first call for a root. */
+export async function describeIndex(parts: IndexParts, root: Sha256): Promise<IndexForms> {
+  const known = await findForms(parts.db, 'root', root)
+  if (known !== undefined) return known
+  const { chunks } = await parts.trees.read(root)
+  const [plain, gz] = await Promise.all([hashPlain(parts, chunks), hashMembers(parts, chunks)])
+  await parts.db
+    .withTables<IndexFormTables>()
+    .insertInto('index_form')
+    .values({
+      root: sha256Bytes(root),
+      plain: sha256Bytes(plain.sha256),
+      plain_size: plain.size,
+      gz: sha256Bytes(gz.sha256),
+      gz_size: gz.size,
+    })
+    .onConflict((on) => on.column('root').doNothing())
+    .execute()
+  return { root, plain, gz }
+}
+
+/** The index whose `Packages.gz` has this digest, in any generation. */
+export async function findFormsByGz(db: Db, gz: Sha256): Promise<IndexForms | undefined> {
+  return findForms(db, 'gz', gz)
+}
+
+/** The bytes of the index's `Packages.gz` from `start` up to `end` (not included), in pieces. */
+export async function* readComposite(
+  parts: IndexParts,
+  root: Sha256,
+  start: number,
+  end: number,
+): AsyncIterable<Buffer> {
+  const { chunks } = await parts.trees.read(root)
+  if (chunks.length === 0) yield EMPTY_MEMBER.subarray(start, end)
+  let at = 0
+  let first = 0
+  while (first < chunks.length && at + (chunks[first]?.memberSize ?? 0) <= start) {
+    at += chunks[first]?.memberSize ?? 0
+    first++
+  }
+  while (first < chunks.length && at < end) {
+    const some = chunks.slice(first, first + MEMBERS_AT_ONCE)
+    const members = Buffer.concat(await readMembers(parts.db, some))
+    yield members.subarray(Math.max(0, start - at), Math.min(members.length, end - at))
+    at += members.length
+    first += some.length
+  }
+}
+
+async function hashPlain(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
+  const hash = sha256Stream()
+  let size = 0
+  for await (const piece of parts.plain.read(chunks, (chunk) => readChunk(parts, chunk))) {
+    hash.update(piece)
+    size += piece.length
+  }
+  return { sha256: hash.digest(), size }
+}
+
+async function hashMembers(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
+  if (chunks.length === 0) return { sha256: sha256Of(EMPTY_MEMBER), size: EMPTY_MEMBER.length }
+  const hash = sha256Stream()
+  let size = 0
+  for (let at = 0; at < chunks.length; at += MEMBERS_AT_ONCE) {
+    for (const member of await readMembers(parts.db, chunks.slice(at, at + MEMBERS_AT_ONCE))) {
+      hash.update(member)
+      size += member.length
+    }
+  }
+  return { sha256: hash.digest(), size }
+}
+
+function readMembers(db: Db, chunks: readonly Chunk[]): Promise<Buffer[]> {
+  return readRows(
+    db,
+    chunks.map((chunk) => chunk.member),
+  )
+}
+
+async function findForms(
+  db: Db,
+  column: 'root' | 'gz',
+  digest: Sha256,
+): Promise<IndexForms | undefined> {
+  const row = await db
+    .withTables<IndexFormTables>()
+    .selectFrom('index_form')
+    .selectAll()
+    .where(column, '=', sha256Bytes(digest))
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  return {
+    root: sha256FromBytes(row.root),
+    plain: { sha256: sha256FromBytes(row.plain), size: row.plain_size },
+    gz: { sha256: sha256FromBytes(row.gz), size: row.gz_size },
+  }
+}

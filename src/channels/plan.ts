@@ -1,0 +1,182 @@
+/**
+ * What a promotion would do: for each archive and suite where two channels differ, all that the one has of a source
+ * package (its versions, binaries, architectures) is put in place of all that the other has of it.
+ *
+ * A source that the first channel no longer has at all is taken out of the second only when that is asked for.
+ */
+import { chunksOfSource } from '../archives/chunk-table.ts'
+import { chunksAt, type IndexParts } from '../archives/index-parts.ts'
+import { readState, type SuiteState } from '../archives/suite-state.ts'
+import { AppError } from '../base/errors.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import type { SourceChange } from './channel-table.ts'
+import {
+  changesOf,
+  diffStates,
+  entriesOfSource,
+  type IndexDiff,
+  type SourceFilter,
+} from './diff.ts'
+import type { GenerationView } from './views.ts'
+
+/** Which source packages to promote; a version, if given, must be the one that the first channel has. */
+export type Selection =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'sources'; readonly sources: readonly WantedSource[] }
+
+export interface WantedSource {
+  readonly name: string
+  readonly version?: string | undefined
+}
+
+/** What happens to one suite of the target channel. */
+export interface SuitePlan {
+  readonly archive: string
+  readonly suite: string
+  /** The target's state now; absent if it does not have the suite yet. */
+  readonly old?: SuiteState | undefined
+  readonly from: SuiteState
+  readonly diffs: readonly IndexDiff[]
+  readonly changes: readonly SourceChange[]
+}
+
+export interface PromotionPlan {
+  readonly suites: readonly SuitePlan[]
+  readonly changes: readonly SourceChange[]
+  /** Sources that the first channel lacks and that stay, since their removal was not asked for. */
+  readonly keptBack: readonly SourceChange[]
+  /** The files that the new stanzas name, each once. */
+  readonly files: readonly PlannedFile[]
+}
+
+export interface PlannedFile {
+  readonly sha256: Sha256
+  readonly size: number
+  readonly package: string
+  readonly architecture: string
+}
+
+export interface PlanInput {
+  readonly from: GenerationView
+  readonly to: GenerationView
+  readonly selection: Selection
+  readonly removals: boolean
+}
+
+/** The plan; `ERR_NOT_FOUND` if a source, or the version named, is not in the first channel. */
+export async function planPromotion(parts: IndexParts, input: PlanInput): Promise<PromotionPlan> {
+  const { selection } = input
+  const filter: SourceFilter =
+    selection.kind === 'all' ? 'all' : new Set(selection.sources.map((source) => source.name))
+  const suites: SuitePlan[] = []
+  const keptBack: SourceChange[] = []
+  for (const pair of await suitePairs(parts, input)) {
+    const found = await diffStates(parts, pair.old, pair.from, filter)
+    const absent = await absentSources(parts, pair.from, changesOf(pair, found))
+    if (!input.removals) keptBack.push(...absent)
+    const left = new Set(input.removals ? [] : absent.map((change) => change.source))
+    const diffs = found
+      .map((diff) => ({
+        ...diff,
+        removed: diff.removed.filter((entry) => !left.has(entry.source)),
+      }))
+      .filter((diff) => diff.removed.length + diff.added.length > 0)
+    if (diffs.length > 0) suites.push({ ...pair, diffs, changes: changesOf(pair, diffs) })
+  }
+  const plan = { suites, changes: suites.flatMap((suite) => suite.changes), keptBack }
+  if (selection.kind === 'sources') await checkSources(parts, input, selection.sources, keptBack)
+  return { ...plan, files: filesOf(suites) }
+}
+
+interface SuitePair {
+  readonly archive: string
+  readonly suite: string
+  readonly old?: SuiteState | undefined
+  readonly from: SuiteState
+}
+
+async function suitePairs(parts: IndexParts, { from, to }: PlanInput): Promise<SuitePair[]> {
+  const pairs: SuitePair[] = []
+  for (const { archive, suite, state } of from.suites) {
+    const target = to.suites.find((one) => one.archive === archive && one.suite === suite)
+    if (target?.state === state) continue
+    const old = target === undefined ? undefined : await readState(parts.blobs, target.state)
+    pairs.push({ archive, suite, old, from: await readState(parts.blobs, state) })
+  }
+  return pairs
+}
+
+/** The changes whose source the state does not have at all: its chunks are asked, shared ones too. */
+async function absentSources(
+  parts: IndexParts,
+  state: SuiteState,
+  changes: readonly SourceChange[],
+): Promise<SourceChange[]> {
+  const suspects = changes.filter((change) => change.new.length === 0)
+  if (suspects.length === 0) return []
+  const here = new Set<Sha256>()
+  for (const index of state.indexes) {
+    for (const chunk of await chunksAt(parts, index.root)) here.add(chunk.plain)
+  }
+  const absent: SourceChange[] = []
+  for (const change of suspects) {
+    const chunks = await chunksOfSource(parts.db, change.source)
+    if (![...chunks].some((plain) => here.has(plain))) absent.push(change)
+  }
+  return absent
+}
+
+async function checkSources(
+  parts: IndexParts,
+  { from, to }: PlanInput,
+  sources: readonly WantedSource[],
+  keptBack: readonly SourceChange[],
+): Promise<void> {
+  for (const { name, version } of sources) {
+    const versions = await versionsOf(parts, from, name)
+    const gone = keptBack.some((change) => change.source === name)
+    if (gone && versions.size === 0) {
+      throw new AppError('ERR_REFUSED', {
+        message: `${from.channel} has no ${name} any more, so that promoting it would remove it from ${to.channel}`,
+        hint: 'if that is meant, say so: --removals',
+      })
+    }
+    if (versions.size === 0 && (await versionsOf(parts, to, name)).size === 0) {
+      throw new AppError('ERR_NOT_FOUND', {
+        message: `${from.channel} has no source package ${name}`,
+        hint: `promotion goes by source package: sluice search ${name}`,
+      })
+    }
+    if (version !== undefined && !versions.has(version)) {
+      throw new AppError('ERR_NOT_FOUND', {
+        message: `${from.channel} has ${name} ${[...versions].join(', ') || 'not at all'}, not ${version}`,
+        hint: `sluice promote ${name} --from ${from.channel} --to ${to.channel} takes what is there`,
+      })
+    }
+  }
+}
+
+async function versionsOf(
+  parts: IndexParts,
+  view: GenerationView,
+  source: string,
+): Promise<Set<string>> {
+  const versions = new Set<string>()
+  for (const suite of view.suites) {
+    const state = await readState(parts.blobs, suite.state)
+    for (const { entries } of await entriesOfSource(parts, state, source)) {
+      for (const entry of entries) versions.add(entry.sourceVersion)
+    }
+  }
+  return versions
+}
+
+function filesOf(suites: readonly SuitePlan[]): PlannedFile[] {
+  const files = new Map<Sha256, PlannedFile>()
+  for (const { diffs } of suites) {
+    for (const { sha256, size, name, architecture } of diffs.flatMap((diff) => diff.added)) {
+      files.set(sha256, { sha256, size, package: name, architecture })
+    }
+  }
+  return [...files.values()]
+}

@@ -1,0 +1,205 @@
+/**
+ * Promotion: what one channel has of some source packages becomes what another one has of them, in one flip.
+ *
+ * The files are fetched and checked before anything is published, so that what a curated channel offers is here.
+ */
+import { editIndex } from '../archives/index-edit.ts'
+import { measure } from '../archives/index-tree.ts'
+import { locate } from '../archives/locate.ts'
+import {
+  encodeState,
+  findIndex,
+  type IndexState,
+  type SuiteState,
+} from '../archives/suite-state.ts'
+import type { Abortable } from '../base/abortable.ts'
+import { AppError } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
+import { mapBounded } from '../base/mutex.ts'
+import { putRows } from '../store/blobs.ts'
+import { inTransaction } from '../store/database.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import { type Generation, getChannel } from './channel-table.ts'
+import {
+  type PlannedFile,
+  type PromotionPlan,
+  planPromotion,
+  type Selection,
+  type SuitePlan,
+} from './plan.ts'
+import { publishGeneration, type SuiteEntry } from './publish.ts'
+import type { GenerationView } from './views.ts'
+
+const FETCHES_AT_ONCE = 6
+
+export interface PromoteInput extends Reason {
+  /** `testing`, or one generation of it: `testing@41`. */
+  readonly from: string
+  readonly to: string
+  readonly selection: Selection
+  /** Takes sources out of `to` that `from` no longer has. */
+  readonly removals?: boolean | undefined
+  /** Tells the plan, and changes nothing. */
+  readonly dryRun?: boolean | undefined
+  readonly onFile?: ((progress: FetchProgress) => void) | undefined
+}
+
+export interface FetchProgress {
+  readonly done: number
+  readonly total: number
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+export interface Promotion {
+  readonly plan: PromotionPlan
+  /** Files of the plan that were not here yet. */
+  readonly missing: number
+  /** Serial of the target's head before. */
+  readonly before: number
+  /** Absent on a dry run, and when there was nothing to do. */
+  readonly generation?: Generation | undefined
+  /** Milliseconds from the last file to the flip. */
+  readonly publishMs?: number | undefined
+}
+
+/** Promotes; see `planPromotion` for what it refuses. Upstream errors leave the target as it was. */
+export async function promote(
+  parts: ChannelParts,
+  input: PromoteInput,
+  { signal }: Abortable = {},
+): Promise<Promotion> {
+  const target = await getChannel(parts.db, input.to)
+  if (target.kind === 'following') {
+    throw new AppError('ERR_REFUSED', {
+      message: `channel ${target.name} follows its archives; it takes no promotion`,
+      hint: 'make a curated one: sluice channel create NAME --from CHANNEL',
+    })
+  }
+  const from = await findGeneration(parts, input.from)
+  const plan = await planFor(parts, from, input)
+  const missing = await missingFiles(parts, plan.files)
+  const before = parts.views.head(input.to)?.serial ?? 0
+  if (input.dryRun === true || plan.suites.length === 0)
+    return { plan, missing: missing.length, before }
+  await fetchFiles(parts, missing, input.onFile, signal)
+  crashPoint('promote: files fetched')
+  return parts.channelLock(input.to)(async () => {
+    const startedAt = performance.now()
+    const channel = await getChannel(parts.db, input.to)
+    // The target may have changed while files came: then the plan is made anew against what it is now.
+    const isFresh = channel.head === before
+    const now = isFresh ? plan : await planFor(parts, from, input)
+    if (!isFresh)
+      await fetchFiles(parts, await missingFiles(parts, now.files), input.onFile, signal)
+    const entries = await applyPlan(parts, now, parts.views.head(input.to))
+    crashPoint('promote: states written')
+    const generation = await publishGeneration(
+      parts,
+      { channel, kind: 'promote', entries, changes: now.changes, who: input.who, why: input.why },
+      { signal },
+    )
+    const publishMs = performance.now() - startedAt
+    return { plan: now, missing: missing.length, before: channel.head, generation, publishMs }
+  })
+}
+
+/** The generation that `NAME` or `NAME@SERIAL` means; `ERR_NOT_FOUND` if there is none. */
+export async function findGeneration(parts: ChannelParts, text: string): Promise<GenerationView> {
+  const [name = '', serial] = text.split('@')
+  const channel = await getChannel(parts.db, name)
+  const view = await parts.views.at(channel, serial === undefined ? channel.head : Number(serial))
+  if (view !== undefined) return view
+  throw new AppError('ERR_NOT_FOUND', {
+    message:
+      serial === undefined
+        ? `channel ${name} has no generation yet`
+        : `channel ${name} has no generation ${serial}`,
+    hint: `sluice channel history ${name}`,
+  })
+}
+
+async function planFor(
+  parts: ChannelParts,
+  from: GenerationView,
+  input: PromoteInput,
+): Promise<PromotionPlan> {
+  const to = parts.views.head(input.to) ?? {
+    channel: input.to,
+    serial: 0,
+    archives: new Map(),
+    suites: [],
+  }
+  return planPromotion(parts, {
+    from,
+    to,
+    selection: input.selection,
+    removals: input.removals === true,
+  })
+}
+
+async function missingFiles(
+  parts: ChannelParts,
+  files: readonly PlannedFile[],
+): Promise<PlannedFile[]> {
+  const here = await parts.blobs.present(files.map((file) => file.sha256))
+  return files.filter((file) => !here.has(file.sha256))
+}
+
+async function fetchFiles(
+  parts: ChannelParts,
+  files: readonly PlannedFile[],
+  onFile: PromoteInput['onFile'],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const totalBytes = files.reduce((sum, file) => sum + file.size, 0)
+  let done = 0
+  let doneBytes = 0
+  await mapBounded(files, FETCHES_AT_ONCE, async (file) => {
+    const { wanted, source } = await locate(parts.db, file.sha256)
+    await parts.downloads.fetch(wanted, source, { signal })
+    done++
+    doneBytes += file.size
+    onFile?.({ done, total: files.length, doneBytes, totalBytes })
+  })
+}
+
+async function applyPlan(
+  parts: ChannelParts,
+  plan: PromotionPlan,
+  head: GenerationView | undefined,
+): Promise<SuiteEntry[]> {
+  const changed: SuiteEntry[] = []
+  for (const suite of plan.suites) {
+    const { digest, blob } = encodeState(await newState(parts, suite))
+    await inTransaction(parts.db, (trx) => putRows(trx, [blob]))
+    changed.push({ archive: suite.archive, suite: suite.suite, state: digest })
+  }
+  const kept = (head?.suites ?? []).filter(
+    (old) => !changed.some((one) => one.archive === old.archive && one.suite === old.suite),
+  )
+  return [...kept.map(({ archive, suite, state }) => ({ archive, suite, state })), ...changed]
+}
+
+async function newState(parts: ChannelParts, plan: SuitePlan): Promise<SuiteState> {
+  const { archive, suite, old, from } = plan
+  const indexes: IndexState[] = []
+  for (const { component, architecture } of from.indexes) {
+    const index = findIndex(old, { component, architecture })
+    const diff = plan.diffs.find(
+      (one) => one.component === component && one.architecture === architecture,
+    )
+    const edit = { remove: diff?.removed ?? [], add: diff?.added ?? [] }
+    const isKept = diff === undefined && index !== undefined
+    const root = isKept ? index.root : await editIndex(parts, index?.root, edit)
+    const { stanzas, plainSize } = measure((await parts.trees.read(root)).chunks)
+    indexes.push({ component, architecture, root, stanzas, plainSize })
+  }
+  const others = (old?.indexes ?? []).filter((index) => findIndex(from, index) === undefined)
+  return {
+    archive,
+    suite,
+    identity: old?.identity ?? from.identity,
+    indexes: [...indexes, ...others],
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Generations as they are served: Release files ready in memory, indexes by their names.
+ *
+ * The head of each channel is held here and swapped by one assignment after its transaction; requests ask no database
+ * for it. Older generations are read when somebody wants them.
+ */
+
+import type { IndexParts } from '../archives/index-parts.ts'
+import { indexPath, readState } from '../archives/suite-state.ts'
+import { createLru } from '../base/lru.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import { readRows } from '../store/blobs.ts'
+import { type Channel, listChannels, listGenerationSuites } from './channel-table.ts'
+import { describeIndex, type IndexForms } from './index-forms.ts'
+import { getRelease } from './publication-table.ts'
+
+/** One suite of a generation, ready to be served. */
+export interface SuiteView {
+  readonly archive: string
+  readonly suite: string
+  /** The names by which a client's line may call it: its path, its Suite, its Codename. */
+  readonly names: readonly string[]
+  readonly state: Sha256
+  readonly releaseId: number
+  /** Epoch seconds: Date, and Last-Modified of all that is called by name. */
+  readonly date: number
+  readonly validUntil: number
+  readonly inRelease: Buffer
+  readonly release: Buffer
+  readonly releaseGpg: Buffer
+  /** `main/binary-amd64/Packages.gz` -> its forms. */
+  readonly indexes: ReadonlyMap<string, IndexForms>
+}
+
+/** A generation, ready to be served: archive -> any name of a suite -> suite. */
+export interface GenerationView {
+  readonly channel: string
+  readonly serial: number
+  readonly archives: ReadonlyMap<string, ReadonlyMap<string, SuiteView>>
+  readonly suites: readonly SuiteView[]
+}
+
+export interface Views {
+  /** The generation that the channel serves. */
+  head(channel: string): GenerationView | undefined
+  setHead(view: GenerationView): void
+  drop(channel: string): void
+  /** Any generation; undefined if the channel never had it. */
+  at(channel: Channel, serial: number): Promise<GenerationView | undefined>
+}
+
+/** The heads of all channels, read from the database. */
+export async function openViews(parts: IndexParts): Promise<Views> {
+  const heads = new Map<string, GenerationView>()
+  const older = createLru<string, GenerationView>(64)
+  const at = async (channel: Channel, serial: number): Promise<GenerationView | undefined> => {
+    const head = heads.get(channel.name)
+    if (head?.serial === serial) return head
+    const key = `${channel.id} ${serial}`
+    const known = older.get(key)
+    if (known !== undefined) return known
+    const view = await loadGeneration(parts, channel, serial)
+    if (view !== undefined) older.set(key, view)
+    return view
+  }
+  for (const channel of await listChannels(parts.db)) {
+    const view = channel.head === 0 ? undefined : await loadGeneration(parts, channel, channel.head)
+    if (view !== undefined) heads.set(channel.name, view)
+  }
+  return {
+    head: (channel) => heads.get(channel),
+    setHead: (view) => {
+      heads.set(view.channel, view)
+    },
+    drop: (channel) => {
+      heads.delete(channel)
+    },
+    at,
+  }
+}
+
+/** Puts suites together to what is served. */
+export function viewOf(
+  channel: string,
+  serial: number,
+  suites: readonly SuiteView[],
+): GenerationView {
+  const archives = new Map<string, Map<string, SuiteView>>()
+  for (const suite of suites) {
+    const names = archives.get(suite.archive) ?? new Map<string, SuiteView>()
+    archives.set(suite.archive, names)
+    for (const name of suite.names) if (!names.has(name)) names.set(name, suite)
+  }
+  // Its own path wins over what another suite of the archive calls itself.
+  for (const suite of suites) archives.get(suite.archive)?.set(suite.suite, suite)
+  return { channel, serial, archives, suites }
+}
+
+async function loadGeneration(
+  parts: IndexParts,
+  channel: Channel,
+  serial: number,
+): Promise<GenerationView | undefined> {
+  const rows = await listGenerationSuites(parts.db, channel.id, serial)
+  if (rows.length === 0) return undefined
+  const suites: SuiteView[] = []
+  for (const row of rows) {
+    const state = await readState(parts.blobs, row.state)
+    const signed = await getRelease(parts.db, row.releaseId)
+    const files = [signed.inRelease, signed.release, signed.releaseGpg]
+    const [inRelease, release, releaseGpg] = await readRows(parts.db, files)
+    if (inRelease === undefined || release === undefined || releaseGpg === undefined) continue
+    const indexes = new Map<string, IndexForms>()
+    for (const index of state.indexes) {
+      indexes.set(`${indexPath(index)}.gz`, await describeIndex(parts, index.root))
+    }
+    suites.push({
+      archive: row.archive,
+      suite: row.suite,
+      names: suiteNames(row.suite, release),
+      state: row.state,
+      releaseId: signed.id,
+      date: signed.date,
+      validUntil: signed.validUntil,
+      inRelease,
+      release,
+      releaseGpg,
+      indexes,
+    })
+  }
+  return viewOf(channel.name, serial, suites)
+}
+
+/** The names that a client's line may use: the suite's path, and what its Release says of Suite and Codename. */
+export function suiteNames(suite: string, release: Buffer): string[] {
+  const head = release.toString('utf8', 0, 4096)
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}: (.+)$`, 'm').exec(head)?.[1]
+  const names = [suite, field('Suite'), field('Codename')]
+  return [...new Set(names.filter((name) => name !== undefined))]
+}
