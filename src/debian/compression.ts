@@ -5,7 +5,7 @@
  * the reader is slow, so that memory follows the reader and not the compression ratio. Only bzip2, which archives stopped to
  * use, is decoded on the loop. What is corrupt, truncated or followed by other bytes is `ERR_FORMAT`.
  */
-import { type Duplex, PassThrough, Transform } from 'node:stream'
+import { Duplex, PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { createGunzip, createZstdDecompress, gunzip, gzip } from 'node:zlib'
@@ -13,11 +13,10 @@ import { createDecompressStream } from '@napi-rs/lzma/xz'
 import bunzip2 from 'unbzip2-stream'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, isAppError, systemCode } from '../base/errors.ts'
+import { type ByteSource, type SourceFailure, toBuffer, watched } from './byte-source.ts'
+import { zstdFrames } from './zstd-frames.ts'
 
 export type Compression = 'none' | 'gz' | 'xz' | 'bz2' | 'zst'
-
-/** Bytes that come in pieces: a file, a response body, a generator. */
-export type ByteSource = AsyncIterable<Uint8Array>
 
 const extensions: Readonly<Record<string, Compression>> = {
   gz: 'gz',
@@ -47,7 +46,7 @@ export function decompressStream(kind: Compression): Duplex {
     case 'bz2':
       return bunzip2Stream()
     case 'zst':
-      return createZstdDecompress({ chunkSize: decodedStep })
+      return zstdStream()
   }
 }
 
@@ -57,7 +56,7 @@ export async function* decompress(
   source: ByteSource,
   { signal }: Abortable,
 ): AsyncGenerator<Buffer> {
-  const failure: { error?: unknown } = {}
+  const failure: SourceFailure = {}
   const decoder = decompressStream(kind)
   const feeding = pipeline(
     watched(source, failure),
@@ -132,25 +131,19 @@ async function collectPieces(pieces: AsyncIterable<Buffer>, max: number): Promis
   return Buffer.concat(kept, used)
 }
 
-/** The source, remembering the error that it ended with: `pipeline` would not tell it from the decoder's. */
-async function* watched(
-  source: ByteSource,
-  failure: { error?: unknown },
-): ByteSource & AsyncGenerator<Uint8Array> {
-  try {
-    yield* source
-  } catch (error) {
-    failure.error = error
-    throw error
-  }
-}
-
 function translated(kind: Compression, error: unknown, signal: AbortSignal | undefined): unknown {
   if (isAppError(error) || signal?.aborted === true) return error
   const reason = error instanceof Error ? error.message : String(error)
   const message = `corrupt or truncated ${kind} data: ${reason}`
   return new AppError('ERR_FORMAT', { message, cause: error })
 }
+function zstdStream(): Duplex {
+  const frames = zstdFrames()
+  const decoder = createZstdDecompress({ chunkSize: decodedStep })
+  pipeline(frames, decoder).catch(() => undefined)
+  return Duplex.from({ writable: frames, readable: decoder })
+}
+
 function bunzip2Stream(): Transform {
   const decoder = bunzip2()
   const stream = new Transform({
@@ -168,11 +161,6 @@ function bunzip2Stream(): Transform {
   decoder.on('data', (piece: Buffer) => stream.push(piece))
   decoder.on('error', (error: Error) => stream.destroy(error))
   return stream
-}
-
-/** Decoders of the xz binding give plain Uint8Arrays. */
-function toBuffer(piece: Uint8Array): Buffer {
-  return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
 }
 
 function tooLarge(max: number, cause?: unknown): AppError {

@@ -132,7 +132,8 @@ export function fieldText(buf: Buffer, nameEnd: number, fieldEnd: number): strin
   while (from < to && isInlineBlank(buf[from])) from += 1
   while (to > from && (isInlineBlank(buf[to - 1]) || buf[to - 1] === newline)) to -= 1
   const text = buf.toString('utf8', from, to)
-  return text.includes('\n') ? text.replaceAll(/[ \t\r]+\n/g, '\n') : text
+  if (!text.includes('\n')) return text
+  return text.split('\n').map(trimmedEnd).join('\n')
 }
 
 /** The value of a field (its name in any case) of the stanza at `start` to `end`; undefined if it has none. */
@@ -232,6 +233,10 @@ function endOfBlankLine(buf: Buffer, at: number): number {
   while (next < buf.length && isInlineBlank(buf[next])) next += 1
   if (next === buf.length) return next
   return buf[next] === newline ? next + 1 : -1
+}
+
+function trimmedEnd(line: string): string {
+  return line.trimEnd()
 }
 
 function isInlineBlank(code: number | undefined): boolean {

@@ -179,9 +179,10 @@ function parseSource(
 
 function parseFilename(text: string | undefined, of: string): string {
   if (text === undefined || text === '') throw missing('Filename', of)
-  const path = text.replace(/^(?:\.\/+)+/, '')
+  const path = text.startsWith('./') ? text.replace(/^(?:\.\/+)+/, '') : text
   const isBad = path === '' || path.startsWith('/') || hasControlCharacter(path)
-  if (isBad || path.split('/').includes('..')) throw malformed('Filename', text, of)
+  if (isBad || (path.includes('..') && path.split('/').includes('..')))
+    throw malformed('Filename', text, of)
   return path
 }
 
