@@ -3,12 +3,12 @@
  * same changes upstream in the same order. And the labels of the rows, so that the systems' figures meet in one table.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BumpChoice, bumpArchive, type Sizes } from './archive.ts'
 import { randomFrom, sample } from './random.ts'
+import { endAgent, gnupgHome } from './signing.ts'
 import { largeSources } from './stanzas.ts'
-import { archiveRoot } from './suite.ts'
 import { startUpstream, type Traffic, type Upstream } from './upstream.ts'
 
 export const labels = {
@@ -91,6 +91,9 @@ export async function makeBed(
   mkdirSync(join(own, 'work'), { recursive: true })
   const archive = join(own, 'archive')
   execFileSync('cp', ['-al', from.archive, archive])
+  // gpg writes its files in place: the key's home is a real copy.
+  rmSync(gnupgHome(archive), { recursive: true })
+  cpSync(gnupgHome(from.archive), gnupgHome(archive), { recursive: true })
   const upstream = await startUpstream(join(archive, 'www'), join(own, 'upstream'))
   const progress = (line: string) => from.progress(`${name}: ${line}`)
   return {
@@ -104,7 +107,10 @@ export async function makeBed(
       const bumped = await bumpArchive(archive, choice)
       progress(`upstream: ${bumped.stanzas} stanzas newer (${bumped.names.length} ${choice.kind})`)
     },
-    end: upstream.end,
+    end: async () => {
+      endAgent(archive)
+      await upstream.end()
+    },
   }
 }
 
@@ -113,9 +119,4 @@ export function describeTraffic(traffic: Traffic): string {
   const megabytes = (traffic.bytes / 1e6).toFixed(traffic.bytes < 1e6 ? 3 : 1)
   const conditional = traffic.conditional === 0 ? '' : `, ${traffic.conditional} conditional`
   return `${traffic.requests} requests${conditional}, ${megabytes} MB`
-}
-
-/** The directory that the upstream serves at `/debian`. */
-export function servedRoot(bed: Bed): string {
-  return join(bed.archive, archiveRoot)
 }

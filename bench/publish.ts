@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { type ArchivePlan, buildArchive, hasArchive, sourceSizes } from './archive.ts'
 import { type Changes, chooseChanges, makeBed } from './bed.ts'
 import { type Column, formatTable } from './figures.ts'
+import { measureSluice } from './measure-sluice.ts'
 import { measurePeer, type PeerName } from './peers.ts'
 
 const usage = `usage: node bench/publish.ts [--peers aptly,reprepro] [--stanzas N] [--seed S] [more]
@@ -95,10 +96,13 @@ async function main(): Promise<void> {
   const limitMs = Number(values.limit) * 1000
   const common = { archive: plan.directory, directory, changes, limitMs, progress }
   try {
-    for (const name of peerNames()) {
+    for (const name of [...(values.sluice ? ['sluice' as const] : []), ...peerNames()]) {
       const bed = await makeBed(name, common)
       try {
-        columns.set(name, await measurePeer(name, bed))
+        columns.set(
+          name,
+          name === 'sluice' ? await measureSluice(bed) : await measurePeer(name, bed),
+        )
       } finally {
         await bed.end()
         if (!values.keep) rmSync(join(directory, name), { recursive: true, force: true })

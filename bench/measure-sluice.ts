@@ -1,0 +1,225 @@
+/**
+ * The job with Sluice, timed from the request to the first client that has the new InRelease and Packages.gz.
+ *
+ * The client shares the machine's cores with the server: its own part (`client alone`) is a row of its own. The
+ * packages that get promoted are fetched through `testing` first, as the machines that tried them would have done.
+ */
+import { mainSuite, updatesSuite } from './archive.ts'
+import { type Bed, describeTraffic, labels } from './bed.ts'
+import { closeClient, type FetchedSuite, fetchSuite, get, stanzasOfIndex } from './client.ts'
+import { type Column, percentile, setPercentiles } from './figures.ts'
+import { diskUsage, peakMemory } from './processes.ts'
+import { keyringPath } from './signing.ts'
+import { type SluiceServer, startSluice } from './sluice-server.ts'
+import { needField, sourceOf } from './stanzas.ts'
+
+interface Job {
+  readonly bed: Bed
+  readonly server: SluiceServer
+  readonly column: Column
+}
+
+/** Runs the whole job on the bed and ends the server. */
+export async function measureSluice(bed: Bed): Promise<Column> {
+  const server = await startSluice(bed.directory, bed.logPath, bed.limitMs)
+  const job: Job = { bed, server, column: new Map() }
+  try {
+    await importArchive(job)
+    await refreshes(job)
+    await warm(job)
+    await promotions(job)
+    await generations(job)
+    await copyAndRollback(job)
+    await commandLine(job)
+    const memory = peakMemory(server.pid)
+    job.column.set(labels.disk, { value: diskUsage(server.data), unit: 'bytes' })
+    job.column.set(labels.memory, { value: memory, unit: 'bytes', note: 'VmHWM of the server' })
+    return job.column
+  } finally {
+    closeClient()
+    await server.end()
+  }
+}
+
+function setTime({ column, bed }: Job, label: string, value: number, note?: string): void {
+  column.set(label, { value, unit: 'ms', ...(note === undefined ? {} : { note }) })
+  bed.progress(`${label}: ${value.toFixed(0)} ms${note === undefined ? '' : ` (${note})`}`)
+}
+
+function channelUrl({ server }: Job, channel: string): string {
+  return `${server.url}/channels/${channel}/debian`
+}
+
+function fetchChannel(job: Job, channel: string): Promise<FetchedSuite> {
+  return fetchSuite(
+    channelUrl(job, channel),
+    mainSuite,
+    job.bed.changes.architectures[0] ?? 'amd64',
+  )
+}
+
+/** Does `act` and waits until a client has a suite of the channel that differs from `old`. */
+async function untilServed(
+  job: Job,
+  channel: string,
+  old: FetchedSuite | undefined,
+  act: () => Promise<unknown>,
+): Promise<{
+  readonly fetched: FetchedSuite
+  readonly answeredMs: number
+  readonly servedMs: number
+}> {
+  const startedMs = performance.now()
+  await act()
+  const answeredMs = performance.now() - startedMs
+  for (;;) {
+    const fetched = await fetchChannel(job, channel)
+    const servedMs = performance.now() - startedMs
+    if (fetched.inRelease !== old?.inRelease) return { fetched, answeredMs, servedMs }
+    if (servedMs > job.bed.limitMs) throw new Error(`${channel} still serves the old suite`)
+  }
+}
+
+async function importArchive(job: Job): Promise<void> {
+  const { bed, server } = job
+  setTime(job, 'server start, empty', server.startMs)
+  await bed.upstream.takeTraffic()
+  const suites = [mainSuite, updatesSuite].flatMap((suite) => ['--suite', suite])
+  const architectures = bed.changes.architectures.flatMap((name) => ['--arch', name])
+  const where = [`${bed.upstream.url}/debian`, '--keyring', keyringPath(bed.archive)]
+  const add = [
+    'archive',
+    'add',
+    'debian',
+    ...where,
+    ...suites,
+    '--component',
+    'main',
+    ...architectures,
+  ]
+  const importMs = await server.command(...add)
+  setTime(job, labels.import, importMs, describeTraffic(await bed.upstream.takeTraffic()))
+  const create = () => server.post('/channels', { name: 'testing', follow: ['debian'] })
+  const { servedMs } = await untilServed(job, 'testing', undefined, create)
+  setTime(job, labels.publish, servedMs)
+  await server.post('/channels', { name: 'approved', from: 'testing' })
+}
+
+async function refreshes(job: Job): Promise<void> {
+  const { bed, server } = job
+  const refresh = () => server.post('/archives/debian/refresh', {})
+  await bed.upstream.takeTraffic()
+  const startedMs = performance.now()
+  await refresh()
+  const nothingMs = performance.now() - startedMs
+  setTime(job, labels.refresh0, nothingMs, describeTraffic(await bed.upstream.takeTraffic()))
+  for (const [label, choice] of [
+    [labels.refresh100, bed.changes.hundred],
+    [labels.refresh1, bed.changes.one],
+  ] as const) {
+    const old = await fetchChannel(job, 'testing')
+    await bed.bump(choice)
+    await bed.upstream.takeTraffic()
+    const { servedMs } = await untilServed(job, 'testing', old, refresh)
+    setTime(job, label, servedMs, describeTraffic(await bed.upstream.takeTraffic()))
+  }
+}
+
+/** Upstream gets all that will be promoted, and `testing`'s clients fetch it. */
+async function warm(job: Job): Promise<void> {
+  const { bed, server } = job
+  const names = new Set([...bed.changes.promoted, ...bed.changes.single])
+  await bed.bump({ kind: 'sources', names: [...names] })
+  await server.post('/archives/debian/refresh', {})
+  const base = channelUrl(job, 'testing')
+  const files = new Set<string>()
+  for (const architecture of bed.changes.architectures) {
+    for (const stanza of stanzasOfIndex(await fetchSuite(base, mainSuite, architecture))) {
+      if (names.has(sourceOf(stanza))) files.add(needField(stanza, 'Filename'))
+    }
+  }
+  const startedMs = performance.now()
+  const queue = [...files]
+  const work = async () => {
+    for (let file = queue.pop(); file !== undefined; file = queue.pop())
+      await get(`${base}/${file}`)
+  }
+  await Promise.all(Array.from({ length: 8 }, work))
+  const note = `${files.size} files, 8 at once`
+  setTime(job, 'misses: one .deb each', (performance.now() - startedMs) / files.size, note)
+}
+
+async function promotions(job: Job): Promise<void> {
+  const { bed, server, column } = job
+  const aloneMs: number[] = []
+  const answeredMs: number[] = []
+  const servedMs: number[] = []
+  for (const [at, name] of bed.changes.promoted.entries()) {
+    const startedMs = performance.now()
+    const old = await fetchChannel(job, 'approved')
+    aloneMs.push(performance.now() - startedMs)
+    const promotion = { from: 'testing', to: 'approved', sources: [{ name }], reason: 'benchmark' }
+    const served = await untilServed(job, 'approved', old, () =>
+      server.post('/promotions', promotion),
+    )
+    if (served.fetched.digest === old.digest) throw new Error(`promoting ${name} changed nothing`)
+    answeredMs.push(served.answeredMs)
+    servedMs.push(served.servedMs)
+    if (at < 3) setTime(job, `${labels.promote}: ${name}`, served.servedMs)
+  }
+  setPercentiles(column, labels.promote, servedMs)
+  setPercentiles(column, `${labels.promote}, until answered`, answeredMs)
+  setPercentiles(column, 'of it: client alone', aloneMs)
+  bed.progress(`promotions: p95 ${percentile(servedMs, 0.95).toFixed(0)} ms`)
+}
+
+/** Further generations of one package each, for what they take on disk. */
+async function generations(job: Job): Promise<void> {
+  const { bed, server, column } = job
+  const { single } = bed.changes
+  if (single.length === 0) return
+  const before = diskUsage(server.data)
+  const startedMs = performance.now()
+  for (const name of single) {
+    await server.post('/promotions', {
+      from: 'testing',
+      to: 'approved',
+      sources: [{ name }],
+      reason: 'benchmark',
+    })
+  }
+  const eachMs = (performance.now() - startedMs) / single.length
+  const grown = diskUsage(server.data) - before
+  const note = `${single.length} made, each ${eachMs.toFixed(0)} ms`
+  column.set('disk for 1,000 one-package generations', {
+    value: (grown / single.length) * 1000,
+    unit: 'bytes',
+    note,
+  })
+  bed.progress(`${single.length} generations: ${(grown / 1e3).toFixed(0)} kB (${note})`)
+}
+
+async function copyAndRollback(job: Job): Promise<void> {
+  const { server } = job
+  const diskBefore = diskUsage(server.data)
+  const copy = () => server.post('/channels', { name: 'copy', from: 'approved' })
+  const copied = await untilServed(job, 'copy', undefined, copy)
+  const grown = ((diskUsage(server.data) - diskBefore) / 1e3).toFixed(0)
+  setTime(job, labels.copy, copied.servedMs, `${grown} kB`)
+  const now = await fetchChannel(job, 'approved')
+  const first = await fetchChannel(job, 'approved@1')
+  const back = () => server.post('/channels/approved/rollback', { to: 1 })
+  const rolled = await untilServed(job, 'approved', now, back)
+  setTime(job, labels.rollback, rolled.servedMs)
+  if (rolled.fetched.digest !== first.digest)
+    throw new Error('after the rollback the index is another one')
+}
+
+async function commandLine({ server, column }: Job): Promise<void> {
+  const rows = { 'CLI start (--version)': ['--version'], 'CLI: channel list': ['channel', 'list'] }
+  for (const [label, words] of Object.entries(rows)) {
+    const timesMs: number[] = []
+    for (let count = 0; count < 5; count++) timesMs.push(await server.command(...words))
+    column.set(label, { value: percentile(timesMs, 0.5), unit: 'ms', note: 'median of 5' })
+  }
+}
