@@ -9,11 +9,11 @@ import { Duplex, PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { createGunzip, createZstdDecompress, gunzip, gzip } from 'node:zlib'
-import { createDecompressStream } from '@napi-rs/lzma/xz'
 import bunzip2 from 'unbzip2-stream'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, isAppError, systemCode } from '../base/errors.ts'
 import { type ByteSource, type SourceFailure, toBuffer, watched } from './byte-source.ts'
+import { xzStream } from './xz-stream.ts'
 import { zstdFrames } from './zstd-frames.ts'
 
 export type Compression = 'none' | 'gz' | 'xz' | 'bz2' | 'zst'
@@ -42,7 +42,7 @@ export function decompressStream(kind: Compression): Duplex {
     case 'gz':
       return createGunzip({ chunkSize: decodedStep })
     case 'xz':
-      return createDecompressStream()
+      return xzStream()
     case 'bz2':
       return bunzip2Stream()
     case 'zst':
