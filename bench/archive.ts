@@ -37,6 +37,10 @@ export interface ArchivePlan {
   readonly architectures: readonly string[]
   /** An uncompressed index; undefined: the machine's own. */
   readonly list: string | undefined
+  /** Payload of each `.deb`; 0 for the smallest there can be. */
+  readonly padBytes: number
+  /** Payload of the first package alone, if it is to be a large one. */
+  readonly largeBytes: number
   /** The Release's Date, in seconds since 1970. */
   readonly epochSeconds: number
 }
@@ -54,7 +58,11 @@ export async function buildArchive(plan: ArchivePlan, progress: Progress): Promi
   ensureKey(plan.directory, plan.epochSeconds)
   const taken = takeStanzas(readStanzas(mainSuite, plan.list), plan.stanzas)
   progress(`${taken.length} stanzas taken`)
-  const pool = openPool(plan.directory, plan.epochSeconds, progress)
+  const [large] = taken
+  const padding = (stanza: string) => {
+    return plan.largeBytes > 0 && stanza === large ? plan.largeBytes : plan.padBytes
+  }
+  const pool = openPool(plan.directory, plan.epochSeconds, progress, padding)
   const counts: Record<string, number> = {}
   for (const suite of [mainSuite, updatesSuite]) {
     const indexes = []
@@ -108,7 +116,12 @@ interface Pool {
   count(): number
 }
 
-function openPool(directory: string, epochSeconds: number, progress: Progress): Pool {
+function openPool(
+  directory: string,
+  epochSeconds: number,
+  progress: Progress,
+  padding: (stanza: string) => number = () => 0,
+): Pool {
   const root = join(directory, archiveRoot)
   const made = new Set<string>()
   const written = new Map<string, string>()
@@ -123,7 +136,7 @@ function openPool(directory: string, epochSeconds: number, progress: Progress): 
         mkdirSync(parent, { recursive: true })
         made.add(parent)
       }
-      const deb = buildDeb(Buffer.from(controlOf(stanza), 'latin1'), epochSeconds)
+      const deb = buildDeb(Buffer.from(controlOf(stanza), 'latin1'), epochSeconds, padding(stanza))
       // A new file, never an old one's bytes: the pool may be hard links to another archive's.
       writeFileSync(`${path}.new`, deb)
       renameSync(`${path}.new`, path)

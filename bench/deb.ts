@@ -2,21 +2,28 @@
  * Tiny valid `.deb`s, made without a child process: 63,000 runs of dpkg-deb would take half an hour.
  *
  * A `.deb` is an ar archive of `debian-binary`, `control.tar.gz` and `data.tar.gz`, in this order (deb(5)). The data
- * tar holds `./` alone. Owners are root and times are the caller's, so the same fields give the same bytes.
+ * tar holds `./` and, on demand, one file of bytes that do not compress. Owners are root and times are the caller's,
+ * so the same fields give the same bytes.
  */
+import { createCipheriv, createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 
 const zeroes = Buffer.alloc(1024)
 const tarBlock = 512
 
-/** The bytes of a `.deb` whose control file is `control`; `epochSeconds` becomes every time in it. */
-export function buildDeb(control: Buffer, epochSeconds: number): Buffer {
-  const members = tarOf([tarDirectory(epochSeconds), tarFile('./control', control, epochSeconds)])
+/** The bytes of a `.deb` with this control file and a payload of `padBytes`; `epochSeconds` is every time in it. */
+export function buildDeb(control: Buffer, epochSeconds: number, padBytes = 0): Buffer {
+  const members = tarOf([
+    tarDirectory('./', epochSeconds),
+    tarFile('./control', control, epochSeconds),
+  ])
+  const data =
+    padBytes === 0 ? emptyData(epochSeconds) : paddedData(control, epochSeconds, padBytes)
   return arOf(
     [
       { name: 'debian-binary', data: Buffer.from('2.0\n') },
       { name: 'control.tar.gz', data: gzip(members) },
-      { name: 'data.tar.gz', data: emptyData(epochSeconds) },
+      { name: 'data.tar.gz', data },
     ],
     epochSeconds,
   )
@@ -27,10 +34,20 @@ const emptyByTime = new Map<number, Buffer>()
 function emptyData(epochSeconds: number): Buffer {
   let data = emptyByTime.get(epochSeconds)
   if (data === undefined) {
-    data = gzip(tarOf([tarDirectory(epochSeconds)]))
+    data = gzip(tarOf([tarDirectory('./', epochSeconds)]))
     emptyByTime.set(epochSeconds, data)
   }
   return data
+}
+
+function paddedData(seed: Buffer, epochSeconds: number, padBytes: number): Buffer {
+  const key = createHash('md5').update(seed).digest()
+  const cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16))
+  const directories = ['./', './usr/', './usr/share/'].map((name) =>
+    tarDirectory(name, epochSeconds),
+  )
+  const file = tarFile('./usr/share/padding', cipher.update(Buffer.alloc(padBytes)), epochSeconds)
+  return gzip(tarOf([...directories, file]))
 }
 
 // Level 1 and small windows: the files are about 2 kB, and setting up zlib costs more than the work itself.
@@ -42,8 +59,8 @@ function tarOf(entries: readonly Buffer[]): Buffer {
   return Buffer.concat([...entries, zeroes])
 }
 
-function tarDirectory(epochSeconds: number): Buffer {
-  return tarHeader({ name: './', mode: '0000755', type: '5', size: 0, epochSeconds })
+function tarDirectory(name: string, epochSeconds: number): Buffer {
+  return tarHeader({ name, mode: '0000755', type: '5', size: 0, epochSeconds })
 }
 
 function tarFile(name: string, data: Buffer, epochSeconds: number): Buffer {

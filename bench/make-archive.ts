@@ -14,6 +14,8 @@ makes a signed archive of tiny .debs below DIR/www/debian from the machine's own
   --stanzas N    only so many stanzas, whole source packages (default 0: all)
   --arch LIST    architectures, comma-separated (default amd64,arm64)
   --list FILE    an uncompressed Packages file instead of the machine's own
+  --pad BYTES    payload of each .deb (default 0)
+  --large BYTES  payload of the first package alone
   --date EPOCH   Date of the Release and time of all files in it, in seconds (default 1767225600)
 bump gives packages, or all binaries of sources, a new version and signs a later Release
   --count N      so many packages, chosen by --seed S (default 1)`
@@ -25,6 +27,8 @@ const { values, positionals } = parseArgs({
     stanzas: { type: 'string', default: '0' },
     arch: { type: 'string', default: 'amd64,arm64' },
     list: { type: 'string' },
+    pad: { type: 'string', default: '0' },
+    large: { type: 'string', default: '0' },
     date: { type: 'string', default: '1767225600' },
     packages: { type: 'string' },
     sources: { type: 'string' },
@@ -53,6 +57,8 @@ async function make(): Promise<void> {
     stanzas: Number(values.stanzas),
     architectures: values.arch.split(','),
     list: values.list,
+    padBytes: Number(values.pad),
+    largeBytes: Number(values.large),
     epochSeconds: Number(values.date),
   }
   const facts = await buildArchive(plan, progress)

@@ -132,6 +132,22 @@ export function peakMemory(pid: number): number {
   return kib === undefined ? 0 : Number(kib) * 1024
 }
 
+/** Processor seconds, user and system, of the daemon and all in its group. */
+export function processorSeconds(leader: number): number {
+  let ticks = 0
+  for (const pid of groupOf(leader)) {
+    const fields =
+      readProc(`/proc/${pid}/stat`)
+        ?.replace(/^.*\) /s, '')
+        .split(' ') ?? []
+    for (const field of fields.slice(11, 15)) ticks += Number(field)
+  }
+  return ticks / ticksPerSecond
+}
+
+// USER_HZ: 100 on every architecture that Debian has had in this century.
+const ticksPerSecond = 100
+
 function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1')

@@ -67,6 +67,8 @@ async function prepareArchive(): Promise<ArchivePlan> {
     stanzas: Number(values.stanzas),
     architectures: values.arch.split(','),
     list: undefined,
+    padBytes: 0,
+    largeBytes: 0,
     epochSeconds: 1_767_225_600,
   }
   if (hasArchive(plan)) return plan

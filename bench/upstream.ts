@@ -20,6 +20,7 @@ export interface Upstream {
   /** Without a slash at the end; the archive is below `/debian`. */
   readonly url: string
   readonly program: string
+  readonly pid: number
   /** What was asked for since the last call. */
   takeTraffic(): Promise<Traffic>
   end(): Promise<void>
@@ -45,7 +46,7 @@ export async function startUpstream(root: string, directory: string): Promise<Up
     const conditional = lines.filter((line) => line.split(' ')[2] === 'since').length
     return { requests: lines.length, conditional, bytes }
   }
-  return { url, program, takeTraffic, end: daemon.end }
+  return { url, program, pid: daemon.pid, takeTraffic, end: daemon.end }
 }
 
 // A request is logged after its last byte is sent: the reader may be ahead of the log.
