@@ -1,0 +1,147 @@
+/**
+ * Settings of the server: flags over `SLUICE_*` variables over `sluice.toml` in the data directory.
+ *
+ * The table below is the whole of it: the key as the file calls it, which is the flag too (`--refresh-minutes`) and the
+ * variable (`SLUICE_REFRESH_MINUTES`), its default and its reader. All that is wrong is told at once, each by its key
+ * and where it came from; a key of the file that nobody knows is wrong too.
+ */
+import { parse } from 'smol-toml'
+import { findDataDir } from './data-dir.ts'
+import { AppError } from './errors.ts'
+import {
+  type Listen,
+  type LogLevel,
+  privateNetworks,
+  type Reader,
+  readBoolean,
+  readListen,
+  readLogLevel,
+  readMinutes,
+  readNetworks,
+  readUrl,
+} from './setting-readers.ts'
+
+/** What the server is told; frozen to the bottom. */
+export interface Config {
+  /** As it was said: `./var`; relative to where the program was started. */
+  readonly dataDir: string
+  readonly listen: Listen
+  /** What clients call this server: no slash at the end. Found out from the network if not told. */
+  readonly publicUrl?: string | undefined
+  /** Whether a first start takes over the machine's own apt sources. */
+  readonly importSources: boolean
+  readonly refreshMinutes: number
+  /** Networks (CIDR) whose machines are served. */
+  readonly clients: readonly string[]
+  /** Whether `/api` answers others than this machine. */
+  readonly apiRemote: boolean
+  readonly logLevel: LogLevel
+}
+
+/** Settings as they come in: parsed flags, the environment, the text of `sluice.toml`. */
+export interface RawConfig {
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>
+  readonly env: NodeJS.ProcessEnv
+  readonly toml?: string | undefined
+}
+
+interface Setting<T> {
+  readonly read: Reader<T>
+  readonly fallback: T
+}
+
+const settings = {
+  listen: setting(readListen, { host: '0.0.0.0', port: 3142 }),
+  'public-url': setting<string | undefined>(readUrl, undefined),
+  import: setting(readBoolean, true),
+  'refresh-minutes': setting(readMinutes, 60),
+  clients: setting<readonly string[]>(readNetworks, privateNetworks),
+  'api-remote': setting(readBoolean, false),
+  'log-level': setting<LogLevel>(readLogLevel, 'warn'),
+}
+
+type Key = keyof typeof settings
+
+/** The settings in force. Throws `ERR_CONFIG` with all that is wrong (`details.problems`). */
+export function parseConfig(raw: RawConfig): Config {
+  const problems: string[] = []
+  const file = readFile(raw.toml, problems)
+  const take = <T>(key: Key, { read, fallback }: Setting<T>): T => {
+    const said = find(key, raw, file)
+    if (said === undefined) return fallback
+    const result = read(said.value)
+    if ('value' in result) return result.value
+    problems.push(`${key}: ${result.problem} (${said.from})`)
+    return fallback
+  }
+  const config = {
+    dataDir: findDataDir(textOf(raw.flags.data), raw.env),
+    listen: take('listen', settings.listen),
+    publicUrl: take('public-url', settings['public-url']),
+    importSources: take('import', settings.import),
+    refreshMinutes: take('refresh-minutes', settings['refresh-minutes']),
+    clients: take('clients', settings.clients),
+    apiRemote: take('api-remote', settings['api-remote']),
+    logLevel: take('log-level', settings['log-level']),
+  }
+  if (problems.length > 0) {
+    throw new AppError('ERR_CONFIG', {
+      message: `wrong settings: ${problems.join('; ')}`,
+      hint: 'sluice serve --help tells them',
+      details: { problems },
+    })
+  }
+  return freeze(config)
+}
+
+function setting<T>(read: Reader<T>, fallback: T): Setting<T> {
+  return { read, fallback }
+}
+
+function textOf(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The highest place that says something about `key`. An empty variable says nothing. */
+function find(
+  key: Key,
+  raw: RawConfig,
+  file: Readonly<Record<string, unknown>>,
+): { value: unknown; from: string } | undefined {
+  const flag = raw.flags[key]
+  if (flag !== undefined) return { value: flag, from: `--${key}` }
+  const name = `SLUICE_${key.toUpperCase().replaceAll('-', '_')}`
+  const variable = raw.env[name]
+  if (variable !== undefined && variable !== '') return { value: variable, from: name }
+  return file[key] === undefined ? undefined : { value: file[key], from: 'sluice.toml' }
+}
+
+function readFile(text: string | undefined, problems: string[]): Readonly<Record<string, unknown>> {
+  if (text === undefined) return {}
+  try {
+    const file = parse(text)
+    for (const key of Object.keys(file)) {
+      if (!Object.hasOwn(settings, key)) {
+        problems.push(`${key}: no such setting (sluice.toml); there are ${known()}`)
+      }
+    }
+    return file
+  } catch (error) {
+    // The parser's message goes on with an excerpt of the file.
+    const message = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    const line = error instanceof Error && 'line' in error ? ` in line ${error.line}` : ''
+    problems.push(`sluice.toml: ${message}${line}`)
+    return {}
+  }
+}
+
+function known(): string {
+  return Object.keys(settings).join(', ')
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) freeze(part)
+  }
+  return Object.freeze(value)
+}

@@ -1,0 +1,105 @@
+/**
+ * Readers of single settings: from text (a flag, a variable) or from a value of the settings file to the typed value,
+ * or to what is wrong with it, in words.
+ */
+import { isIP } from 'node:net'
+
+/** The value, or what is wrong: `"x" is not …`. */
+export type Read<T> = { readonly value: T } | { readonly problem: string }
+export type Reader<T> = (raw: unknown) => Read<T>
+
+/** Where to listen. */
+export interface Listen {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** Loopback, the private ranges of RFC 1918 and RFC 4193, link-local, and the shared one of RFC 6598. */
+export const privateNetworks: readonly string[] = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  '100.64.0.0/10',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
+]
+
+/** `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`. */
+export function readListen(raw: unknown): Read<Listen> {
+  const text = String(raw)
+  const parts = /^(?:(?:\[([0-9a-f:.]+)\]|([^:\s[\]]*)):)?(\d{1,5})$/i.exec(text)
+  const port = Number(parts?.[3])
+  if (parts === null || port > 65535) {
+    return wrong(raw, 'HOST:PORT, :PORT or PORT')
+  }
+  const host = parts[1] ?? parts[2] ?? ''
+  return { value: { host: host === '' || host === '*' ? '0.0.0.0' : host, port } }
+}
+
+/** An http or https URL; slashes at its end are dropped. */
+export function readUrl(raw: unknown): Read<string> {
+  const url = typeof raw === 'string' ? URL.parse(raw) : null
+  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:'
+  if (url === null || !isWeb || url.search !== '' || url.hash !== '' || url.username !== '') {
+    return wrong(raw, 'a URL like http://sluice.example:3142')
+  }
+  return { value: url.href.replace(/\/+$/, '') }
+}
+
+/** True and false, in the words that people use for them. */
+export function readBoolean(raw: unknown): Read<boolean> {
+  const text = String(raw).toLowerCase()
+  if (['true', 'yes', 'on', '1'].includes(text)) return { value: true }
+  if (['false', 'no', 'off', '0'].includes(text)) return { value: false }
+  return wrong(raw, 'true or false')
+}
+
+/** Minutes between looks upstream: 1 to 10080 (a week), fractions allowed. */
+export function readMinutes(raw: unknown): Read<number> {
+  const minutes = typeof raw === 'boolean' || raw === '' ? Number.NaN : Number(raw)
+  return minutes >= 1 && minutes <= 10_080
+    ? { value: minutes }
+    : wrong(raw, 'minutes from 1 to 10080')
+}
+
+/** A list, or text with commas, of networks; `private` and `any` stand for several. */
+export function readNetworks(raw: unknown): Read<readonly string[]> {
+  const names = Array.isArray(raw) ? raw.map(String) : String(raw).split(/[\s,]+/)
+  const networks: string[] = []
+  for (const name of names.filter((text) => text !== '')) {
+    if (name === 'private') networks.push(...privateNetworks)
+    else if (name === 'any') networks.push('0.0.0.0/0', '::/0')
+    else {
+      const network = readNetwork(name)
+      if (network === undefined) return wrong(name, 'a network like 192.0.2.0/24, private, or any')
+      networks.push(network)
+    }
+  }
+  if (networks.length === 0) return wrong(raw, 'a list of networks: nobody would be served')
+  return { value: [...new Set(networks)] }
+}
+
+function readNetwork(text: string): string | undefined {
+  const [address = '', length, more] = text.split('/')
+  const bits = { 4: 32, 6: 128 }[isIP(address)]
+  if (bits === undefined || more !== undefined) return undefined
+  if (length === undefined) return `${address}/${bits}`
+  return /^\d{1,3}$/.test(length) && Number(length) <= bits ? text : undefined
+}
+
+/** One of pino's levels. */
+export function readLogLevel(raw: unknown): Read<LogLevel> {
+  const level = logLevels.find((name) => name === raw)
+  return level === undefined ? wrong(raw, `one of ${logLevels.join(', ')}`) : { value: level }
+}
+
+function wrong(raw: unknown, wanted: string): { problem: string } {
+  return { problem: `${JSON.stringify(raw)} is not ${wanted}` }
+}
