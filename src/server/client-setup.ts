@@ -1,0 +1,95 @@
+/**
+ * What puts a machine on a channel: its key (pinned by digest) and its sources, as deb822 and as one-line entries.
+ */
+import { AppError } from '../base/errors.ts'
+
+export interface ClientSetup {
+  readonly channel: string
+  readonly keyUrl: string
+  /** Of the bytes at `keyUrl`. */
+  readonly keySha256: string
+  /** Where the key lies on the client. */
+  readonly keyPath: string
+  /** The complete text of a `.sources` file. */
+  readonly sources: string
+  /** The same as lines of a sources.list. */
+  readonly oneLine: readonly string[]
+  /** Sources files of the machine whose sources were imported: what these sources stand for. */
+  readonly oldFiles: readonly string[]
+}
+
+/** One suite that the channel has. */
+export interface SetupSuite {
+  readonly archive: string
+  readonly suite: string
+  readonly components: readonly string[]
+}
+
+export interface SetupInput {
+  readonly channel: string
+  /** What clients call the server; no slash at the end. */
+  readonly publicUrl: string
+  readonly keySha256: string
+  readonly suites: readonly SetupSuite[]
+  readonly oldFiles: readonly string[]
+}
+
+/** One stanza for each archive, or one for each list of components that its suites have. */
+export function clientSetup(input: SetupInput): ClientSetup {
+  const { channel, publicUrl, keySha256, oldFiles } = input
+  const base = `${publicUrl}/channels/${channel}`
+  const keyPath = `/etc/apt/keyrings/sluice-${channel}.asc`
+  const words = [
+    base,
+    keySha256,
+    ...input.suites.flatMap((one) => [one.archive, one.suite, ...one.components]),
+  ]
+  for (const word of words) assertWord(word)
+  const stanzas = group(input.suites).map(({ archive, suites, components }) =>
+    [
+      'Types: deb',
+      `URIs: ${base}/${archive}`,
+      `Suites: ${suites.join(' ')}`,
+      ...(components.length > 0 ? [`Components: ${components.join(' ')}`] : []),
+      `Signed-By: ${keyPath}`,
+      '',
+    ].join('\n'),
+  )
+  return {
+    channel,
+    keyUrl: `${base}/key.asc`,
+    keySha256,
+    keyPath,
+    sources: stanzas.join('\n'),
+    oneLine: input.suites.map(({ archive, suite, components }) =>
+      [`deb [signed-by=${keyPath}] ${base}/${archive} ${suite}`, ...components].join(' '),
+    ),
+    oldFiles,
+  }
+}
+
+interface Group {
+  readonly archive: string
+  readonly components: readonly string[]
+  readonly suites: string[]
+}
+
+function group(suites: readonly SetupSuite[]): Group[] {
+  const groups = new Map<string, Group>()
+  for (const { archive, suite, components } of suites) {
+    const key = [archive, ...components].join(' ')
+    const known = groups.get(key)
+    if (known === undefined) groups.set(key, { archive, components, suites: [suite] })
+    else known.suites.push(suite)
+  }
+  return [...groups.values()]
+}
+
+/** A blank or a line feed in a name would become another entry on the client. */
+function assertWord(word: string): void {
+  if (/^[!-~]+$/.test(word)) return
+  throw new AppError('ERR_FORMAT', {
+    message: `${JSON.stringify(word)} cannot stand in a sources file`,
+    hint: 'sluice archive set gives suites and components other names',
+  })
+}
