@@ -228,7 +228,7 @@ function inMember(member: string, error: unknown): unknown {
   if (error instanceof Error && error.name === 'AbortError') return error
   const code: ErrorCode = isAppError(error) ? error.code : 'ERR_FORMAT'
   const message = error instanceof Error ? error.message : String(error)
-  if (message.startsWith(member)) return error
+  if (message.includes(member)) return error
   return new AppError(code, { message: `${member}: ${message}`, cause: error })
 }
 
