@@ -31,6 +31,8 @@ const table = {
   ERR_UPSTREAM_TIMEOUT: { status: 504, exit: 1 },
   ERR_UPSTREAM_STATUS: { status: 502, exit: 1 },
   ERR_UPSTREAM_REDIRECT: { status: 502, exit: 1 },
+  /** An answer in a Content-Encoding that nobody asked for. */
+  ERR_UPSTREAM_ENCODING: { status: 502, exit: 1 },
   ERR_UPSTREAM_REFUSED: { status: 403, exit: 5 },
   ERR_SIGNATURE_MISSING: { status: 502, exit: 1 },
   ERR_SIGNATURE_BAD: { status: 502, exit: 1 },

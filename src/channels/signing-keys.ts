@@ -1,9 +1,10 @@
 /**
  * The private keys of publications: files `keys/<kind>-<name>.asc` of the data directory, mode 0600, never sent anywhere.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../base/errors.ts'
+import { writeSecret } from '../base/secret-file.ts'
 import { generateSigningKey, readSigningKey, type SigningKey } from '../debian/openpgp-sign.ts'
 
 export interface SigningKeys {
@@ -49,19 +50,6 @@ export async function openSigningKeys(dir: string): Promise<SigningKeys> {
       return key
     },
   }
-}
-
-/** Writes a file that only its owner may read: whole, or not at all. */
-export async function writeSecret(path: string, text: string): Promise<void> {
-  const tmp = `${path}.new`
-  const handle = await open(tmp, 'w', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(tmp, path)
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -90,6 +90,11 @@ export function mergeKeyrings(rings: readonly Keyring[]): Keyring {
   )
 }
 
+/** The ring as armored text, which `readKeyring` reads back; what `limitKeyring` left of a key comes back whole. */
+export function exportKeyring(ring: Keyring): string {
+  return ring.entries.map(({ key }) => key.toPublic().armor()).join('\n')
+}
+
 /**
  * The ring with only the keys named by fingerprint, as apt reads `Signed-By: FPR[,FPR]`: that of a primary key allows its
  * subkeys too, that of a subkey or one followed by `!` allows exactly that key. The ring may come out empty. Throws

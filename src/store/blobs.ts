@@ -124,6 +124,17 @@ export async function readRows(db: Db, digests: readonly Sha256[]): Promise<Buff
   })
 }
 
+/** All blobs that are kept as files. */
+export async function listFileBlobs(db: Db): Promise<{ sha256: Sha256; size: number }[]> {
+  const rows = await db
+    .withTables<BlobTables>()
+    .selectFrom('blob')
+    .select(['sha256', 'size'])
+    .where('data', 'is', null)
+    .execute()
+  return rows.map((row) => ({ sha256: sha256FromBytes(row.sha256), size: row.size }))
+}
+
 /** Bytes and counts of the store's blobs: rows and files. */
 export async function blobTotals(
   db: Db,
@@ -192,13 +203,7 @@ async function openFile(path: string): Promise<OpenBlob | undefined> {
 
 /** Brings rows and files together: a file under its name is whole (see above), so that it only lacks its row. */
 async function sweep(place: BlobPlace): Promise<void> {
-  const rows = await place.db
-    .withTables<BlobTables>()
-    .selectFrom('blob')
-    .select(['sha256', 'size'])
-    .where('data', 'is', null)
-    .execute()
-  const known = new Map(rows.map((row) => [sha256FromBytes(row.sha256), row.size]))
+  const known = new Map((await listFileBlobs(place.db)).map((one) => [one.sha256, one.size]))
   for (const prefix of await readdir(place.blobs)) {
     for (const rest of await readdir(join(place.blobs, prefix))) {
       const sha256 = parseSha256(prefix + rest)

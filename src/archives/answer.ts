@@ -1,0 +1,53 @@
+/**
+ * What a request for a file of an archive comes to, before it is HTTP: channels and the proxy make answers, the server
+ * sends them.
+ *
+ * Whatever is called by name can change and is `mutable`: it is never sent in parts, and 304 needs the very same
+ * Last-Modified (rule 2 of apt-on-the-wire.md). What is called by its digest never changes.
+ */
+import type { Sha256 } from '../base/sha256.ts'
+import type { Located } from './locate.ts'
+
+export type Answer =
+  | {
+      readonly kind: 'bytes'
+      readonly data: Buffer
+      readonly type: string
+      /** Epoch seconds. */
+      readonly modifiedAt: number
+      readonly isMutable: boolean
+    }
+  | {
+      readonly kind: 'pieces'
+      readonly size: number
+      readonly type: string
+      readonly modifiedAt: number
+      readonly isMutable: boolean
+      /** Bytes from `start` up to `end`, not included. */
+      read(start: number, end: number): AsyncIterable<Buffer>
+    }
+  | {
+      /** A blob kept as a file, or to be fetched from where `locate` says. */
+      readonly kind: 'blob'
+      readonly sha256: Sha256
+      readonly type: string
+      /** Given for what is called by name; else the file's own time is Last-Modified. */
+      readonly modifiedAt?: number | undefined
+      readonly isMutable: boolean
+      locate(): Promise<Located>
+    }
+  | {
+      /** Handed through from upstream: not verified, not kept. */
+      readonly kind: 'pass'
+      readonly urls: readonly string[]
+    }
+
+/** Content-Type by the ending of a file's name; apt does not look at it. */
+export function contentType(path: string): string {
+  if (path.endsWith('.deb') || path.endsWith('.udeb'))
+    return 'application/vnd.debian.binary-package'
+  if (path.endsWith('.gz')) return 'application/gzip'
+  if (path.endsWith('.xz')) return 'application/x-xz'
+  if (path.endsWith('.asc')) return 'application/pgp-keys'
+  return path.includes('Release') ? 'text/plain; charset=utf-8' : 'application/octet-stream'
+}

@@ -1,0 +1,150 @@
+/**
+ * Adding, changing and removing remote archives; what they hold comes with the next refresh.
+ */
+import { AppError } from '../base/errors.ts'
+import { readKeyring } from '../debian/keyring.ts'
+import { writeAudit } from '../store/audit.ts'
+import { inTransaction } from '../store/database.ts'
+import type { ArchiveParts } from './archive-parts.ts'
+import {
+  type Archive,
+  type ArchiveSettings,
+  deleteArchive,
+  getArchive,
+  insertArchive,
+  updateArchive,
+} from './archive-table.ts'
+import { redactUrl } from './upstream.ts'
+
+export interface ArchiveInput {
+  readonly name: string
+  readonly settings: ArchiveSettings
+  readonly keyring: Buffer
+}
+
+export interface ChangeReason {
+  readonly who: string
+  readonly why?: string | undefined
+}
+
+const word = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*$/
+const suitePattern = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*(\/[A-Za-z0-9][A-Za-z0-9.+~_-]*)*$/
+
+/** Adds an archive; `ERR_USAGE` or `ERR_KEYRING` for what cannot be one, `ERR_CONFLICT` if the name is taken. */
+export async function addArchive(
+  parts: ArchiveParts,
+  input: ArchiveInput,
+  reason: ChangeReason,
+): Promise<Archive> {
+  if (!/^[a-z0-9][a-z0-9.+-]{0,62}$/.test(input.name)) {
+    throw refuse(
+      `an archive cannot be called ${JSON.stringify(input.name)}`,
+      'lower-case letters, digits, dots, plus and minus',
+    )
+  }
+  const settings = checkSettings(input.settings)
+  await readKeyring(input.keyring)
+  const madeAt = parts.clock.now()
+  return inTransaction(parts.db, async (trx) => {
+    const archive = await insertArchive(trx, { ...input, settings }, madeAt)
+    await writeAudit(trx, {
+      at: madeAt,
+      ...reason,
+      what: 'archive add',
+      object: `archive ${input.name}`,
+      detail: shown(settings),
+    })
+    return archive
+  })
+}
+
+/** Changes an archive's settings or keyring; its states stay. */
+export function setArchive(
+  parts: ArchiveParts,
+  name: string,
+  change: { readonly settings?: Partial<ArchiveSettings>; readonly keyring?: Buffer | undefined },
+  reason: ChangeReason,
+): Promise<Archive> {
+  return parts.archiveLock(name)(async () => {
+    const old = await getArchive(parts.db, name)
+    const settings = checkSettings({ ...old.settings, ...change.settings })
+    if (change.keyring !== undefined) await readKeyring(change.keyring)
+    const archive = { ...old, settings, keyring: change.keyring ?? old.keyring }
+    await inTransaction(parts.db, async (trx) => {
+      await updateArchive(trx, archive)
+      await writeAudit(trx, {
+        at: parts.clock.now(),
+        ...reason,
+        what: 'archive set',
+        object: `archive ${name}`,
+        detail: { ...shown(settings), keyring: change.keyring !== undefined },
+      })
+    })
+    return archive
+  })
+}
+
+/** Removes an archive; what channels hold of it stays, but what was not fetched can no longer be. */
+export function removeArchive(
+  parts: ArchiveParts,
+  name: string,
+  reason: ChangeReason,
+): Promise<void> {
+  return parts.archiveLock(name)(async () => {
+    const archive = await getArchive(parts.db, name)
+    await inTransaction(parts.db, async (trx) => {
+      await deleteArchive(trx, archive.id)
+      await writeAudit(trx, {
+        at: parts.clock.now(),
+        ...reason,
+        what: 'archive remove',
+        object: `archive ${name}`,
+      })
+    })
+  })
+}
+
+function checkSettings(settings: ArchiveSettings): ArchiveSettings {
+  const urls = settings.urls.map(checkUrl)
+  if (urls.length === 0)
+    throw refuse('an archive needs a URL', 'sluice archive add NAME URL --suite S')
+  const lists = {
+    suite: settings.suites,
+    component: settings.components,
+    architecture: settings.architectures,
+  }
+  for (const [what, values] of Object.entries(lists)) {
+    if (values.length === 0)
+      throw refuse(
+        `an archive needs at least one ${what}`,
+        `--${what === 'architecture' ? 'arch' : what} …`,
+      )
+    const bad = values.find((value) => !(what === 'architecture' ? word : suitePattern).test(value))
+    if (bad !== undefined)
+      throw refuse(`${JSON.stringify(bad)} is no ${what}`, 'see the Release file of the archive')
+  }
+  return { ...settings, urls }
+}
+
+function checkUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw refuse(
+      `${redactUrl(text)} is no http or https URL`,
+      'the archive’s root, the folder that holds dists/',
+    )
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
+function refuse(message: string, hint: string): AppError {
+  return new AppError('ERR_USAGE', { message, hint })
+}
+
+function shown(settings: ArchiveSettings): Record<string, unknown> {
+  return {
+    ...settings,
+    urls: settings.urls.map(redactUrl),
+    proxy: settings.proxy && redactUrl(settings.proxy),
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * One upstream client for all archives, each by the proxy that its settings name.
+ */
+import { createUpstream, type Upstream } from './upstream.ts'
+
+export interface RoutedUpstream extends Upstream {
+  /** Says from now on which proxy leads to URLs that begin with `prefix`; undefined is the direct way. */
+  route(prefix: string, proxy: string | undefined): void
+}
+
+/** A client that goes the direct way until routes are told. */
+export function createRoutedUpstream(): RoutedUpstream {
+  const direct = createUpstream()
+  const byProxy = new Map<string, Upstream>()
+  const routes = new Map<string, string>()
+  const pick = (url: string): Upstream => {
+    for (const [prefix, proxy] of routes) {
+      if (url.startsWith(prefix)) return byProxy.get(proxy) ?? direct
+    }
+    return direct
+  }
+  return {
+    get: (url, options, abortable) => pick(url).get(url, options, abortable),
+    route: (prefix, proxy) => {
+      if (proxy === undefined || proxy === 'DIRECT') {
+        routes.delete(prefix)
+        return
+      }
+      routes.set(prefix, proxy)
+      if (!byProxy.has(proxy)) byProxy.set(proxy, createUpstream({ proxy }))
+    },
+    close: async () => {
+      await Promise.all([direct, ...byProxy.values()].map((upstream) => upstream.close()))
+    },
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What waits to be promoted from one channel to another: a difference of their heads, told by source package.
+ */
+
+import type { IndexParts } from '../archives/index-parts.ts'
+import { readState } from '../archives/suite-state.ts'
+import type { Channel, SourceChange } from './channel-table.ts'
+import { listGenerations } from './channel-table.ts'
+import { changesOf, diffStates, type IndexDiff } from './diff.ts'
+import type { GenerationView } from './views.ts'
+
+/** Generations looked through for when a version came. */
+const HISTORY = 200
+
+export interface PendingSource extends SourceChange {
+  /** Epoch milliseconds: when the first channel got this version. */
+  readonly since: number
+  /** Distinct binary packages, and the bytes of their files. */
+  readonly binaries: number
+  readonly sizeBytes: number
+  /** Whether the suite is one of security updates. */
+  readonly isSecurity: boolean
+}
+
+/** What of `from` differs from `to`, sorted by source, security first. */
+export async function listPending(
+  parts: IndexParts,
+  source: { readonly channel: Channel; readonly view: GenerationView },
+  to: GenerationView | undefined,
+): Promise<PendingSource[]> {
+  const pending: Omit<PendingSource, 'since'>[] = []
+  for (const { archive, suite, state, release } of source.view.suites) {
+    const target = to?.suites.find((one) => one.archive === archive && one.suite === suite)
+    if (target?.state === state) continue
+    const after = await readState(parts.blobs, state)
+    const before = target === undefined ? undefined : await readState(parts.blobs, target.state)
+    const diffs = await diffStates(parts, before, after, 'all')
+    const files = filesBySource(diffs)
+    const isSecurity = isSecuritySuite(suite, release)
+    for (const change of changesOf({ archive, suite }, diffs)) {
+      const { binaries, sizeBytes } = files.get(change.source) ?? {
+        binaries: new Set(),
+        sizeBytes: 0,
+      }
+      pending.push({ ...change, binaries: binaries.size, sizeBytes, isSecurity })
+    }
+  }
+  const arrivals = await arrivalTimes(parts, source.channel)
+  return pending
+    .map((one) => ({ ...one, since: arrivals.get(arrivalKey(one)) ?? source.channel.madeAt }))
+    .sort((a, b) => Number(b.isSecurity) - Number(a.isSecurity) || (a.source < b.source ? -1 : 1))
+}
+
+/** apt tells security updates by the suite's name, unattended-upgrades by the label. */
+export function isSecuritySuite(suite: string, release: Buffer): boolean {
+  return (
+    suite.endsWith('-security') || /^Label: .*-Security$/im.test(release.toString('utf8', 0, 4096))
+  )
+}
+
+function filesBySource(
+  diffs: readonly IndexDiff[],
+): Map<string, { binaries: Set<string>; sizeBytes: number }> {
+  const seen = new Set<string>()
+  const files = new Map<string, { binaries: Set<string>; sizeBytes: number }>()
+  for (const entry of diffs.flatMap((diff) => diff.added)) {
+    const one = files.get(entry.source) ?? { binaries: new Set(), sizeBytes: 0 }
+    files.set(entry.source, one)
+    one.binaries.add(entry.name)
+    // An arch:all package stands in every architecture's index, with one file.
+    if (!seen.has(entry.sha256)) one.sizeBytes += entry.size
+    seen.add(entry.sha256)
+  }
+  return files
+}
+
+async function arrivalTimes(parts: IndexParts, channel: Channel): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
+  for (const { madeAt, changes } of await listGenerations(parts.db, channel.id, HISTORY)) {
+    for (const change of changes ?? []) {
+      const key = arrivalKey(change)
+      if (!times.has(key)) times.set(key, madeAt)
+    }
+  }
+  return times
+}
+
+function arrivalKey({ archive, suite, source, new: versions }: SourceChange): string {
+  return [archive, suite, source, ...versions].join(' ')
+}

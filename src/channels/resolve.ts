@@ -1,0 +1,134 @@
+/**
+ * From the path below `/channels/` to an answer. Heads are answered from memory; by-hash and pool files of any retained
+ * generation are found by their digest alone.
+ *
+ *   <channel>[@<serial>]/<archive>/dists/<suite>/…    <channel>/<archive>/pool/<2 hex>/<62 hex>/<file>
+ *   <channel>/key.asc    <channel>/key.gpg
+ */
+import { type Answer, contentType } from '../archives/answer.ts'
+import { locate } from '../archives/locate.ts'
+import { isAppError } from '../base/errors.ts'
+import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import type { ChannelParts } from './channel-parts.ts'
+import { getChannel } from './channel-table.ts'
+import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
+import { publicationOf } from './publish.ts'
+import type { GenerationView, SuiteView } from './views.ts'
+
+/** The answer to a decoded path below `/channels/`; undefined for what no channel has. */
+export async function resolveChannelPath(
+  parts: ChannelParts,
+  path: string,
+): Promise<Answer | undefined> {
+  const [name = '', archive = '', kind = '', ...rest] = path.split('/')
+  if (kind === '' && (archive === 'key.asc' || archive === 'key.gpg')) {
+    return keyAnswer(parts, name, archive)
+  }
+  const view = await findView(parts, name)
+  const suites = view?.archives.get(archive)
+  if (suites === undefined) return undefined
+  if (kind === 'pool') return poolAnswer(parts, rest)
+  if (kind !== 'dists') return undefined
+  const found = findSuite(suites, rest)
+  return found && suiteAnswer(parts, found.suite, found.path)
+}
+
+async function findView(parts: ChannelParts, name: string): Promise<GenerationView | undefined> {
+  const [channel = '', serial] = name.split('@')
+  if (serial === undefined) return parts.views.head(channel)
+  if (!/^[1-9][0-9]{0,9}$/.test(serial)) return undefined
+  try {
+    return await parts.views.at(await getChannel(parts.db, channel), Number(serial))
+  } catch (error) {
+    if (isAppError(error, 'ERR_NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+/** The suite whose name begins the path (names may hold slashes: the longest wins), and the path below it. */
+function findSuite(
+  suites: ReadonlyMap<string, SuiteView>,
+  segments: readonly string[],
+): { suite: SuiteView; path: string } | undefined {
+  for (let count = segments.length - 1; count > 0; count--) {
+    const suite = suites.get(segments.slice(0, count).join('/'))
+    if (suite !== undefined) return { suite, path: segments.slice(count).join('/') }
+  }
+  return undefined
+}
+
+async function suiteAnswer(
+  parts: ChannelParts,
+  suite: SuiteView,
+  path: string,
+): Promise<Answer | undefined> {
+  const signed = {
+    InRelease: suite.inRelease,
+    Release: suite.release,
+    'Release.gpg': suite.releaseGpg,
+  }
+  if (path === 'InRelease' || path === 'Release' || path === 'Release.gpg') {
+    const type = contentType(path)
+    return { kind: 'bytes', data: signed[path], type, modifiedAt: suite.date, isMutable: true }
+  }
+  const byName = suite.indexes.get(path)
+  if (byName !== undefined) return indexAnswer(parts, byName, suite.date, true)
+  const hash = /^[^/]+\/binary-[^/]+\/by-hash\/SHA256\/([0-9a-f]{64})$/.exec(path)?.[1]
+  const digest = hash === undefined ? undefined : parseSha256(hash)
+  if (digest === undefined) return undefined
+  const ofHead = [...suite.indexes.values()].find((forms) => forms.gz.sha256 === digest)
+  const forms = ofHead ?? (await findFormsByGz(parts.db, digest))
+  return forms && indexAnswer(parts, forms, digestTime(digest), false)
+}
+
+function indexAnswer(
+  parts: ChannelParts,
+  forms: IndexForms,
+  modifiedAt: number,
+  isMutable: boolean,
+): Answer {
+  return {
+    kind: 'pieces',
+    size: forms.gz.size,
+    type: contentType('.gz'),
+    modifiedAt,
+    isMutable,
+    read: (start, end) => readComposite(parts, forms.root, start, end),
+  }
+}
+
+/** A Last-Modified for what never changes: the same for the same bytes, everywhere. */
+function digestTime(digest: Sha256): number {
+  return 1_000_000_000 + (Number.parseInt(digest.slice(0, 7), 16) % 500_000_000)
+}
+
+function poolAnswer(parts: ChannelParts, segments: readonly string[]): Answer | undefined {
+  const [prefix = '', rest = '', file = '', ...more] = segments
+  const sha256 = parseSha256(prefix + rest)
+  if (sha256 === undefined || prefix.length !== 2 || file === '' || more.length > 0)
+    return undefined
+  return {
+    kind: 'blob',
+    sha256,
+    type: contentType(file),
+    isMutable: false,
+    locate: () => locate(parts.db, sha256),
+  }
+}
+
+async function keyAnswer(
+  parts: ChannelParts,
+  channel: string,
+  file: 'key.asc' | 'key.gpg',
+): Promise<Answer | undefined> {
+  if (parts.views.head(channel) === undefined) return undefined
+  const key = await parts.keys.get(publicationOf(channel))
+  const data = file === 'key.asc' ? Buffer.from(key.publicArmored) : Buffer.from(key.publicBinary)
+  return {
+    kind: 'bytes',
+    data,
+    type: contentType('.asc'),
+    modifiedAt: 1_000_000_000,
+    isMutable: true,
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Routes of the server itself: status, search, verify, keys, tokens, figures, audit.
+ */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { listArchives } from '../archives/archive-table.ts'
+import { version } from '../base/version.ts'
+import { listChannels } from '../channels/channel-table.ts'
+import { listPublications } from '../channels/publication-table.ts'
+import { searchPackages } from '../channels/search.ts'
+import { verifyStore } from '../channels/verify.ts'
+import { readAudit, writeAudit } from '../store/audit.ts'
+import { blobTotals } from '../store/blobs.ts'
+import { type ApiContext, whoAsks } from './api-context.ts'
+import { replyWithTask } from './task.ts'
+import { createToken, listTokens, revokeToken } from './tokens.ts'
+
+const nameQuery = {
+  querystring: {
+    type: 'object',
+    required: ['name'],
+    properties: { name: { type: 'string', minLength: 1 } },
+  },
+}
+const verifySchema = {
+  body: {
+    type: ['object', 'null'],
+    properties: { deep: { type: 'boolean' } },
+    additionalProperties: false,
+  },
+}
+const tokenSchema = {
+  body: {
+    type: 'object',
+    required: ['name'],
+    properties: { name: { type: 'string' } },
+    additionalProperties: false,
+  },
+}
+const limitQuery = {
+  querystring: {
+    type: 'object',
+    properties: { limit: { type: 'integer', minimum: 1, maximum: 100_000, default: 50 } },
+  },
+}
+
+/** Adds the routes to the API. */
+export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
+  const { parts } = context
+  api.get('/status', async () => ({
+    version,
+    dataDir: parts.config.dataDir,
+    url: context.url(),
+    publicUrl: context.publicUrl(),
+    uptimeMs: parts.clock.now() - context.startedAt,
+    archives: (await listArchives(parts.db)).length,
+    channels: (await listChannels(parts.db)).length,
+    nextRefreshAt: context.jobs()?.nextRefreshAt,
+  }))
+  api.get<{ Querystring: { name: string } }>(
+    '/search',
+    { schema: nameQuery },
+    async ({ query }) => {
+      const views = (await listChannels(parts.db)).flatMap(
+        (channel) => parts.views.head(channel.name) ?? [],
+      )
+      return searchPackages(parts, views, query.name)
+    },
+  )
+  api.post<{ Body: { deep?: boolean } | null }>(
+    '/verify',
+    { schema: verifySchema },
+    async (request, reply) =>
+      replyWithTask(request, reply, async (emit, signal) => {
+        const onProgress = (what: string, done: number, total: number): void =>
+          emit({ kind: 'verify', what, done, total })
+        return verifyStore(parts, { deep: request.body?.deep === true, onProgress }, { signal })
+      }),
+  )
+  api.get('/keys', async () =>
+    (await listPublications(parts.db)).map(({ name, fingerprint }) => ({
+      publication: name,
+      fingerprint,
+      keyUrl: `${context.publicUrl()}/channels/${name.replace('channel:', '')}/key.asc`,
+    })),
+  )
+  api.get('/stats', async () => ({
+    ...parts.metrics.totals(),
+    store: {
+      ...(await blobTotals(parts.db)),
+      databaseBytes: await sizeOf(join(parts.config.dataDir, 'sluice.db')),
+    },
+    downloads: { active: parts.downloads.active },
+  }))
+  api.get<{ Querystring: { limit: number } }>('/audit', { schema: limitQuery }, async ({ query }) =>
+    readAudit(parts.db, query.limit),
+  )
+  tokenRoutes(api, context)
+}
+
+function tokenRoutes(api: FastifyInstance, { parts }: ApiContext): void {
+  api.get('/tokens', async () => listTokens(parts.db))
+  api.post<{ Body: { name: string } }>('/tokens', { schema: tokenSchema }, async (request) => {
+    const { name } = request.body
+    const at = parts.clock.now()
+    const token = await createToken(parts.db, name, at)
+    await writeAudit(parts.db, {
+      at,
+      who: whoAsks(request),
+      what: 'token create',
+      object: `token ${name}`,
+    })
+    return { name, token }
+  })
+  api.delete<{ Params: { name: string } }>('/tokens/:name', async (request) => {
+    const { name } = request.params
+    await revokeToken(parts.db, name)
+    const at = parts.clock.now()
+    await writeAudit(parts.db, {
+      at,
+      who: whoAsks(request),
+      what: 'token revoke',
+      object: `token ${name}`,
+    })
+    return { revoked: name }
+  })
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path)).size
+}

@@ -1,0 +1,192 @@
+/**
+ * Routes of archives: list, add, change, refresh, remove.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import {
+  type Archive,
+  type ArchiveSettings,
+  getArchive,
+  listArchives,
+  listSuites,
+} from '../archives/archive-table.ts'
+import { addArchive, removeArchive, setArchive } from '../archives/change-archive.ts'
+import { readState } from '../archives/suite-state.ts'
+import { redactUrl } from '../archives/upstream.ts'
+import { AppError } from '../base/errors.ts'
+import { listChannels } from '../channels/channel-table.ts'
+import { readKeyring } from '../debian/keyring.ts'
+import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
+import { refreshAndFollow } from './jobs.ts'
+import { replyWithTask } from './task.ts'
+
+type Named = { Params: { name: string } }
+type ArchiveBody = Partial<ArchiveSettings> & {
+  readonly name?: string
+  readonly keyring?: string
+  readonly keyringBase64?: string
+  readonly reason?: string
+}
+
+const texts = {
+  type: 'array',
+  items: { type: 'string', minLength: 1, maxLength: 2048 },
+  maxItems: 200,
+}
+const properties = {
+  name: { type: 'string' },
+  urls: texts,
+  suites: texts,
+  components: texts,
+  architectures: texts,
+  proxy: { type: 'string' },
+  allowExpired: { type: 'boolean' },
+  allowOtherSuite: { type: 'boolean' },
+  keyring: { type: 'string' },
+  keyringBase64: { type: 'string' },
+  reason: { type: 'string', maxLength: 1000 },
+}
+const changeSchema = { body: { type: 'object', properties, additionalProperties: false } }
+const addSchema = {
+  body: {
+    ...changeSchema.body,
+    required: ['name', 'urls', 'suites', 'components', 'architectures'],
+  },
+}
+const namesSchema = {
+  body: { type: ['object', 'null'], properties: { archives: texts }, additionalProperties: false },
+}
+
+/** Adds the routes to the API. */
+export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
+  const { parts } = context
+  api.get('/archives', async () =>
+    Promise.all((await listArchives(parts.db)).map((one) => show(context, one))),
+  )
+  api.get<Named>('/archives/:name', async ({ params }) =>
+    show(context, await getArchive(parts.db, params.name)),
+  )
+  api.post<{ Body: ArchiveBody }>('/archives', { schema: addSchema }, async (request) => {
+    const { body } = request
+    const settings = {
+      urls: [],
+      suites: [],
+      components: [],
+      architectures: [],
+      ...settingsOf(body),
+    }
+    const keyring = keyringOf(body) ?? Buffer.alloc(0)
+    const archive = await addArchive(
+      parts,
+      { name: body.name ?? '', settings, keyring },
+      reasonOf(request),
+    )
+    route(context, archive)
+    return show(context, archive)
+  })
+  api.patch<Named & { Body: ArchiveBody }>(
+    '/archives/:name',
+    { schema: changeSchema },
+    async (request) => {
+      const change = { settings: settingsOf(request.body), keyring: keyringOf(request.body) }
+      const archive = await setArchive(parts, request.params.name, change, reasonOf(request))
+      route(context, archive)
+      return show(context, archive)
+    },
+  )
+  api.delete<Named>('/archives/:name', async (request) => {
+    const { name } = request.params
+    const followers = (await listChannels(parts.db)).filter((channel) =>
+      channel.follows.includes(name),
+    )
+    if (followers.length > 0) {
+      throw new AppError('ERR_REFUSED', {
+        message: `archive ${name} is followed by ${followers.map((one) => one.name).join(', ')}`,
+        hint: 'delete those channels first',
+      })
+    }
+    await removeArchive(parts, name, reasonOf(request))
+    return { removed: name }
+  })
+  refreshRoutes(api, context)
+}
+
+function refreshRoutes(api: FastifyInstance, context: ApiContext): void {
+  const { parts } = context
+  const refresh = async (
+    request: FastifyRequest,
+    reply: Parameters<typeof replyWithTask>[1],
+    names: readonly string[],
+  ): Promise<unknown> => {
+    for (const name of names) await getArchive(parts.db, name)
+    return replyWithTask(request, reply, async (emit, signal) => {
+      const task = {
+        archives: names,
+        who: whoAsks(request),
+        onEvent: emit,
+        onOutcome: (outcome: unknown) => emit({ kind: 'outcome', outcome }),
+      }
+      const { outcomes, generations } = await refreshAndFollow(parts, task, signal)
+      return {
+        outcomes,
+        generations: generations.map(({ channel, generation }) => ({
+          channel,
+          serial: generation.serial,
+          changes: generation.changes,
+          changed: generation.changes?.length ?? 0,
+        })),
+      }
+    })
+  }
+  api.post<{ Body: { archives?: string[] } | null }>(
+    '/archives/refresh',
+    { schema: namesSchema },
+    async (request, reply) => {
+      const all = (await listArchives(parts.db)).map((archive) => archive.name)
+      return refresh(request, reply, request.body?.archives ?? all)
+    },
+  )
+  api.post<Named>('/archives/:name/refresh', async (request, reply) =>
+    refresh(request, reply, [request.params.name]),
+  )
+}
+
+function route({ parts }: ApiContext, archive: Archive): void {
+  for (const url of archive.settings.urls) parts.upstream.route(url, archive.settings.proxy)
+}
+
+function settingsOf(body: ArchiveBody): Partial<ArchiveSettings> {
+  const { urls, suites, components, architectures, proxy, allowExpired, allowOtherSuite } = body
+  const all = { urls, suites, components, architectures, proxy, allowExpired, allowOtherSuite }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+function keyringOf({ keyring, keyringBase64 }: ArchiveBody): Buffer | undefined {
+  if (keyring !== undefined) return Buffer.from(keyring)
+  return keyringBase64 === undefined ? undefined : Buffer.from(keyringBase64, 'base64')
+}
+
+async function show(
+  { parts, jobs }: ApiContext,
+  archive: Archive,
+): Promise<Record<string, unknown>> {
+  const { urls, components, architectures, allowExpired, allowOtherSuite, proxy } = archive.settings
+  const { keys } = await readKeyring(archive.keyring)
+  const suites: Record<string, unknown>[] = []
+  for (const suite of await listSuites(parts.db, archive)) {
+    const state = suite.state === undefined ? undefined : await readState(parts.blobs, suite.state)
+    const packages = state?.indexes.reduce((sum, index) => sum + index.stanzas, 0)
+    suites.push({ ...suite, packages })
+  }
+  return {
+    name: archive.name,
+    urls: urls.map(redactUrl),
+    components,
+    architectures,
+    allowExpired: allowExpired === true,
+    allowOtherSuite: allowOtherSuite === true,
+    proxy: proxy === undefined ? undefined : redactUrl(proxy),
+    keys: keys.map(({ fingerprint, userIds, expiresAt }) => ({ fingerprint, userIds, expiresAt })),
+    nextRefreshAt: jobs()?.nextRefreshAt,
+    suites,
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Routes of channels: list, make, show, history, roll back, delete, differences.
+ */
+import type { FastifyInstance } from 'fastify'
+import { readState } from '../archives/suite-state.ts'
+import { AppError } from '../base/errors.ts'
+import { createChannel, deleteChannel, rollback } from '../channels/change-channel.ts'
+import {
+  type Channel,
+  getChannel,
+  listChannels,
+  listGenerations,
+  type SourceChange,
+} from '../channels/channel-table.ts'
+import { changesOf, diffStates } from '../channels/diff.ts'
+import { listPending } from '../channels/pending.ts'
+import { findGeneration } from '../channels/promote.ts'
+import { findPublication } from '../channels/publication-table.ts'
+import { publicationOf } from '../channels/publish.ts'
+import type { GenerationView } from '../channels/views.ts'
+import { type ApiContext, reasonOf } from './api-context.ts'
+import type { ServerParts } from './parts.ts'
+import { setupOf } from './setups.ts'
+
+type Named = { Params: { name: string } }
+
+const reason = { type: 'string', maxLength: 1000 }
+const createSchema = {
+  body: {
+    type: 'object',
+    required: ['name'],
+    properties: {
+      name: { type: 'string' },
+      follow: { type: 'array', items: { type: 'string' }, minItems: 1 },
+      from: { type: 'string' },
+      reason,
+    },
+    additionalProperties: false,
+  },
+}
+const rollbackSchema = {
+  body: {
+    type: 'object',
+    required: ['to'],
+    properties: { to: { type: 'integer', minimum: 1 }, reason },
+    additionalProperties: false,
+  },
+}
+const historySchema = {
+  querystring: {
+    type: 'object',
+    properties: { limit: { type: 'integer', minimum: 1, maximum: 10_000, default: 20 } },
+  },
+}
+const diffSchema = {
+  querystring: {
+    type: 'object',
+    required: ['from', 'to'],
+    properties: { from: { type: 'string' }, to: { type: 'string' } },
+  },
+}
+
+/** Adds the routes to the API. */
+export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
+  const { parts } = context
+  api.get('/channels', async () =>
+    Promise.all((await listChannels(parts.db)).map((one) => summarize(parts, one))),
+  )
+  api.get<Named>('/channels/:name', async ({ params }) =>
+    show(context, await getChannel(parts.db, params.name)),
+  )
+  api.post<{ Body: { name: string; follow?: string[]; from?: string } }>(
+    '/channels',
+    { schema: createSchema },
+    async (request) => {
+      const { name, follow, from } = request.body
+      if ((follow === undefined) === (from === undefined)) {
+        throw new AppError('ERR_USAGE', {
+          message: 'a channel either follows archives or is copied from a channel',
+          hint: `sluice channel create ${name} --follow ARCHIVE…, or --from CHANNEL`,
+        })
+      }
+      const source = from === undefined ? { follow: follow ?? [] } : { from }
+      return show(context, await createChannel(parts, { ...reasonOf(request), name, source }))
+    },
+  )
+  api.get<Named & { Querystring: { limit: number } }>(
+    '/channels/:name/history',
+    { schema: historySchema },
+    async ({ params, query }) => {
+      const channel = await getChannel(parts.db, params.name)
+      const generations = await listGenerations(parts.db, channel.id, query.limit)
+      return generations.map(({ serial, madeAt, kind, who, why, changes }) => {
+        const isHead = serial === channel.head
+        return { serial, madeAt, kind, who, why, changes, isHead }
+      })
+    },
+  )
+  api.post<Named & { Body: { to: number } }>(
+    '/channels/:name/rollback',
+    { schema: rollbackSchema },
+    async (request) => {
+      const channel = await getChannel(parts.db, request.params.name)
+      const input = { ...reasonOf(request), channel: channel.name, to: request.body.to }
+      const generation = await rollback(parts, input)
+      return {
+        before: channel.head,
+        generation: generation && { serial: generation.serial, changes: generation.changes },
+      }
+    },
+  )
+  api.delete<Named>('/channels/:name', async (request) => {
+    const { name } = request.params
+    await deleteChannel(parts, { ...reasonOf(request), channel: name })
+    return { deleted: name }
+  })
+  api.get<{ Querystring: { from: string; to: string } }>(
+    '/diff',
+    { schema: diffSchema },
+    async ({ query }) => {
+      const from = await findGeneration(parts, query.from)
+      const to = await findGeneration(parts, query.to)
+      return { from: named(from), to: named(to), changes: await diffGenerations(parts, from, to) }
+    },
+  )
+}
+
+/** Channel and serial of a generation. */
+export function named({ channel, serial }: GenerationView): { channel: string; serial: number } {
+  return { channel, serial }
+}
+
+/** How many packages a generation offers, over all its indexes. */
+export async function countPackages(
+  parts: ServerParts,
+  view: GenerationView | undefined,
+): Promise<number> {
+  let packages = 0
+  for (const { state } of view?.suites ?? []) {
+    for (const index of (await readState(parts.blobs, state)).indexes) packages += index.stanzas
+  }
+  return packages
+}
+
+async function diffGenerations(
+  parts: ServerParts,
+  from: GenerationView,
+  to: GenerationView,
+): Promise<SourceChange[]> {
+  const changes: SourceChange[] = []
+  const names = new Map(
+    [...from.suites, ...to.suites].map((one) => [`${one.archive} ${one.suite}`, one]),
+  )
+  for (const { archive, suite } of names.values()) {
+    const find = async (
+      view: GenerationView,
+    ): Promise<Awaited<ReturnType<typeof readState>> | undefined> => {
+      const found = view.suites.find((one) => one.archive === archive && one.suite === suite)
+      return found && readState(parts.blobs, found.state)
+    }
+    const diffs = await diffStates(parts, await find(from), await find(to), 'all')
+    changes.push(...changesOf({ archive, suite }, diffs))
+  }
+  return changes
+}
+
+async function summarize(parts: ServerParts, channel: Channel): Promise<Record<string, unknown>> {
+  const { name, kind, follows, head } = channel
+  const view = parts.views.head(name)
+  const [newest] = await listGenerations(parts.db, channel.id, 1)
+  return {
+    name,
+    kind,
+    follows,
+    head,
+    packages: await countPackages(parts, view),
+    changedAt: newest?.madeAt ?? channel.madeAt,
+    waiting: kind === 'following' ? null : await countWaiting(parts, view),
+    suites: view?.suites.length ?? 0,
+    validUntil: Math.min(...(view?.suites ?? []).map((suite) => suite.validUntil)),
+  }
+}
+
+/** How many sources the first following channel has differently, and how many of these for security. */
+async function countWaiting(
+  parts: ServerParts,
+  view: GenerationView | undefined,
+): Promise<{ sources: number; security: number } | null> {
+  const following = (await listChannels(parts.db)).find((channel) => channel.kind === 'following')
+  const source = following && parts.views.head(following.name)
+  if (following === undefined || source === undefined) return null
+  const pending = await listPending(parts, { channel: following, view: source }, view)
+  return { sources: pending.length, security: pending.filter((one) => one.isSecurity).length }
+}
+
+async function show(context: ApiContext, channel: Channel): Promise<Record<string, unknown>> {
+  const { parts } = context
+  const view = parts.views.head(channel.name)
+  const publication = await findPublication(parts.db, publicationOf(channel.name))
+  const suiteList: Record<string, unknown>[] = []
+  for (const { archive, suite, names, date, validUntil, state } of view?.suites ?? []) {
+    const { indexes } = await readState(parts.blobs, state)
+    suiteList.push({
+      archive,
+      suite,
+      names,
+      components: [...new Set(indexes.map((index) => index.component))],
+      architectures: [...new Set(indexes.map((index) => index.architecture))],
+      packages: indexes.reduce((sum, index) => sum + index.stanzas, 0),
+      date,
+      validUntil,
+      state,
+    })
+  }
+  const setup = view === undefined ? undefined : await setupOf(context, channel.name)
+  return {
+    ...(await summarize(parts, channel)),
+    fingerprint: publication?.fingerprint,
+    keySha256: setup?.keySha256,
+    setup,
+    suiteList,
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What all routes of the API share: the context they work in, and who asks.
+ */
+import type { FastifyRequest } from 'fastify'
+import type { Jobs } from './jobs.ts'
+import type { ServerParts } from './parts.ts'
+
+/** What routes know besides the parts. */
+export interface ApiContext {
+  readonly parts: ServerParts
+  readonly jobs: () => Jobs | undefined
+  readonly startedAt: number
+  /** What clients call this server. */
+  readonly publicUrl: () => string
+  readonly url: () => string
+  /** Source files of this machine that a first start imported. */
+  readonly oldFiles: readonly string[]
+}
+
+const who = Symbol('who')
+
+/** Remembers with a request whose token it came with. */
+export function noteWhoAsks(request: FastifyRequest, name: string): void {
+  Reflect.set(request, who, name)
+}
+
+/** The name of the token that the request was made with. */
+export function whoAsks(request: FastifyRequest): string {
+  const name: unknown = Reflect.get(request, who)
+  return typeof name === 'string' ? name : 'nobody'
+}
+
+/** Who asks, and the reason in the body if there is one. */
+export function reasonOf(request: FastifyRequest): { who: string; why: string | undefined } {
+  const body: unknown = request.body
+  const why: unknown =
+    typeof body === 'object' && body !== null ? Reflect.get(body, 'reason') : undefined
+  return { who: whoAsks(request), why: typeof why === 'string' ? why : undefined }
+}

@@ -1,0 +1,122 @@
+/**
+ * Routes of what waits and what is promoted.
+ */
+import type { FastifyInstance } from 'fastify'
+import { AppError } from '../base/errors.ts'
+import { getChannel } from '../channels/channel-table.ts'
+import { listPending } from '../channels/pending.ts'
+import type { Selection, WantedSource } from '../channels/plan.ts'
+import { findGeneration, promote } from '../channels/promote.ts'
+import { countPackages, named } from './api-channels.ts'
+import { type ApiContext, reasonOf } from './api-context.ts'
+import { replyWithTask } from './task.ts'
+
+interface PromotionBody {
+  readonly from: string
+  readonly to: string
+  readonly sources?: readonly WantedSource[]
+  readonly all?: boolean
+  readonly removals?: boolean
+  readonly dryRun?: boolean
+}
+
+const name = { type: 'string', minLength: 1, maxLength: 200 }
+const promotionSchema = {
+  body: {
+    type: 'object',
+    required: ['from', 'to'],
+    properties: {
+      from: name,
+      to: name,
+      sources: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 10_000,
+        items: {
+          type: 'object',
+          required: ['name'],
+          properties: { name, version: name },
+          additionalProperties: false,
+        },
+      },
+      all: { type: 'boolean' },
+      removals: { type: 'boolean' },
+      dryRun: { type: 'boolean' },
+      reason: { type: 'string', maxLength: 1000 },
+    },
+    additionalProperties: false,
+  },
+}
+const pendingSchema = {
+  querystring: {
+    type: 'object',
+    properties: { from: { ...name, default: 'testing' }, to: { ...name, default: 'approved' } },
+  },
+}
+
+/** Adds the routes to the API. */
+export function promotionRoutes(api: FastifyInstance, context: ApiContext): void {
+  const { parts, jobs } = context
+  api.get<{ Querystring: { from: string; to: string } }>(
+    '/pending',
+    { schema: pendingSchema },
+    async ({ query }) => {
+      const view = await findGeneration(parts, query.from)
+      const to = await findGeneration(parts, query.to)
+      const channel = await getChannel(parts.db, view.channel)
+      const pending = await listPending(parts, { channel, view }, to)
+      return {
+        from: named(view),
+        to: named(to),
+        packages: await countPackages(parts, view),
+        nextRefreshAt: jobs()?.nextRefreshAt,
+        pending: pending.map(({ isSecurity, ...one }) => ({
+          ...one,
+          note: isSecurity ? 'security' : undefined,
+        })),
+      }
+    },
+  )
+  api.post<{ Body: PromotionBody }>(
+    '/promotions',
+    { schema: promotionSchema },
+    async (request, reply) => {
+      const { from, to, removals, dryRun } = request.body
+      const selection = selectionOf(request.body)
+      return replyWithTask(request, reply, async (emit, signal) => {
+        const onFile = (progress: object): void => emit({ kind: 'fetch', ...progress })
+        const input = { ...reasonOf(request), from, to, selection, removals, dryRun, onFile }
+        const { plan, missing, before, generation, publishMs } = await promote(parts, input, {
+          signal,
+        })
+        return {
+          from,
+          to,
+          before,
+          changes: plan.changes,
+          keptBack: plan.keptBack,
+          files: {
+            count: plan.files.length,
+            bytes: plan.files.reduce((sum, file) => sum + file.size, 0),
+            missing,
+          },
+          packages: plan.files.map((file) => ({
+            package: file.package,
+            architecture: file.architecture,
+          })),
+          generation: generation && { serial: generation.serial },
+          publishMs,
+        }
+      })
+    },
+  )
+}
+
+function selectionOf({ sources, all }: PromotionBody): Selection {
+  if (all === true && sources === undefined) return { kind: 'all' }
+  if (sources !== undefined && all !== true) return { kind: 'sources', sources }
+  throw new AppError('ERR_USAGE', {
+    message: 'name the source packages to promote, or say all of them',
+    hint: 'sluice promote SOURCE… --from testing --to approved, or --all',
+  })
+}

@@ -1,0 +1,84 @@
+/**
+ * What is not a file: the JSON API under `/api/v1`, `/healthz`, `/metrics` and `/client/<channel>`; all by fastify.
+ *
+ * The API needs a token, and answers machines other than this one only if the settings say so (`api-remote`).
+ */
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { AppError, httpStatus, toAppError } from '../base/errors.ts'
+import { adminRoutes } from './api-admin.ts'
+import { archiveRoutes } from './api-archives.ts'
+import { channelRoutes } from './api-channels.ts'
+import { type ApiContext, noteWhoAsks } from './api-context.ts'
+import { errorBody } from './api-error.ts'
+import { promotionRoutes } from './api-promotions.ts'
+import { renderClientScript } from './client-script.ts'
+import { createHttpServer } from './http.ts'
+import { setupOf } from './setups.ts'
+import { findToken } from './tokens.ts'
+
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+/** The application, on a server that answers files before any route is looked for. */
+export function buildApi(context: ApiContext): FastifyInstance {
+  const { parts } = context
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    serverFactory: (handler) => createHttpServer(parts, handler),
+  })
+  app.setErrorHandler(async (error, _request, reply) => {
+    const known = isUsageError(error)
+      ? new AppError('ERR_USAGE', { message: (error as Error).message, cause: error })
+      : toAppError(error)
+    await reply.status(httpStatus(known.code)).send(errorBody(known))
+  })
+  app.setNotFoundHandler(async (request, reply) => {
+    const message = `there is nothing at ${request.url}`
+    await reply.status(404).send(errorBody(new AppError('ERR_NOT_FOUND', { message })))
+  })
+  app.get('/healthz', async () => ({ ok: true }))
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(parts.metrics.contentType).send(await parts.metrics.render()),
+  )
+  app.get<{ Params: { channel: string } }>('/client/:channel', async (request, reply) => {
+    const script = renderClientScript(await setupOf(context, request.params.channel))
+    return reply.type('text/x-shellscript; charset=utf-8').send(script)
+  })
+  app.register(
+    async (api) => {
+      api.addHook('onRequest', (request) => authorize(context, request))
+      archiveRoutes(api, context)
+      channelRoutes(api, context)
+      promotionRoutes(api, context)
+      adminRoutes(api, context)
+    },
+    { prefix: '/api/v1' },
+  )
+  return app
+}
+
+async function authorize({ parts }: ApiContext, request: FastifyRequest): Promise<void> {
+  const isHere = ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(
+    request.socket.remoteAddress ?? '',
+  )
+  if (!isHere && !parts.config.apiRemote) {
+    throw new AppError('ERR_REFUSED', {
+      message: 'the API answers this machine only',
+      hint: 'run the command on the server, or set api-remote = true and put TLS in front',
+    })
+  }
+  const name = await findToken(parts.db, request.headers.authorization)
+  if (name === undefined) {
+    throw new AppError('ERR_UNAUTHORIZED', {
+      message: 'this needs a token of the server, and the one given is none',
+      hint: 'SLUICE_TOKEN, or run the command where the data directory is',
+    })
+  }
+  noteWhoAsks(request, name)
+}
+
+/** What fastify refuses itself: schemas, JSON that is none, bodies too large. */
+function isUsageError(error: unknown): boolean {
+  if (error instanceof AppError || !(error instanceof Error)) return false
+  const status: unknown = Reflect.get(error, 'statusCode')
+  return typeof status === 'number' && status >= 400 && status < 500
+}

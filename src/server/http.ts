@@ -1,0 +1,131 @@
+/**
+ * The port: tells requests apart before any router sees them (fastify would route `GET http://archive.example/api` to
+ * our own /api, rule 10), answers files itself and hands the rest to fastify.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { BlockList, type Socket } from 'node:net'
+import { AppError } from '../base/errors.ts'
+import { resolveChannelPath } from '../channels/resolve.ts'
+import { decodeUrlPath } from '../debian/archive-path.ts'
+import type { ServerParts } from './parts.ts'
+import { type Exchange, sendAnswer, sendError, sendText } from './send.ts'
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Above 65 s, so that a client which keeps its connection is not cut off (rule 8). */
+const KEEP_ALIVE_MS = 75_000
+const SOCKET_BYTES = 512 * 1024
+
+/** A server that answers files of channels and the proxy, and gives everything else to `others`. */
+export function createHttpServer(parts: ServerParts, others: Handler): Server {
+  const clients = clientList(parts.config.clients)
+  const server = createServer(
+    { highWaterMark: SOCKET_BYTES, noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS },
+    (request, response) => {
+      response.once('finish', () => parts.metrics.countRequest(response.statusCode))
+      const gone = new AbortController()
+      response.once('close', () => gone.abort())
+      const exchange = { request, response, signal: gone.signal }
+      handle(parts, clients, exchange, others).catch((error: unknown) => sendError(exchange, error))
+    },
+  )
+  server.maxRequestsPerSocket = 0
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    const text =
+      'sluice: tunnels are not open here; give https archives a direct way: Acquire::https::Proxy "DIRECT"\n'
+    socket.end(
+      `HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+    )
+  })
+  server.on('clientError', (_error: Error, socket: Socket) => {
+    if (socket.writable)
+      socket.end(
+        'HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\nConnection: close\r\n\r\nbad request\n',
+      )
+  })
+  return server
+}
+
+async function handle(
+  parts: ServerParts,
+  clients: BlockList,
+  exchange: Exchange,
+  others: Handler,
+): Promise<void> {
+  const { request, response } = exchange
+  const url = request.url ?? '/'
+  const isProxied = /^[a-z]+:\/\//i.test(url)
+  if (!isProxied && !url.startsWith('/channels/')) {
+    // auto-apt-proxy looks for exactly this answer of an apt proxy.
+    if (url === '/') return usageInformation(exchange)
+    others(request, response)
+    return
+  }
+  if (!isClient(clients, request.socket.remoteAddress)) {
+    return sendText(
+      exchange,
+      403,
+      'sluice: this address is not one of its clients\nhint: the setting `clients`\n',
+    )
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return sendText(exchange, 405, 'sluice: only GET and HEAD\n')
+  }
+  if (isProxied) return handleProxied(parts, exchange, url)
+  const path = decodeUrlPath(url.split('?')[0] ?? url)
+  const answer =
+    path === undefined ? undefined : await resolveChannelPath(parts, path.slice('channels/'.length))
+  if (answer === undefined) return sendText(exchange, 404, `sluice: no channel has ${url}\n`)
+  await sendAnswer(parts, exchange, answer)
+}
+
+async function handleProxied(parts: ServerParts, exchange: Exchange, text: string): Promise<void> {
+  const url = URL.parse(text)
+  const path = url === null ? undefined : decodeUrlPath(url.pathname)
+  if (
+    url === null ||
+    path === undefined ||
+    (url.protocol !== 'http:' && url.protocol !== 'https:')
+  ) {
+    return sendText(exchange, 400, 'sluice: that is no URL of an archive\n')
+  }
+  const answer = await parts.proxy.resolve(url.host, path)
+  if (answer === 'unknown') {
+    throw new AppError('ERR_REFUSED', {
+      message: `${url.host}${url.pathname} is not in an archive of this server, and it is no open proxy`,
+      hint: `its administrator can add it: sluice archive add NAME http://${url.host}/…`,
+    })
+  }
+  if (answer === undefined)
+    return sendText(exchange, 404, 'sluice: the archive does not name that file\n')
+  await sendAnswer(parts, exchange, answer)
+}
+
+function usageInformation({ request, response }: Exchange): void {
+  const body =
+    'sluice: an apt update server. Machines: /client/<channel>. Administrators: the command sluice.\n'
+  response.writeHead(406, 'Usage Information', {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(body.length),
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Networks in CIDR form as a list; a single address is a network of one. */
+function clientList(networks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/')
+    const family = address.includes(':') ? 'ipv6' : 'ipv4'
+    const bits = prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix)
+    list.addSubnet(address, bits, family)
+  }
+  return list
+}
+
+function isClient(list: BlockList, address: string | undefined): boolean {
+  if (address === undefined) return false
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1]
+  if (mapped !== undefined) return list.check(mapped, 'ipv4')
+  return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+}

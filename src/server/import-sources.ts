@@ -1,0 +1,135 @@
+/**
+ * The first start: the machine's own apt sources become archives, `testing` follows them, `approved` is copied from it.
+ *
+ * A source that cannot be had is a warning with its reason, never a failed start.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type AptSetup,
+  type GroupedSource,
+  groupSources,
+  readAptSetup,
+} from '../archives/apt-sources.ts'
+import { addArchive } from '../archives/change-archive.ts'
+import { AppError, toAppError } from '../base/errors.ts'
+import { createChannel } from '../channels/change-channel.ts'
+import { exportKeyring, limitKeyring, mergeKeyrings, readKeyring } from '../debian/keyring.ts'
+import { refreshAndFollow } from './jobs.ts'
+import type { ServerParts } from './parts.ts'
+import type { StartEvent } from './start-event.ts'
+
+const reason = { who: 'system', why: 'first start: the apt sources of this machine' }
+
+/** Imports, refreshes, and makes the two channels. The files that the sources came from are returned. */
+export async function importSources(
+  parts: ServerParts,
+  onEvent: (event: StartEvent) => void,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const setup = await readAptSetup('/', { signal })
+  const groups = groupSources(setup.sources)
+  const leftOut = [...setup.leftOut]
+  const added: GroupedSource[] = []
+  for (const group of groups) {
+    try {
+      await addGroup(parts, setup, group)
+      added.push(group)
+    } catch (error) {
+      leftOut.push({
+        what: `${group.uri} ${group.suites.join(' ')}`,
+        reason: toAppError(error).message,
+      })
+    }
+  }
+  onEvent({
+    kind: 'imported',
+    files: setup.files,
+    archives: added.map(({ name, uri, suites, components, architectures }) => ({
+      name,
+      url: uri,
+      suites,
+      components,
+      architectures,
+    })),
+    leftOut,
+  })
+  const archives = added.map((group) => group.name)
+  await refreshAndFollow(
+    parts,
+    {
+      archives,
+      who: reason.who,
+      onEvent: (event) => onEvent({ kind: 'refresh', event }),
+      onOutcome: (outcome) => onEvent({ kind: 'outcome', outcome }),
+    },
+    signal,
+  )
+  await makeChannels(parts, archives, signal)
+  return setup.files
+}
+
+/** `testing` over all archives; `approved` as a copy, once testing holds something. */
+export async function makeChannels(
+  parts: ServerParts,
+  archives: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (archives.length === 0) return
+  await createChannel(
+    parts,
+    { ...reason, name: 'testing', source: { follow: archives } },
+    { signal },
+  )
+  if (parts.views.head('testing') === undefined) return
+  await createChannel(
+    parts,
+    { ...reason, name: 'approved', source: { from: 'testing' } },
+    { signal },
+  )
+}
+
+async function addGroup(parts: ServerParts, setup: AptSetup, group: GroupedSource): Promise<void> {
+  const keyring = Buffer.from(await keyringOf(group))
+  const proxy = setup.proxyFor(group.uri)
+  const settings = {
+    urls: [withLogin(group.uri, setup.authFor(group.uri))],
+    suites: group.suites,
+    components: group.components,
+    architectures: group.architectures,
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(group.checkValidUntil ? {} : { allowExpired: true }),
+  }
+  const archive = await addArchive(parts, { name: group.name, settings, keyring }, reason)
+  for (const url of archive.settings.urls) parts.upstream.route(url, archive.settings.proxy)
+}
+
+function withLogin(uri: string, login: { login: string; password: string } | undefined): string {
+  if (login === undefined) return uri
+  const url = new URL(uri)
+  url.username = encodeURIComponent(login.login)
+  url.password = encodeURIComponent(login.password)
+  return url.href
+}
+
+async function keyringOf({ signedBy, uri }: GroupedSource): Promise<string> {
+  if (signedBy.kind === 'inline') return signedBy.armored
+  const paths = signedBy.kind === 'files' ? signedBy.paths : signedBy.trusted
+  const rings: Awaited<ReturnType<typeof readKeyring>>[] = []
+  for (const path of paths) {
+    try {
+      rings.push(await readKeyring(await readFile(join('/', path))))
+    } catch (error) {
+      // One bad file among many is no reason to trust none; a named one that is bad is.
+      if (signedBy.kind === 'files') throw error
+    }
+  }
+  const ring = mergeKeyrings(rings)
+  const limited =
+    signedBy.kind === 'fingerprints' ? limitKeyring(ring, signedBy.fingerprints) : ring
+  if (limited.keys.length > 0) return exportKeyring(limited)
+  throw new AppError('ERR_KEYRING', {
+    message: `no key for ${uri} is on this machine`,
+    hint: 'name its key in the source by Signed-By',
+  })
+}

@@ -1,0 +1,81 @@
+/**
+ * What is counted of the server's work: for `/metrics` (Prometheus) and `sluice stats`.
+ */
+import { Counter, Gauge, Registry } from 'prom-client'
+
+export type FileOutcome = 'hit' | 'miss' | 'pass'
+
+export interface Metrics {
+  countFile(outcome: FileOutcome, sizeBytes: number): void
+  countRequest(status: number): void
+  countRefresh(outcome: 'unchanged' | 'changed' | 'failed'): void
+  /** Text in Prometheus' format. */
+  render(): Promise<string>
+  readonly contentType: string
+  totals(): {
+    files: Record<FileOutcome, number>
+    bytes: Record<FileOutcome, number>
+    requests: number
+  }
+}
+
+/** Counters of their own registry; `gauges` are asked when metrics are read. */
+export function createMetrics(gauges: Readonly<Record<string, () => number>>): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  const files = new Counter({
+    name: 'sluice_files_total',
+    help: 'Files sent',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const bytes = new Counter({
+    name: 'sluice_file_bytes_total',
+    help: 'Sizes of the files sent',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const requests = new Counter({
+    name: 'sluice_requests_total',
+    help: 'Requests by status',
+    labelNames: ['status'],
+    registers,
+  })
+  const refreshes = new Counter({
+    name: 'sluice_refreshes_total',
+    help: 'Suites refreshed',
+    labelNames: ['outcome'],
+    registers,
+  })
+  for (const [name, read] of Object.entries(gauges)) {
+    new Gauge({
+      name: `sluice_${name}`,
+      help: name.replaceAll('_', ' '),
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+  const totals = {
+    files: { hit: 0, miss: 0, pass: 0 },
+    bytes: { hit: 0, miss: 0, pass: 0 },
+    requests: 0,
+  }
+  return {
+    countFile: (outcome, sizeBytes) => {
+      files.inc({ outcome })
+      bytes.inc({ outcome }, sizeBytes)
+      totals.files[outcome] += 1
+      totals.bytes[outcome] += sizeBytes
+    },
+    countRequest: (status) => {
+      requests.inc({ status: String(status) })
+      totals.requests += 1
+    },
+    countRefresh: (outcome) => refreshes.inc({ outcome }),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+    totals: () => structuredClone(totals),
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Builds what the server works with, from the data directory up, and takes it down in reverse order. Layout of the
+ * directory: sluice.db, blobs/, tmp/, keys/, token, lock, server.json, sluice.toml.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
+import { chunkMigrations } from '../archives/chunk-table.ts'
+import { createDownloads } from '../archives/download.ts'
+import { createTreeReader } from '../archives/index-tree.ts'
+import { originMigrations } from '../archives/origins.ts'
+import { openPlainCache } from '../archives/plain-cache.ts'
+import { createRoutedUpstream, type RoutedUpstream } from '../archives/routed-upstream.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Config } from '../base/config.ts'
+import { createMutexes } from '../base/mutex.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { channelMigrations } from '../channels/channel-table.ts'
+import { indexFormMigrations } from '../channels/index-forms.ts'
+import { publicationMigrations } from '../channels/publication-table.ts'
+import { openSigningKeys } from '../channels/signing-keys.ts'
+import { openViews } from '../channels/views.ts'
+import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
+import { auditMigrations } from '../store/audit.ts'
+import { blobMigrations, openBlobStore } from '../store/blobs.ts'
+import { closeDatabase, openDatabase } from '../store/database.ts'
+import { lockDataDir } from '../store/lock.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { tokenMigrations } from './tokens.ts'
+
+const migrations = [
+  ...blobMigrations,
+  ...auditMigrations,
+  ...archiveMigrations,
+  ...originMigrations,
+  ...chunkMigrations,
+  ...publicationMigrations,
+  ...channelMigrations,
+  ...indexFormMigrations,
+  ...tokenMigrations,
+]
+
+export interface ServerParts extends ChannelParts {
+  readonly upstream: RoutedUpstream
+  readonly proxy: ArchiveProxy
+  readonly metrics: Metrics
+  readonly config: Config
+  /** Takes all down; running downloads are ended. */
+  close(): Promise<void>
+}
+
+/** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
+export async function openParts(config: Config, clock: Clock): Promise<ServerParts> {
+  const { dataDir } = config
+  await mkdir(dataDir, { recursive: true, mode: 0o755 })
+  const lock = lockDataDir(join(dataDir, 'lock'), dataDir)
+  try {
+    const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
+    const blobs = await openBlobStore(db, dataDir)
+    const plain = await openPlainCache(join(dataDir, 'tmp', 'plain'))
+    const upstream = createRoutedUpstream()
+    const downloads = createDownloads({ blobs, upstream, clock })
+    const index = { db, blobs, plain, trees: createTreeReader(db) }
+    const archives = { ...index, upstream, downloads, clock, archiveLock: createMutexes() }
+    for (const archive of await listArchives(db)) {
+      for (const url of archive.settings.urls) upstream.route(url, archive.settings.proxy)
+    }
+    const close = async (): Promise<void> => {
+      await downloads.close()
+      await upstream.close()
+      await plain.close()
+      await closeDatabase(db)
+      lock.release()
+    }
+    return {
+      ...archives,
+      keys: await openSigningKeys(join(dataDir, 'keys')),
+      views: await openViews(index),
+      channelLock: createMutexes(),
+      proxy: createProxy(archives),
+      metrics: createMetrics({ downloads_active: () => downloads.active }),
+      config,
+      close,
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Sends an answer as HTTP. Every error reply has a body (rule 1 of apt-on-the-wire.md: without one apt does not retry),
+ * every file a Content-Length.
+ *
+ * A file that is still on its way is sent while it arrives; its last bytes come only after its digest was right. If it
+ * was wrong the socket is reset, so that apt asks again and finds another Last-Modified.
+ */
+import type { FileHandle } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Answer } from '../archives/answer.ts'
+import type { Downloads } from '../archives/download.ts'
+import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
+import { AppError, httpStatus, isAppError, toAppError } from '../base/errors.ts'
+import type { BlobStore, OpenBlob } from '../store/blobs.ts'
+import { writeBody } from './body.ts'
+import { extentOf, httpDate, type Validator } from './conditions.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface SendParts {
+  readonly blobs: BlobStore
+  readonly downloads: Downloads
+  readonly upstream: Upstream
+  readonly metrics: Metrics
+}
+
+const IMMUTABLE = 'public, max-age=31536000, immutable'
+const MUTABLE = 'no-cache'
+const FIRST_READ_BYTES = 64 * 1024
+const READ_BYTES = 512 * 1024
+const MAX_PASSED_BYTES = 16 * 1024 ** 3
+
+/** One request and its response. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Ends when the client is gone. */
+  readonly signal: AbortSignal
+}
+
+/** Sends the answer; resolves when it is sent, or the client is gone. */
+export async function sendAnswer(
+  parts: SendParts,
+  exchange: Exchange,
+  answer: Answer,
+): Promise<void> {
+  if (answer.kind === 'pass') return sendPassed(parts, exchange, answer.urls)
+  if (answer.kind === 'blob') return sendBlob(parts, exchange, answer)
+  const size = answer.kind === 'bytes' ? answer.data.length : answer.size
+  const { modifiedAt, isMutable, type } = answer
+  const file = { size, lastModified: httpDate(modifiedAt), isMutable, type }
+  parts.metrics.countFile('hit', size)
+  await sendExtent(exchange, file, 'HIT', (start, end) =>
+    answer.kind === 'bytes' ? [answer.data.subarray(start, end)] : answer.read(start, end),
+  )
+}
+
+/** Sends an error as plain text: its message and what to do. */
+export function sendError(exchange: Exchange, error: unknown): void {
+  const { request, response } = exchange
+  if (response.headersSent) {
+    response.socket?.resetAndDestroy()
+    return
+  }
+  const { code, message, hint } = toAppError(error)
+  const status = upstreamSays404(error)
+    ? 404
+    : code.startsWith('ERR_UPSTREAM') || isTransient(code)
+      ? 503
+      : httpStatus(code)
+  sendText(exchange, status, `sluice: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+  if (!request.complete) request.resume()
+}
+
+/** Sends a short text with this status. */
+export function sendText({ request, response }: Exchange, status: number, text: string): void {
+  const body = Buffer.from(text)
+  const retry = status === 503 ? { 'Retry-After': '5' } : {}
+  response.writeHead(status, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(body.length),
+    ...retry,
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+function upstreamSays404(error: unknown): boolean {
+  return (
+    isAppError(error, 'ERR_UPSTREAM_STATUS') && [404, 410].includes(Number(error.details?.status))
+  )
+}
+
+function isTransient(code: string): boolean {
+  return ['ERR_DIGEST_MISMATCH', 'ERR_SIZE_MISMATCH', 'ERR_DISK_FULL', 'ERR_INTERRUPTED'].includes(
+    code,
+  )
+}
+
+type Pieces = AsyncIterable<Buffer> | readonly Buffer[]
+
+async function sendExtent(
+  { request, response, signal }: Exchange,
+  file: Validator & { readonly type: string },
+  cache: string,
+  read: (start: number, end: number) => Pieces,
+): Promise<void> {
+  const extent = extentOf(request.headers, file)
+  const common = {
+    'Last-Modified': file.lastModified,
+    'Cache-Control': file.isMutable ? MUTABLE : IMMUTABLE,
+    'X-Cache': cache,
+    ...(file.isMutable ? {} : { 'Accept-Ranges': 'bytes' }),
+  }
+  if (extent.status === 304) {
+    response.writeHead(304, common).end()
+    return
+  }
+  if (extent.status === 416) {
+    const body = 'sluice: the file ends before that range\n'
+    const range = { 'Content-Range': `bytes */${file.size}`, 'Content-Length': String(body.length) }
+    response.writeHead(416, { ...common, ...range }).end(body)
+    return
+  }
+  const { start, end, status } = extent
+  const range = status === 206 ? { 'Content-Range': `bytes ${start}-${end - 1}/${file.size}` } : {}
+  response.writeHead(status, {
+    ...common,
+    ...range,
+    'Content-Type': file.type,
+    'Content-Length': String(end - start),
+  })
+  if (request.method === 'HEAD') response.end()
+  else await writeBody(response, read(start, end), end - start, signal)
+}
+
+async function sendBlob(
+  parts: SendParts,
+  exchange: Exchange,
+  answer: Extract<Answer, { kind: 'blob' }>,
+): Promise<void> {
+  const open = await parts.blobs.openFile(answer.sha256)
+  if (open === undefined) return sendDownload(parts, exchange, answer)
+  try {
+    parts.metrics.countFile('hit', open.size)
+    const lastModified = httpDate(answer.modifiedAt ?? open.modifiedAt)
+    const file = { size: open.size, lastModified, isMutable: answer.isMutable, type: answer.type }
+    await sendExtent(exchange, file, 'HIT', (start, end) => readFile(open, start, end))
+  } finally {
+    await open.handle.close()
+  }
+}
+
+async function* readFile({ handle }: OpenBlob, start: number, end: number): AsyncIterable<Buffer> {
+  const buffers = [allocate(end - start), allocate(end - start)] as const
+  let at = start
+  for (let turn = 0; at < end; turn++) {
+    const buffer = buffers[turn % 2 === 0 ? 0 : 1]
+    const bytesRead = await readOnce(
+      handle,
+      buffer,
+      at,
+      turn === 0 ? Math.min(end, at + FIRST_READ_BYTES) : end,
+    )
+    if (bytesRead === 0)
+      throw new AppError('ERR_STORE', { message: 'a blob became shorter', hint: 'sluice verify' })
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+function allocate(size: number): Buffer {
+  return Buffer.allocUnsafe(Math.min(size, READ_BYTES))
+}
+
+async function readOnce(
+  handle: FileHandle,
+  buffer: Buffer,
+  at: number,
+  end: number,
+): Promise<number> {
+  const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at)
+  return bytesRead
+}
+
+async function sendDownload(
+  parts: SendParts,
+  exchange: Exchange,
+  answer: Extract<Answer, { kind: 'blob' }>,
+): Promise<void> {
+  const { signal } = exchange
+  const located = await answer.locate()
+  const { wanted } = located
+  const download = await parts.downloads.open(wanted, located.source, { signal })
+  parts.metrics.countFile('miss', wanted.size)
+  const lastModified = httpDate(answer.modifiedAt ?? download.modifiedAt)
+  const file = { size: wanted.size, lastModified, isMutable: answer.isMutable, type: answer.type }
+  await sendExtent(exchange, file, 'MISS', (start, end) =>
+    take(download.read(start, { signal }), end - start),
+  )
+}
+
+/** The first `count` bytes of what comes. */
+async function* take(pieces: AsyncIterable<Buffer>, count: number): AsyncIterable<Buffer> {
+  let left = count
+  for await (const piece of pieces) {
+    yield piece.subarray(0, left)
+    left -= piece.length
+    if (left <= 0) return
+  }
+}
+
+/** Hands a file through from upstream: not verified, so not kept, and said so. */
+async function sendPassed(
+  parts: SendParts,
+  exchange: Exchange,
+  urls: readonly string[],
+): Promise<void> {
+  const { request, response, signal } = exchange
+  const upstream = await firstAnswer(parts.upstream, urls, request, signal)
+  if (upstream.status === 304) {
+    response.writeHead(304, { 'X-Cache': 'PASS' }).end()
+    return
+  }
+  const length = upstream.contentLength
+  response.writeHead(200, {
+    'Content-Type': upstream.headers['content-type'] ?? 'application/octet-stream',
+    'Cache-Control': MUTABLE,
+    'X-Cache': 'PASS',
+    ...(length === undefined ? {} : { 'Content-Length': String(length) }),
+    ...(upstream.lastModified === undefined ? {} : { 'Last-Modified': upstream.lastModified }),
+  })
+  parts.metrics.countFile('pass', length ?? 0)
+  if (request.method !== 'HEAD') return writeBody(response, upstream.body, length, signal)
+  response.end()
+  await upstream.body[Symbol.asyncIterator]().return?.()
+}
+
+async function firstAnswer(
+  upstream: Upstream,
+  urls: readonly string[],
+  request: IncomingMessage,
+  signal: AbortSignal,
+): Promise<UpstreamResponse> {
+  const since = request.headers['if-modified-since']
+  const options = {
+    maxBytes: MAX_PASSED_BYTES,
+    ...(since === undefined ? {} : { ifModifiedSince: since }),
+  }
+  let problem: unknown
+  for (const url of urls) {
+    try {
+      return await upstream.get(url, options, { signal })
+    } catch (error) {
+      problem ??= error
+    }
+  }
+  throw problem ?? new AppError('ERR_NOT_FOUND', { message: 'no URL to ask' })
+}

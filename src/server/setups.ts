@@ -1,0 +1,48 @@
+/**
+ * What to put on a machine so that it follows a channel, put together from the channel's head.
+ */
+import { readState } from '../archives/suite-state.ts'
+import { AppError } from '../base/errors.ts'
+import { sha256Of } from '../base/sha256.ts'
+import { listChannels } from '../channels/channel-table.ts'
+import { publicationOf } from '../channels/publish.ts'
+import type { ApiContext } from './api-context.ts'
+import { type ClientSetup, clientSetup } from './client-script.ts'
+
+/** The setup for one channel; `ERR_NOT_FOUND` if it serves nothing yet. */
+export async function setupOf(context: ApiContext, channel: string): Promise<ClientSetup> {
+  const { parts } = context
+  const head = parts.views.head(channel)
+  if (head === undefined) {
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `there is no channel ${channel}, or it holds nothing yet`,
+      hint: 'sluice channel list',
+    })
+  }
+  const key = await parts.keys.get(publicationOf(channel))
+  const suites: { archive: string; suite: string; components: string[] }[] = []
+  for (const { archive, suite, state } of head.suites) {
+    const { indexes } = await readState(parts.blobs, state)
+    suites.push({
+      archive,
+      suite,
+      components: [...new Set(indexes.map((index) => index.component))],
+    })
+  }
+  return clientSetup({
+    channel,
+    publicUrl: context.publicUrl(),
+    keySha256: sha256Of(key.publicArmored),
+    suites,
+    oldFiles: context.oldFiles,
+  })
+}
+
+/** The setups of all channels that serve something, in the order they were made. */
+export async function allSetups(context: ApiContext): Promise<ClientSetup[]> {
+  const setups: ClientSetup[] = []
+  for (const { name } of await listChannels(context.parts.db)) {
+    if (context.parts.views.head(name) !== undefined) setups.push(await setupOf(context, name))
+  }
+  return setups
+}

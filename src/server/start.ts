@@ -1,0 +1,228 @@
+/**
+ * A server from its settings to its end: open the data directory, take the port, import at the first start, serve, and
+ * stop gracefully.
+ *
+ * The port is taken before long work begins, so that a busy one is told at once; what is not there yet answers 503 or
+ * 404 until it is.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import type { FastifyInstance } from 'fastify'
+import { listArchives } from '../archives/archive-table.ts'
+import type { Abortable } from '../base/abortable.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Config } from '../base/config.ts'
+import { AppError, systemCode } from '../base/errors.ts'
+import { createLog } from '../base/log.ts'
+import { version } from '../base/version.ts'
+import { listChannels } from '../channels/channel-table.ts'
+import { listPublications } from '../channels/publication-table.ts'
+import { buildApi } from './api.ts'
+import { countPackages } from './api-channels.ts'
+import type { ApiContext } from './api-context.ts'
+import type { ClientSetup } from './client-script.ts'
+import { importSources } from './import-sources.ts'
+import { type Jobs, startJobs } from './jobs.ts'
+import { openParts, type ServerParts } from './parts.ts'
+import { allSetups } from './setups.ts'
+import type { StartEvent } from './start-event.ts'
+import { ensureAdminToken } from './tokens.ts'
+
+const DRAIN_MS = 10_000
+/** A server that was just started looks upstream soon, but not at once: it may be one of many restarts. */
+const FIRST_ROUND_MS = 60_000
+
+export interface StartOptions extends Abortable {
+  readonly onEvent?: ((event: StartEvent) => void) | undefined
+}
+
+export interface RunningServer {
+  /** For commands on this machine. */
+  readonly url: string
+  /** What clients use. */
+  readonly publicUrl: string
+  readonly dataDir: string
+  readonly isFirstStart: boolean
+  /** Downloads under way. */
+  readonly active: number
+  /** What to put on machines, for each channel that serves something. */
+  setups(): Promise<ClientSetup[]>
+  /** Takes no new connections, lets downloads end for 10 s, then ends all. */
+  close(): Promise<void>
+}
+
+/** Starts a server; `ERR_PORT_TAKEN`, `ERR_DATA_LOCKED`, `ERR_STORE` say why it could not. */
+export async function startServer(
+  config: Config,
+  options: StartOptions = {},
+): Promise<RunningServer> {
+  const startedAt = performance.now()
+  const onEvent = options.onEvent ?? (() => undefined)
+  const isFirstStart = !existsSync(join(config.dataDir, 'sluice.db'))
+  const parts = await openParts(config, systemClock)
+  let app: FastifyInstance | undefined
+  try {
+    const counts = {
+      archives: (await listArchives(parts.db)).length,
+      channels: (await listChannels(parts.db)).length,
+    }
+    onEvent({
+      kind: 'opened',
+      version,
+      dataDir: config.dataDir,
+      isNew: isFirstStart,
+      node: process.versions.node,
+      ...counts,
+    })
+    await tellToken(parts, onEvent)
+    const oldFiles: string[] = []
+    const urls = { url: '', publicUrl: '' }
+    let jobs: Jobs | undefined
+    const context: ApiContext = {
+      parts,
+      jobs: () => jobs,
+      startedAt: parts.clock.now(),
+      url: () => urls.url,
+      publicUrl: () => urls.publicUrl,
+      oldFiles,
+    }
+    app = buildApi(context)
+    Object.assign(urls, await listen(app, config))
+    await writeFile(
+      join(config.dataDir, 'server.json'),
+      `${JSON.stringify({ url: urls.url, pid: process.pid })}\n`,
+    )
+    if (isFirstStart && config.importSources) {
+      oldFiles.push(...(await importSources(parts, onEvent, options.signal)))
+    }
+    await tellChannels(parts, onEvent)
+    jobs = startJobs(
+      parts,
+      createLog({ level: config.logLevel }).child({ part: 'jobs' }),
+      isFirstStart ? config.refreshMinutes * 60_000 : FIRST_ROUND_MS,
+    )
+    const clients = config.clients.length > 1 ? 'private networks' : (config.clients[0] ?? 'nobody')
+    const { nextRefreshAt } = jobs
+    onEvent({
+      kind: 'ready',
+      ...urls,
+      afterMs: performance.now() - startedAt,
+      clients,
+      nextRefreshAt,
+    })
+    return running({ parts, app, jobs, context, isFirstStart })
+  } catch (error) {
+    await app?.close()
+    await parts.close()
+    throw error
+  }
+}
+
+interface Started {
+  readonly parts: ServerParts
+  readonly app: FastifyInstance
+  readonly jobs: Jobs
+  readonly context: ApiContext
+  readonly isFirstStart: boolean
+}
+
+function running({ parts, app, jobs, context, isFirstStart }: Started): RunningServer {
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await jobs.stop()
+    const closed = app.close()
+    const drained = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
+    app.server.closeIdleConnections()
+    await closed
+    clearTimeout(drained)
+    await parts.close()
+    await rm(join(parts.config.dataDir, 'server.json'), { force: true })
+  }
+  return {
+    url: context.url(),
+    publicUrl: context.publicUrl(),
+    dataDir: parts.config.dataDir,
+    isFirstStart,
+    get active() {
+      return parts.downloads.active
+    },
+    setups: () => allSetups(context),
+    close: () => {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+async function tellToken(parts: ServerParts, onEvent: (event: StartEvent) => void): Promise<void> {
+  const path = resolve(parts.config.dataDir, 'token')
+  if (await ensureAdminToken(parts.db, path, parts.clock.now())) onEvent({ kind: 'token', path })
+}
+
+async function tellChannels(
+  parts: ServerParts,
+  onEvent: (event: StartEvent) => void,
+): Promise<void> {
+  for (const { name, fingerprint } of await listPublications(parts.db)) {
+    onEvent({
+      kind: 'key',
+      publication: name,
+      fingerprint,
+      path: join(parts.config.dataDir, 'keys'),
+    })
+  }
+  for (const { name, kind, follows, head } of await listChannels(parts.db)) {
+    const packages = await countPackages(parts, parts.views.head(name))
+    onEvent({ kind: 'channel', name, serial: head, packages, channelKind: kind, follows })
+  }
+}
+
+async function listen(
+  app: FastifyInstance,
+  config: Config,
+): Promise<{ url: string; publicUrl: string }> {
+  const { host, port } = config.listen
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    if (systemCode(error) !== 'EADDRINUSE') throw error
+    const holder = await portHolder(port)
+    throw new AppError('ERR_PORT_TAKEN', {
+      message: `${host}:${port} is taken${holder === undefined ? '' : ` by ${holder}`}`,
+      hint: `stop it, or: npm start -- --listen ${host}:${port + 1}`,
+      cause: error,
+    })
+  }
+  const address = app.server.address()
+  const bound = typeof address === 'object' && address !== null ? address.port : port
+  const isAny = host === '0.0.0.0' || host === '::'
+  const named = (name: string): string =>
+    `http://${name.includes(':') ? `[${name}]` : name}:${bound}`
+  return {
+    url: named(isAny ? '127.0.0.1' : host),
+    publicUrl: config.publicUrl ?? named(isAny ? ownAddress() : host),
+  }
+}
+
+/** The first address of this machine that others can reach. */
+function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.find((one) => one.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.1'
+}
+
+/** Name and process id of what listens on the port, where `ss` can say it. */
+async function portHolder(port: number): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)('ss', ['-Hltnp', `sport = :${port}`], {
+      timeout: 2000,
+    })
+    const [, name, pid] = /\(\("([^"]+)",pid=(\d+)/.exec(stdout) ?? []
+    return name === undefined ? undefined : `${name} (pid ${pid})`
+  } catch {
+    return undefined
+  }
+}

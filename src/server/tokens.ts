@@ -1,0 +1,109 @@
+/**
+ * Who may use the API: owns the table `token`. A token is 256 random bits; only its SHA-256 is kept.
+ *
+ * The first one, `admin`, is made at the first start and written to the file `token` of the data directory (0600).
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { AppError, systemCode } from '../base/errors.ts'
+import { writeSecret } from '../base/secret-file.ts'
+import type { Db, Migration } from '../store/database.ts'
+
+export const tokenMigrations: readonly Migration[] = [
+  {
+    name: 'server-tokens-1',
+    statements: [
+      'CREATE TABLE token (name TEXT PRIMARY KEY, hash BLOB NOT NULL, made_at INTEGER NOT NULL)',
+    ],
+  },
+]
+
+type TokenTables = { token: { name: string; hash: Buffer; made_at: number } }
+
+export interface TokenInfo {
+  readonly name: string
+  /** Epoch milliseconds. */
+  readonly madeAt: number
+}
+
+/** Names of all tokens. */
+export async function listTokens(db: Db): Promise<TokenInfo[]> {
+  const rows = await db
+    .withTables<TokenTables>()
+    .selectFrom('token')
+    .selectAll()
+    .orderBy('name')
+    .execute()
+  return rows.map((row) => ({ name: row.name, madeAt: row.made_at }))
+}
+
+/** Makes a token of this name and says it, this once. */
+export async function createToken(db: Db, name: string, madeAt: number): Promise<string> {
+  if (!/^[a-z0-9][a-z0-9.@_-]{0,62}$/.test(name)) {
+    throw new AppError('ERR_USAGE', {
+      message: `a token cannot be called ${JSON.stringify(name)}`,
+      hint: 'lower-case letters, digits and . @ _ -',
+    })
+  }
+  const tables = db.withTables<TokenTables>()
+  const taken = await tables.selectFrom('token').select('name').where('name', '=', name).execute()
+  if (taken.length > 0) {
+    throw new AppError('ERR_CONFLICT', {
+      message: `there is a token ${name} already`,
+      hint: `sluice token revoke ${name}`,
+    })
+  }
+  const token = randomBytes(32).toString('base64url')
+  await tables
+    .insertInto('token')
+    .values({ name, hash: hashOf(token), made_at: madeAt })
+    .execute()
+  return token
+}
+
+/** Ends a token; `ERR_NOT_FOUND` if there is none of this name. */
+export async function revokeToken(db: Db, name: string): Promise<void> {
+  const gone = await db
+    .withTables<TokenTables>()
+    .deleteFrom('token')
+    .where('name', '=', name)
+    .executeTakeFirst()
+  if (gone.numDeletedRows === 0n) {
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `there is no token ${name}`,
+      hint: 'sluice token list',
+    })
+  }
+}
+
+/** The name of the token in an Authorization header; undefined if it is none of ours. */
+export async function findToken(
+  db: Db,
+  authorization: string | undefined,
+): Promise<string | undefined> {
+  const token = /^Bearer ([A-Za-z0-9_-]{20,100})$/.exec(authorization ?? '')?.[1]
+  if (token === undefined) return undefined
+  const hash = hashOf(token)
+  let found: string | undefined
+  // All are compared, whichever fits: the time taken tells nothing.
+  for (const row of await db.withTables<TokenTables>().selectFrom('token').selectAll().execute()) {
+    if (timingSafeEqual(row.hash, hash)) found = row.name
+  }
+  return found
+}
+
+/** Makes the admin's token and its file if the file is not there; says whether it did. */
+export async function ensureAdminToken(db: Db, path: string, now: number): Promise<boolean> {
+  try {
+    if ((await readFile(path, 'utf8')).trim() !== '') return false
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+  await db.withTables<TokenTables>().deleteFrom('token').where('name', '=', 'admin').execute()
+  await writeSecret(path, `${await createToken(db, 'admin', now)}\n`)
+  return true
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}
