@@ -40,6 +40,9 @@ const migrations = [
   ...tokenMigrations,
 ]
 
+/** How long downloads under way may take to end when the server stops. */
+const DRAIN_MS = 10_000
+
 export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
   readonly proxy: ArchiveProxy
@@ -66,7 +69,7 @@ export async function openParts(config: Config, clock: Clock): Promise<ServerPar
       for (const url of archive.settings.urls) upstream.route(url, archive.settings.proxy)
     }
     const close = async (): Promise<void> => {
-      await downloads.close()
+      await downloads.close({ signal: AbortSignal.timeout(DRAIN_MS) })
       await upstream.close()
       await plain.close()
       await closeDatabase(db)

@@ -1,0 +1,119 @@
+/**
+ * One attempt to bring one file: its temp file, how far it is, and how it ends. The life of the temp file is the life
+ * of the attempt: a broken transfer resumes within it, with Range, from the same or another URL; bytes that turn out
+ * wrong end it for all its readers.
+ *
+ * What a reader may have: everything but the last 64 KiB while it arrives, those only after the digest matched, so
+ * that no client ever holds a complete wrong file (design.md, invariant 3). A smaller file is given only when verified.
+ */
+import type { AppError } from '../base/errors.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import type { BlobStore } from '../store/blobs.ts'
+import { type Bell, createBell } from './bell.ts'
+import type { Upstream } from './upstream.ts'
+
+/** Bytes at the end of a file that are given out only when it is verified. */
+export const HOLD_BACK = 64 * 1024
+
+/** The latest bytes are kept in memory for the readers that keep up, so much of them and in so many pieces. */
+const recentBytes = 256 * 1024
+const recentPieces = 32
+
+/** What a client wants: a file that a verified index names. */
+export interface Wanted {
+  readonly sha256: Sha256
+  readonly size: number
+  /** For messages: `hello 2.10-3 amd64`. */
+  readonly label: string
+}
+
+/** What downloads write to their log; pino's loggers fit. */
+export interface DownloadLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+/** What every download needs. */
+export interface DownloadParts {
+  readonly blobs: BlobStore
+  readonly upstream: Upstream
+  readonly log?: DownloadLog | undefined
+}
+
+/** An attempt as its readers see it. */
+export interface Job {
+  readonly wanted: Wanted
+  /** Epoch seconds. */
+  readonly modifiedAt: number
+  /** Rings at every change of what follows. */
+  readonly bell: Bell
+  readonly recent: Recent
+  /** URLs that were asked. */
+  readonly tried: Set<string>
+  /** The temp file, once there is one. */
+  path: string | undefined
+  written: number
+  /** All bytes are in the store. */
+  isVerified: boolean
+  error: AppError | undefined
+}
+
+/** A job at its start. */
+export function createJob(wanted: Wanted, modifiedAt: number): Job {
+  return {
+    wanted,
+    modifiedAt,
+    bell: createBell(),
+    recent: createRecent(),
+    tried: new Set(),
+    path: undefined,
+    written: 0,
+    isVerified: false,
+    error: undefined,
+  }
+}
+
+/** How many bytes readers may have now. */
+export function releasedBytes(job: Job): number {
+  if (job.isVerified) return job.wanted.size
+  return Math.max(0, Math.min(job.written, job.wanted.size - HOLD_BACK))
+}
+
+/** Whether the job has ended, well or not. */
+export function isSettled(job: Job): boolean {
+  return job.isVerified || job.error !== undefined
+}
+
+/** Whether another try may mend it; all else says something about the file at that URL. */
+export function isTransient(error: AppError): boolean {
+  const { code } = error
+  if (code === 'ERR_UPSTREAM_UNREACHABLE' || code === 'ERR_UPSTREAM_TIMEOUT') return true
+  if (code !== 'ERR_UPSTREAM_STATUS') return false
+  const status = error.details?.status
+  return typeof status === 'number' && (status >= 500 || status === 408 || status === 429)
+}
+
+/** The latest bytes of a file that grows. */
+export interface Recent {
+  add(start: number, data: Buffer): void
+  /** Bytes from `at`, at most to `end`; undefined if they are not here (any more). */
+  take(at: number, end: number): Buffer | undefined
+}
+
+function createRecent(): Recent {
+  const pieces: { start: number; data: Buffer }[] = []
+  let total = 0
+  return {
+    add: (start, data) => {
+      pieces.push({ start, data })
+      total += data.length
+      while (total > recentBytes || pieces.length > recentPieces) {
+        total -= pieces.shift()?.data.length ?? total
+      }
+    },
+    take: (at, end) => {
+      const piece = pieces.find(({ start, data }) => start <= at && at < start + data.length)
+      return piece?.data.subarray(at - piece.start, end - piece.start)
+    },
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Indexes: the same stanzas give the same bytes, whichever way they came to stand there.
+ */
+import t from 'tap'
+import { buildIndex } from '../../src/archives/index-build.ts'
+import { editIndex } from '../../src/archives/index-edit.ts'
+import {
+  chunksAt,
+  type IndexEntry,
+  readChunk,
+  readEntries,
+} from '../../src/archives/index-parts.ts'
+import type { Sha256 } from '../../src/base/sha256.ts'
+import {
+  openIndexParts,
+  packagesText,
+  type SamplePackage,
+  seededRandom,
+} from '../support/index-parts.ts'
+
+type Parts = Awaited<ReturnType<typeof openIndexParts>>
+
+async function build(parts: Parts, packages: readonly SamplePackage[]): Promise<Sha256> {
+  return (await buildIndex(parts, [packagesText(packages)], { archiveId: 1 })).root
+}
+
+async function entriesOf(parts: Parts, root: Sha256): Promise<IndexEntry[]> {
+  const all: IndexEntry[] = []
+  for (const chunk of await chunksAt(parts, root)) all.push(...(await readEntries(parts, chunk)))
+  return all
+}
+
+t.test('the order in which upstream lists stanzas does not matter', async (t) => {
+  const parts = await openIndexParts(t.testdir())
+  t.teardown(() => parts.close())
+  const packages = Array.from({ length: 900 }, (_, at) => ({
+    name: `pkg${at}`,
+    version: `1.${at % 7}`,
+  }))
+  const root = await build(parts, packages)
+  t.equal(await build(parts, packages.toReversed()), root)
+  t.ok((await chunksAt(parts, root)).length > 5, 'it is more than one chunk')
+})
+
+t.test('a package in several versions stays in one chunk, sorted as dpkg does', async (t) => {
+  const parts = await openIndexParts(t.testdir())
+  t.teardown(() => parts.close())
+  const versions = ['1.10-1', '1.9-1', '1:0.1-1', '1.9~rc1-1', '1.9-1+b1']
+  const root = await build(
+    parts,
+    versions.map((version) => ({ name: 'many', version })),
+  )
+  const entries = await entriesOf(parts, root)
+  t.same(
+    entries.map((entry) => entry.version),
+    ['1.9~rc1-1', '1.9-1', '1.9-1+b1', '1.10-1', '1:0.1-1'],
+  )
+})
+
+t.test('more than 256 names without a cut are cut by force', async (t) => {
+  const parts = await openIndexParts(t.testdir())
+  t.teardown(() => parts.close())
+  const packages = Array.from({ length: 5000 }, (_, at) => ({ name: `n${at}`, version: '1' }))
+  for (const chunk of await chunksAt(parts, await build(parts, packages))) {
+    if (chunk.stanzas > 256) t.fail(`a chunk has ${chunk.stanzas} names`)
+  }
+})
+
+t.test('a stanza that cannot be taken is left out and named', async (t) => {
+  const parts = await openIndexParts(t.testdir())
+  t.teardown(() => parts.close())
+  const text = Buffer.concat([
+    packagesText([{ name: 'good', version: '1' }]),
+    Buffer.from(
+      '\nPackage: bad\nVersion: 1\nArchitecture: amd64\nFilename: ../../etc/passwd\nSize: 1\n',
+    ),
+    Buffer.from(`SHA256: ${'0'.repeat(64)}\n`),
+  ])
+  const built = await buildIndex(parts, [text], { archiveId: 1 })
+  t.same(
+    built.skipped.map((one) => one.package),
+    ['bad'],
+  )
+  t.same(
+    (await entriesOf(parts, built.root)).map((entry) => entry.name),
+    ['good'],
+  )
+})
+
+t.test(
+  'what is published of a stanza points into the pool by digest, and is kept byte for byte',
+  async (t) => {
+    const parts = await openIndexParts(t.testdir())
+    t.teardown(() => parts.close())
+    const [entry] = await entriesOf(
+      parts,
+      await build(parts, [{ name: 'hello', version: '2:1.0-1' }]),
+    )
+    t.match(entry?.filename, /^pool\/[0-9a-f]{2}\/[0-9a-f]{62}\/hello_1\.0-1_amd64\.deb$/)
+    t.match(String(entry?.text), /\nDescription: the package hello\n$/)
+  },
+)
+
+t.test('an index edited at random is the one built afresh from what it holds', async (t) => {
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
+  t.comment(`SEED=${seed}`)
+  const random = seededRandom(seed)
+  const parts = await openIndexParts(t.testdir())
+  t.teardown(() => parts.close())
+  const pick = (count: number): number => Math.floor(random() * count)
+  // Names are drawn from a few hundred, so that cut names come and go; some runs are long enough for forced cuts.
+  const sample = (): SamplePackage => ({
+    name: `p${pick(1500)}`,
+    version: `${pick(3)}-1`,
+    source: `s${pick(40)}`,
+  })
+  const held = new Map<string, SamplePackage>()
+  const put = (one: SamplePackage): void => {
+    held.set(`${one.name} ${one.version}`, one)
+  }
+  for (let at = 0; at < 900; at++) put(sample())
+  let root = await build(parts, [...held.values()])
+  for (let round = 0; round < 25; round++) {
+    const all = await entriesOf(parts, root)
+    const remove = all.filter(() => random() < (round % 5 === 0 ? 0.6 : 0.02))
+    const fresh = Array.from({ length: round % 7 === 0 ? 700 : 4 }, sample)
+    for (const { name, version } of remove) held.delete(`${name} ${version}`)
+    const distinct = new Map(fresh.map((one) => [`${one.name} ${one.version}`, one]))
+    for (const one of distinct.values()) put(one)
+    const add = await entriesOf(parts, await build(parts, [...distinct.values()]))
+    root = await editIndex(parts, root, { remove, add })
+    t.equal(root, await build(parts, [...held.values()]), `round ${round}, ${held.size} packages`)
+  }
+})
+
+t.test('an edit of one package makes one chunk anew and keeps the others', async (t) => {
+  const parts = await openIndexParts(t.testdir())
+  t.teardown(() => parts.close())
+  const packages = Array.from({ length: 3000 }, (_, at) => ({ name: `pkg${at}`, version: '1' }))
+  const root = await build(parts, packages)
+  const add = await entriesOf(parts, await build(parts, [{ name: 'pkg77', version: '2' }]))
+  const remove = (await entriesOf(parts, root)).filter((entry) => entry.name === 'pkg77')
+  const before = new Set((await chunksAt(parts, root)).map((chunk) => chunk.plain))
+  const after = await chunksAt(parts, await editIndex(parts, root, { remove, add }))
+  const changed = after.filter((chunk) => !before.has(chunk.plain))
+  t.equal(changed.length, 1)
+  t.match(
+    String(await Promise.all(changed.map((chunk) => readChunk(parts, chunk)))),
+    /Package: pkg77\nVersion: 2\n/,
+  )
+})
