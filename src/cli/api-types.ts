@@ -1,0 +1,211 @@
+/**
+ * What the API answers, as far as commands show it. Times are epoch milliseconds; `date` and `validUntil` of Release
+ * files are epoch seconds; sizes are bytes.
+ */
+import type { RefreshEvent } from '../archives/read-indexes.ts'
+import type { SuiteOutcome } from '../archives/refresh.ts'
+import type { SourceChange } from '../channels/channel-table.ts'
+import type { ClientSetup } from '../server/client-setup.ts'
+
+export type { ClientSetup, RefreshEvent, SourceChange, SuiteOutcome }
+
+export interface Status {
+  readonly version: string
+  readonly url: string
+  readonly publicUrl: string
+  readonly nextRefreshAt?: number
+}
+
+export interface ArchiveAnswer {
+  readonly name: string
+  readonly urls: readonly string[]
+  readonly components: readonly string[]
+  readonly architectures: readonly string[]
+  readonly allowExpired: boolean
+  readonly allowOtherSuite: boolean
+  readonly proxy?: string
+  readonly keys: readonly {
+    readonly fingerprint: string
+    readonly userIds: readonly string[]
+    readonly expiresAt?: number
+  }[]
+  readonly nextRefreshAt?: number
+  readonly suites: readonly ArchiveSuiteAnswer[]
+}
+
+export interface ArchiveSuiteAnswer {
+  readonly suite: string
+  readonly state?: string
+  readonly releaseDate?: number
+  readonly validUntil?: number
+  readonly checkedAt?: number
+  readonly changedAt?: number
+  readonly packages?: number
+  readonly problem?: {
+    readonly code: string
+    readonly message: string
+    readonly hint?: string
+    readonly since: number
+  }
+}
+
+export type RefreshTaskEvent =
+  | RefreshEvent
+  | { readonly kind: 'outcome'; readonly outcome: SuiteOutcome }
+
+export interface RefreshAnswer {
+  readonly outcomes: readonly SuiteOutcome[]
+  readonly generations: readonly {
+    readonly channel: string
+    readonly serial: number
+    readonly changes?: readonly SourceChange[]
+    readonly changed: number
+  }[]
+}
+
+export interface ChannelEntry {
+  readonly name: string
+  readonly kind: 'following' | 'curated'
+  readonly follows: readonly string[]
+  readonly head: number
+  readonly packages: number
+  readonly changedAt: number
+  /** Null for a following channel, and where there is none to compare with. */
+  readonly waiting: { readonly sources: number; readonly security: number } | null
+  readonly suites: number
+  /** The earliest of all its suites; null where it has none. */
+  readonly validUntil: number | null
+}
+
+export interface ChannelAnswer extends ChannelEntry {
+  readonly fingerprint?: string
+  readonly keySha256?: string
+  readonly setup?: ClientSetup
+  readonly suiteList: readonly {
+    readonly archive: string
+    readonly suite: string
+    readonly names: readonly string[]
+    readonly components: readonly string[]
+    readonly architectures: readonly string[]
+    readonly packages: number
+    readonly date: number
+    readonly validUntil: number
+  }[]
+}
+
+export interface GenerationAnswer {
+  readonly serial: number
+  readonly madeAt: number
+  readonly kind: string
+  readonly who: string
+  readonly why?: string
+  readonly changes?: readonly SourceChange[]
+  readonly isHead: boolean
+}
+
+export interface GenerationName {
+  readonly channel: string
+  readonly serial: number
+}
+
+export interface DiffAnswer {
+  readonly from: GenerationName
+  readonly to: GenerationName
+  readonly changes: readonly SourceChange[]
+}
+
+export interface PendingEntry extends SourceChange {
+  readonly since: number
+  readonly binaries: number
+  readonly sizeBytes: number
+  readonly note?: string
+}
+
+export interface PendingAnswer {
+  readonly from: GenerationName
+  readonly to: GenerationName
+  readonly packages: number
+  readonly nextRefreshAt?: number
+  readonly pending: readonly PendingEntry[]
+}
+
+export interface FetchEvent {
+  readonly kind: 'fetch'
+  readonly done: number
+  readonly total: number
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+export interface PromotionAnswer {
+  readonly from: string
+  readonly to: string
+  /** Serial of the target before. */
+  readonly before: number
+  readonly changes: readonly SourceChange[]
+  readonly keptBack: readonly SourceChange[]
+  readonly files: { readonly count: number; readonly bytes: number; readonly missing: number }
+  readonly packages: readonly { readonly package: string; readonly architecture: string }[]
+  readonly generation?: { readonly serial: number }
+  readonly publishMs?: number
+}
+
+export interface RollbackAnswer {
+  readonly before: number
+  readonly generation?: { readonly serial: number; readonly changes?: readonly SourceChange[] }
+}
+
+export interface FoundAnswer {
+  readonly channel: string
+  readonly serial: number
+  readonly archive: string
+  readonly suite: string
+  readonly component: string
+  readonly package: string
+  readonly version: string
+  readonly architecture: string
+  readonly source: string
+  readonly sourceVersion: string
+}
+
+export interface VerifyEvent {
+  readonly kind: 'verify'
+  readonly done: number
+  readonly total: number
+  readonly what: string
+}
+
+export interface VerifyAnswer {
+  readonly generations: number
+  readonly states: number
+  readonly chunks: number
+  readonly blobs: number
+  readonly problems: readonly { readonly what: string; readonly message: string }[]
+}
+
+export interface KeyAnswer {
+  /** `channel:testing` */
+  readonly publication: string
+  readonly fingerprint: string
+  readonly keyUrl: string
+}
+
+export interface TokenAnswer {
+  readonly name: string
+  readonly madeAt: number
+  readonly lastUsedAt?: number
+}
+
+export interface AuditAnswer {
+  readonly id: number
+  readonly at: number
+  readonly who: string
+  readonly what: string
+  readonly object: string
+  readonly why?: string
+}
+
+/** Figures by name, grouped; groups may lie in groups. */
+export interface StatsAnswer {
+  readonly [name: string]: number | StatsAnswer
+}

@@ -1,0 +1,256 @@
+/**
+ * The API of a running server, over plain HTTP: finds the server, sends the token, reads answers and long tasks.
+ *
+ * The server is the one of `--url` or `SLUICE_URL`, with the token in `SLUICE_TOKEN` (a flag would show in `ps`). Without
+ * them it is the one that runs on the data directory (`--data`, `SLUICE_DATA`, `./var`, and last the `var` of the
+ * checkout that this program lies in): its URL stands in `server.json` there, its token in `token`. A token of a data
+ * directory is sent to its own server and to no other.
+ */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import { join, relative } from 'node:path'
+import { dataFiles, findDataDir } from '../base/data-dir.ts'
+import { AppError, isErrorCode, systemCode } from '../base/errors.ts'
+
+export interface ClientOptions {
+  readonly url?: string | undefined
+  readonly data?: string | undefined
+  readonly env: NodeJS.ProcessEnv
+  readonly signal: AbortSignal
+}
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+
+/** Answers are taken to be what the API says they are: server and command are of one version. */
+export interface Client {
+  readonly url: string
+  /** One request below `/api/v1`; a reply that tells an error is thrown as that error. */
+  call<T>(method: Method, path: string, body?: unknown): Promise<T>
+  /** A long task: `onEvent` is told what it does; the result when it ends. */
+  task<T, E>(path: string, body: unknown, onEvent: (event: E) => void): Promise<T>
+  /** The text at a path of the server that is no API. */
+  text(path: string): Promise<string>
+}
+
+interface Server {
+  readonly url: string
+  readonly token: string
+  /** What to say when nothing answers there. */
+  readonly gone: AppError
+}
+
+/** A client of the server that the options mean; `ERR_NO_SERVER` if none runs there. */
+export async function connect(options: ClientOptions): Promise<Client> {
+  const server = await findServer(options)
+  const open = (method: Method, path: string, headers: object, body?: unknown) =>
+    send(server, { method, path, headers, body, signal: options.signal })
+  return {
+    url: server.url,
+    call: async (method, path, body) => {
+      const text = await readText(await open(method, `/api/v1${path}`, {}, body))
+      return parse(text)
+    },
+    task: async (path, body, onEvent) => {
+      const headers = { accept: 'application/x-ndjson' }
+      return readTask(await open('POST', `/api/v1${path}`, headers, body), onEvent)
+    },
+    text: async (path) => readText(await open('GET', path, {})),
+  }
+}
+
+async function findServer({ url, data, env }: ClientOptions): Promise<Server> {
+  const said = url ?? (data === undefined ? env.SLUICE_URL : undefined)
+  if (said !== undefined && said !== '') {
+    const token = env.SLUICE_TOKEN
+    if (URL.parse(said) === null || !/^https?:/.test(said)) {
+      throw new AppError('ERR_USAGE', {
+        message: `${said} is no URL of a server`,
+        hint: 'http://127.0.0.1:3142',
+      })
+    }
+    if (token === undefined || token === '') {
+      throw new AppError('ERR_UNAUTHORIZED', {
+        message: `there is no token for ${said}`,
+        hint: 'set SLUICE_TOKEN; on the server: sluice token create NAME',
+      })
+    }
+    return { url: said.replace(/\/+$/, ''), token, gone: noServer(`no server answers at ${said}`) }
+  }
+  return findLocal(chooseDataDir(data, env), env)
+}
+
+function chooseDataDir(data: string | undefined, env: NodeJS.ProcessEnv): string {
+  const dir = findDataDir(data, env)
+  const isTold = data !== undefined || (env.SLUICE_DATA ?? '') !== ''
+  if (isTold || existsSync(dataFiles(dir).server)) return dir
+  const own = join(import.meta.dirname, '../../var')
+  return existsSync(dataFiles(own).server) ? relative('.', own) : dir
+}
+
+async function findLocal(dir: string, env: NodeJS.ProcessEnv): Promise<Server> {
+  const files = dataFiles(dir)
+  const start = dir === './var' ? 'npm start' : `sluice serve --data ${dir}`
+  const gone = noServer(`no server runs on ${dir}`, start)
+  const text = await readIfThere(files.server)
+  if (text === undefined) throw gone
+  const url = parseServerUrl(text)
+  if (url === undefined) throw gone
+  const token = env.SLUICE_TOKEN || (await readIfThere(files.token))?.trim()
+  if (token === undefined || token === '') {
+    throw new AppError('ERR_UNAUTHORIZED', {
+      message: `there is no token in ${files.token}`,
+      hint: 'a server that starts makes one',
+    })
+  }
+  return { url, token, gone }
+}
+
+function parseServerUrl(text: string): string | undefined {
+  try {
+    const server: unknown = JSON.parse(text)
+    const url = typeof server === 'object' && server !== null && 'url' in server ? server.url : ''
+    return typeof url === 'string' && /^https?:/.test(url) ? url : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    const isDenied = systemCode(error) === 'EACCES'
+    throw new AppError(isDenied ? 'ERR_UNAUTHORIZED' : 'ERR_INTERNAL', {
+      message: isDenied ? `${path} may not be read` : `${path} cannot be read`,
+      hint: 'run the command as the user that the server runs as, or set SLUICE_URL and SLUICE_TOKEN',
+      cause: error,
+    })
+  }
+}
+
+function noServer(message: string, hint?: string): AppError {
+  return new AppError('ERR_NO_SERVER', { message, hint })
+}
+
+interface Sending {
+  readonly method: Method
+  readonly path: string
+  readonly headers: object
+  readonly body?: unknown
+  readonly signal: AbortSignal
+}
+
+/** Sends a request and waits for the head of the reply; one that is an error is thrown. */
+async function send(server: Server, sending: Sending): Promise<IncomingMessage> {
+  const { method, path, signal } = sending
+  const url = new URL(server.url + path)
+  const body = sending.body === undefined ? undefined : JSON.stringify(sending.body)
+  const { request } = await (url.protocol === 'https:' ? import('node:https') : import('node:http'))
+  const headers = {
+    ...sending.headers,
+    authorization: `Bearer ${server.token}`,
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+  }
+  try {
+    const reply = await begin(request, url, { method, headers, signal, agent: false }, body)
+    if (reply.statusCode !== undefined && reply.statusCode < 300) return reply
+    throw readError(await readText(reply), reply.statusCode)
+  } catch (error) {
+    throw translate(error, server)
+  }
+}
+
+type Request = (url: URL, options: RequestOptions) => ClientRequest
+
+function begin(
+  request: Request,
+  url: URL,
+  options: RequestOptions,
+  body: string | undefined,
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const sent = request(url, options)
+  sent.once('response', resolve)
+  sent.once('error', reject)
+  sent.end(body)
+  return promise
+}
+
+function translate(error: unknown, server: Server): unknown {
+  const code = systemCode(error) ?? ''
+  const isNobody = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN']
+  if (isNobody.includes(code)) return server.gone
+  return ['ECONNRESET', 'EPIPE', 'ETIMEDOUT'].includes(code) ? wentAway(error) : error
+}
+
+function wentAway(cause?: unknown): AppError {
+  return new AppError('ERR_NO_SERVER', {
+    message: 'the server went away before it was done',
+    hint: 'what was complete is kept; start it again, and repeat the command',
+    cause,
+  })
+}
+
+async function readText(reply: IncomingMessage): Promise<string> {
+  const pieces: string[] = []
+  reply.setEncoding('utf8')
+  for await (const piece of reply) pieces.push(piece)
+  return pieces.join('')
+}
+
+async function readTask<T, E>(reply: IncomingMessage, onEvent: (event: E) => void): Promise<T> {
+  try {
+    for await (const line of readLines(reply)) {
+      const told: { event?: E; result?: T; error?: unknown } = parse(line)
+      if (told.event !== undefined) onEvent(told.event)
+      else if (told.error !== undefined) throw readError(line, undefined)
+      else if ('result' in told) return told.result as T
+    }
+  } catch (error) {
+    throw systemCode(error) === 'ECONNRESET' ? wentAway(error) : error
+  }
+  throw wentAway()
+}
+
+async function* readLines(reply: IncomingMessage): AsyncGenerator<string> {
+  reply.setEncoding('utf8')
+  let rest = ''
+  for await (const piece of reply) {
+    const lines = (rest + piece).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines.filter((line) => line !== '')
+  }
+}
+
+function parse<T>(text: string): T {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new AppError('ERR_INTERNAL', {
+      message: 'what answers there is no Sluice server of this version',
+      hint: 'look at --url, and at sluice --version on both sides',
+      cause: error,
+    })
+  }
+}
+
+/** The error that a reply tells, with its code if it is one of ours. */
+function readError(text: string, status: number | undefined): AppError {
+  try {
+    const { error } = JSON.parse(text)
+    const code = typeof error.code === 'string' && isErrorCode(error.code) ? error.code : undefined
+    return new AppError(code ?? 'ERR_INTERNAL', {
+      message: String(error.message),
+      hint: typeof error.hint === 'string' ? error.hint : undefined,
+      details:
+        typeof error.details === 'object' && error.details !== null ? error.details : undefined,
+    })
+  } catch {
+    return new AppError('ERR_INTERNAL', {
+      message: `what answers there is no Sluice server: HTTP ${status}`,
+      hint: 'look at --url',
+    })
+  }
+}

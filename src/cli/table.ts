@@ -1,0 +1,74 @@
+/**
+ * Tables for people: aligned columns with two blanks between them, no lines, no trailing blanks.
+ *
+ * On a terminal a table that is too wide is made to fit by cutting its widest cells with `…`; piped output is never
+ * cut, so that a program that reads it gets all.
+ */
+import { printable } from './words.ts'
+
+export interface Column<Row> {
+  readonly title: string
+  readonly value: (row: Row) => string
+  readonly align?: 'right'
+  /** Never cut to fit: figures, names that one pastes. */
+  readonly isWhole?: boolean
+}
+
+const GAP = '  '
+const NARROWEST = 8
+
+/** The lines of a table, its heading first; `width` undefined cuts nothing. */
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number | undefined,
+): string[] {
+  const cells = [
+    columns.map((column) => column.title),
+    ...rows.map((row) => columns.map((column) => printable(column.value(row)))),
+  ]
+  const widths = columns.map((_, at) => Math.max(...cells.map((row) => length(row[at] ?? ''))))
+  if (width !== undefined) fit(columns, widths, width)
+  return cells.map((row) =>
+    row
+      .map((cell, at) => pad(cut(cell, widths[at] ?? 0), widths[at] ?? 0, columns[at]?.align))
+      .join(GAP)
+      .trimEnd(),
+  )
+}
+
+/** Columns without heading: for lists of a name and what there is to say. */
+export function renderPairs(pairs: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...pairs.map(([name]) => length(name)))
+  return pairs.map(([name, value]) => `${pad(name, width)}${GAP}${printable(value)}`.trimEnd())
+}
+
+/** `text` cut to `width`, with `…` as its last character if it was longer. */
+export function cut(text: string, width: number): string {
+  const characters = Array.from(text)
+  return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`
+}
+
+/** Takes from the widest column that may be cut until all fit, or nothing is left to take. */
+function fit<Row>(columns: readonly Column<Row>[], widths: number[], width: number): void {
+  const total = (): number =>
+    widths.reduce((sum, one) => sum + one, 0) + GAP.length * (widths.length - 1)
+  while (total() > width) {
+    let widest = -1
+    for (const [at, column] of columns.entries()) {
+      const one = widths[at] ?? 0
+      if (column.isWhole !== true && one > NARROWEST && one > (widths[widest] ?? 0)) widest = at
+    }
+    if (widest === -1) return
+    widths[widest] = (widths[widest] ?? 0) - 1
+  }
+}
+
+function pad(text: string, width: number, align?: 'right'): string {
+  const blanks = ' '.repeat(Math.max(0, width - length(text)))
+  return align === 'right' ? blanks + text : text + blanks
+}
+
+function length(text: string): number {
+  return Array.from(text).length
+}
