@@ -34,7 +34,7 @@ export function splitClearSigned(data: Buffer): ClearSigned {
   const stray = lines.slice(1, blank).find((line) => !/^Hash: /.test(line))
   if (stray !== undefined) throw bad(`it has a header line ${JSON.stringify(stray.slice(0, 80))}`)
   const text = lines.slice(blank + 1, begin).map(unescapeDash)
-  return { lines: text, signature: readSignatureBlock(lines, begin) }
+  return { lines: text, signature: readSignatureBlocks(lines, begin) }
 }
 
 /** The text with the line ends that a signature is over: CRLF between lines, none after the last. */
@@ -58,12 +58,18 @@ export function webPage(name: string): AppError {
   })
 }
 
-function readSignatureBlock(lines: readonly string[], begin: number): Buffer {
-  const block = readBlock(lines, begin)
-  const rest = lines.slice(block.next)
-  if (rest.includes(messageBegin)) throw bad('a second signed message follows the first')
-  if (rest.length > 0) throw bad('it has unsigned lines after its signature')
-  return block.data
+/** One block or, as apt takes it too, several without anything between them. */
+function readSignatureBlocks(lines: readonly string[], begin: number): Buffer {
+  const blocks: Buffer[] = []
+  let at = begin
+  while (lines[at] === signatureBegin) {
+    const block = readBlock(lines, at)
+    blocks.push(block.data)
+    at = block.next
+  }
+  if (lines.indexOf(messageBegin, at) !== -1) throw bad('a second signed message follows the first')
+  if (at < lines.length) throw bad('it has unsigned lines after its signature')
+  return Buffer.concat(blocks)
 }
 
 function readBlock(lines: readonly string[], begin: number): { data: Buffer; next: number } {

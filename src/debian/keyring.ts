@@ -153,8 +153,9 @@ function joinInfo(a: KeyInfo, b: KeyInfo): KeyInfo {
 
 /** All packets of the file, through its armor; what is damaged is named in `skipped`. */
 function keyPackets(bytes: Buffer, skipped: string[]): Packet[] {
-  if (((bytes[0] ?? 0) & 0x80) !== 0 && !isByteOrderMark(bytes)) return packetsOf(bytes, skipped)
-  const lines = trimmedLines(bytes).map((line) => line.trimStart())
+  const isText = startsWithByteOrderMark(bytes)
+  if (((bytes[0] ?? 0) & 0x80) !== 0 && !isText) return packetsOf(bytes, skipped)
+  const lines = trimmedLines(isText ? bytes.subarray(3) : bytes).map((line) => line.trimStart())
   const packets: Packet[] = []
   for (let at = 0; at < lines.length; at++) {
     const kind = armorBegin(lines[at] ?? '')
@@ -245,6 +246,6 @@ function whyNone(bytes: Buffer, skipped: readonly string[]): string {
   return skipped.length === 0 ? 'no OpenPGP key in it' : skipped.slice(0, 3).join(', ')
 }
 
-function isByteOrderMark(bytes: Buffer): boolean {
+function startsWithByteOrderMark(bytes: Buffer): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 }

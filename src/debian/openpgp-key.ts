@@ -3,7 +3,7 @@
  *
  * As gpgv with apt's rules on top: a key that is revoked (for whatever reason, since whenever) or expired by now is not
  * good even for an older signature; a signing subkey must be bound and must sign back; RSA under 2048 bits and DSA are
- * refused. A self-signature over SHA-1 is taken with a warning: gpgv still does, sqv no more.
+ * refused, and so are curves that apt gives up (brainpool, secp256k1). A self-signature over SHA-1 is taken with a warning: gpgv still does, sqv no more.
  */
 import { enums, type Key, type KeyID, type Subkey } from 'openpgp'
 import { anyDigestConfig, strictConfig, wideConfig } from './openpgp-config.ts'
@@ -18,7 +18,8 @@ export type KeyState =
 
 /** Some 2048-bit keys have a modulus of 2047 bits. */
 const minRsaBits = 2047
-const agingCurves = /^(secp256k1|brainpool)/
+/** apt is giving these up, and openpgp.js has no arithmetic for them under Node. */
+const deadCurves = /^(secp256k1|brainpool)/
 const endOfTime = new Date(Date.UTC(2106, 0, 1))
 
 /** The state of `part` (the primary key or a subkey of `key`) at `at`, seconds since 1970. */
@@ -33,11 +34,11 @@ export async function keyState(key: Key, part: Key | Subkey, at: number): Promis
   if (weakness !== undefined) return { kind: 'weak', why: weakness }
   const id = part.getKeyID()
   const when = new Date(at * 1000)
-  if (await canSign(key, id, when, strictConfig)) return { kind: 'good', warnings: aging(part) }
+  if (await canSign(key, id, when, strictConfig)) return { kind: 'good', warnings: [] }
   if (await canSign(key, id, when, wideConfig)) {
     const name = key.getFingerprint().toUpperCase()
     const warning = `key ${name} is certified over SHA-1 only: apt from Debian 13 on refuses it`
-    return { kind: 'good', warnings: [warning, ...aging(part)] }
+    return { kind: 'good', warnings: [warning] }
   }
   if (await canSign(key, id, when, anyDigestConfig)) {
     return { kind: 'weak', why: 'it is certified over MD5 or RIPEMD-160 only' }
@@ -58,24 +59,25 @@ export function algorithmName(key: Key | Subkey): string {
   return bits === undefined ? name : `${name}${bits}`
 }
 
+/** Whether signatures by this key cannot be checked, for its curve. */
+export function isDeadCurve(key: Key | Subkey): boolean {
+  return deadCurves.test(algorithmName(key))
+}
+
 /** Seconds since 1970. */
 export function secondsOf(date: Date): number {
   return Math.floor(date.getTime() / 1000)
 }
 
+/** Why signatures by this key count for nothing, whatever they are over. */
 function weaknessOf(key: Key | Subkey): string | undefined {
   const { algorithm, bits } = key.getAlgorithmInfo()
+  if (isDeadCurve(key)) return `it uses the curve ${algorithmName(key)}`
   if (algorithm === 'dsa') return 'it is a DSA key'
   if (algorithm.startsWith('rsa') && (bits ?? 0) < minRsaBits) {
     return `it is an RSA key of ${bits ?? 0} bits, 2048 is the least`
   }
   return undefined
-}
-
-function aging(key: Key | Subkey): string[] {
-  const name = algorithmName(key)
-  if (!agingCurves.test(name)) return []
-  return [`key ${key.getFingerprint().toUpperCase()} uses ${name}, which apt is about to refuse`]
 }
 
 /** The earlier end of the two, seconds since 1970; undefined if neither has one. */

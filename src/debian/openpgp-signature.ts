@@ -8,7 +8,7 @@ import { enums, type Key, readSignature, type SignaturePacket, type Subkey } fro
 import { AppError, type ErrorCode } from '../base/errors.ts'
 import type { Keyring, KeyringEntry } from './keyring.ts'
 import { anyDigestConfig, wideConfig } from './openpgp-config.ts'
-import { keyState, secondsOf } from './openpgp-key.ts'
+import { algorithmName, isDeadCurve, keyState, secondsOf } from './openpgp-key.ts'
 import type { Packet } from './openpgp-packets.ts'
 
 /** Who made a good signature. */
@@ -97,6 +97,9 @@ async function judgeByKey({ signature, signed, entry, part }: Attempt): Promise<
   const { name, at } = signed
   const keyId = part.getKeyID().toHex().toUpperCase()
   const by = `key ${entry.info.fingerprint}`
+  if (isDeadCurve(part)) {
+    return failed('ERR_KEY_WEAK', signed, `${by} uses the curve ${algorithmName(part)}`)
+  }
   if (!(await isGenuine(signature, part, signed.bytes))) {
     return failed('ERR_SIGNATURE_BAD', signed, `it is not what ${by} signed`, alteredHint)
   }

@@ -120,16 +120,15 @@ function signaturePackets(data: Buffer, name: string): Packet[] {
   return packets
 }
 
-/** The packets of a `Release.gpg`: binary, or armor blocks with nothing but empty lines around them. */
+/** The packets of a `Release.gpg`: binary, or armor blocks with nothing before, between and after them. */
 function detachedPackets(data: Buffer): Buffer {
   if (data.length === 0) throw unsigned('Release.gpg is empty')
-  if (((data[0] ?? 0) & 0x80) !== 0) return data
   if (looksLikeWebPage(data)) throw webPage('Release.gpg')
+  if (((data[0] ?? 0) & 0x80) !== 0) return data
   const lines = trimmedLines(data)
   const blocks: Buffer[] = []
   for (let at = 0; at < lines.length; ) {
-    if (lines[at] === '') at++
-    else if (armorBegin(lines[at] ?? '') === 'SIGNATURE') {
+    if (armorBegin(lines[at] ?? '') === 'SIGNATURE') {
       const block = damageIsBad('Release', () => readArmorBlock(lines, at))
       blocks.push(block.data)
       at = block.next
