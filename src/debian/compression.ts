@@ -18,12 +18,7 @@ import { zstdFrames } from './zstd-frames.ts'
 
 export type Compression = 'none' | 'gz' | 'xz' | 'bz2' | 'zst'
 
-const extensions: Readonly<Record<string, Compression>> = {
-  gz: 'gz',
-  xz: 'xz',
-  bz2: 'bz2',
-  zst: 'zst',
-}
+const extension = /\.(gz|xz|bz2|zst)$/
 const bunzip2Step = 16 * 1024
 const decodedStep = 64 * 1024
 const gzipAsync = promisify(gzip)
@@ -31,7 +26,8 @@ const gunzipAsync = promisify(gunzip)
 
 /** The compression that the extension of the path tells. */
 export function compressionOf(path: string): Compression {
-  return extensions[path.slice(path.lastIndexOf('.') + 1)] ?? 'none'
+  const found = extension.exec(path)?.[1]
+  return found === 'gz' || found === 'xz' || found === 'bz2' || found === 'zst' ? found : 'none'
 }
 
 /** A decoder to pipe bytes through; several members, streams or frames in a row are read as one. Errors are the library's. */
@@ -146,8 +142,10 @@ function zstdStream(): Duplex {
 
 function bunzip2Stream(): Transform {
   const decoder = bunzip2()
+  let isEmpty = true
   const stream = new Transform({
     transform(piece: Buffer, _encoding, done) {
+      isEmpty &&= piece.length === 0
       for (let at = 0; at < piece.length; at += bunzip2Step) {
         decoder.write(piece.subarray(at, at + bunzip2Step))
       }
@@ -155,7 +153,7 @@ function bunzip2Stream(): Transform {
     },
     flush(done) {
       decoder.end()
-      done()
+      done(isEmpty ? new Error('no data') : null)
     },
   })
   decoder.on('data', (piece: Buffer) => stream.push(piece))

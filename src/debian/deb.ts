@@ -10,7 +10,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { AppError, type ErrorCode, isAppError } from '../base/errors.ts'
 import { type ArMember, arMembers } from './ar.ts'
 import { type ByteSource, type SourceFailure, watched } from './byte-source.ts'
-import { type Compression, decompress } from './compression.ts'
+import { type Compression, compressionOf, decompress } from './compression.ts'
 import { parseStanza, type Stanza } from './control.ts'
 
 /** One entry of data.tar. */
@@ -59,13 +59,6 @@ const longestPath = 4096
 const largestControl = 1024 * 1024
 const largestControlTar = 16 * 1024 * 1024
 const required = ['Package', 'Version', 'Architecture']
-const compressions: Readonly<Record<string, Compression>> = {
-  '': 'none',
-  '.gz': 'gz',
-  '.xz': 'xz',
-  '.zst': 'zst',
-  '.bz2': 'bz2',
-}
 
 /** Reads the control file, and the list of files if asked for; without that, reading ends where data.tar starts. */
 export async function readDeb(source: ByteSource, options: ReadDebOptions = {}): Promise<Deb> {
@@ -145,8 +138,8 @@ async function readDataTar(
 }
 
 function compressionOfMember(name: string, base: 'control.tar' | 'data.tar'): Compression {
-  const kind = name.startsWith(base) ? compressions[name.slice(base.length)] : undefined
-  if (kind === undefined) throw outOfOrder(base, name)
+  const kind = compressionOf(name)
+  if (name !== (kind === 'none' ? base : `${base}.${kind}`)) throw outOfOrder(base, name)
   return kind
 }
 
@@ -185,7 +178,7 @@ async function* bounded(
   }
 }
 
-const entryTypes: Readonly<Record<string, DebEntry['type']>> = {
+const entryTypes: Readonly<Record<Header['type'], DebEntry['type']>> = {
   file: 'file',
   'contiguous-file': 'file',
   directory: 'directory',

@@ -7,10 +7,14 @@ import { runOk } from '../support/run.ts'
 
 const helper = '/usr/lib/apt/apt-helper'
 
-/** The largest `Packages` that apt holds, unpacked; apt updates first if it holds none. */
+/** The file of the largest `Packages` that apt holds, as apt compressed it; apt updates first if it holds none. */
+export async function findRealIndex(): Promise<string> {
+  return (await largestIndex()) ?? (await updateAndFind())
+}
+
+/** The content of that file, unpacked. */
 export async function readRealIndex(): Promise<Buffer> {
-  const file = (await largestIndex()) ?? (await updateAndFind())
-  const { stdout } = await runOk(helper, ['cat-file', file])
+  const { stdout } = await runOk(helper, ['cat-file', await findRealIndex()])
   return Buffer.from(stdout)
 }
 
