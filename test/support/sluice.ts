@@ -1,0 +1,49 @@
+/**
+ * A real Sluice server for tests, in the test's own process on a free port of 127.0.0.1, and its API.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseConfig } from '../../src/base/config.ts'
+import { type RunningServer, startServer } from '../../src/server/start.ts'
+import type { StartEvent } from '../../src/server/start-event.ts'
+
+export interface TestSluice {
+  readonly url: string
+  readonly dataDir: string
+  readonly server: RunningServer
+  /** Calls the API; the JSON of the answer, whatever its status. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers by name, and a wrong name fails the test
+  api(method: string, path: string, body?: object): Promise<any>
+  close(): Promise<void>
+}
+
+/** Starts a server over `dataDir`, which may hold the data of an earlier one; it imports nothing by itself. */
+export async function startSluice(
+  dataDir: string,
+  options: {
+    readonly onEvent?: (event: StartEvent) => void
+    readonly flags?: Record<string, string | boolean>
+  } = {},
+): Promise<TestSluice> {
+  const config = parseConfig({
+    flags: { data: dataDir, listen: '127.0.0.1:0', import: false, ...options.flags },
+    env: {},
+  })
+  const server = await startServer(config, { onEvent: options.onEvent })
+  const token = (await readFile(join(dataDir, 'token'), 'utf8')).trim()
+  return {
+    url: server.url,
+    dataDir,
+    server,
+    api: async (method, path, body) => {
+      const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+      const init =
+        body === undefined
+          ? { method, headers: { Authorization: headers.Authorization } }
+          : { method, headers, body: JSON.stringify(body) }
+      const response = await fetch(`${server.url}/api/v1${path}`, init)
+      return response.json()
+    },
+    close: () => server.close(),
+  }
+}

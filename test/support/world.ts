@@ -1,0 +1,81 @@
+/**
+ * A small world for tests of the whole: a signed upstream served over HTTP, a Sluice that follows it, and real apt on
+ * machines that point at its channels.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { PackageSpec } from '../../fixtures/debs.ts'
+import { makeArchive } from '../../fixtures/make-archive.ts'
+import { makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
+import { type AptRun, createApt, type TestApt } from './apt.ts'
+import { startSluice, type TestSluice } from './sluice.ts'
+import { startUpstream, type TestUpstream } from './upstream-server.ts'
+
+/** What `troubles` says of a run without any. */
+export const clean = { code: 0, said: [] }
+
+/** What a user would be troubled by. */
+export function troubles({ code, warnings, errors, notices, failed, ignored }: AptRun): object {
+  return { code, said: [...warnings, ...errors, ...notices, ...failed, ...ignored] }
+}
+
+/** An upstream, a server that follows it in `testing` with `approved` beside, and machines. */
+export interface World {
+  /** All files of the world: `archive/`, `keys/`, `var/`, a folder for each machine. */
+  readonly dir: string
+  readonly sluice: TestSluice
+  readonly upstream: TestUpstream
+  readonly key: SigningKey
+  publish(packages: readonly PackageSpec[]): Promise<void>
+  /** A machine whose one-line source points at this channel (`approved`, `approved@2`). */
+  machine(name: string, channel: string, options?: string): Promise<TestApt>
+}
+
+/** Makes a world whose upstream `nut` has one suite, `stable`, with these packages. */
+export async function makeWorld(t: Test, packages: readonly PackageSpec[]): Promise<World> {
+  const dir = t.testdir()
+  const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
+  const publish = async (some: readonly PackageSpec[]): Promise<void> => {
+    const suite = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }
+    const architectures = ['amd64']
+    await makeArchive(join(dir, 'archive'), {
+      key,
+      suites: [{ ...suite, components: ['main'], architectures, packages: some }],
+    })
+  }
+  await publish(packages)
+  const upstream = await startUpstream(join(dir, 'archive'))
+  const sluice = await startSluice(join(dir, 'var'))
+  t.teardown(async () => {
+    await sluice.close()
+    await upstream.close()
+  })
+  const keyring = await readFile(key.publicAsc, 'utf8')
+  const settings = {
+    urls: [upstream.url],
+    suites: ['stable'],
+    components: ['main'],
+    architectures: ['amd64'],
+  }
+  await sluice.api('POST', '/archives', { name: 'nut', ...settings, keyring })
+  await sluice.api('POST', '/archives/refresh')
+  await sluice.api('POST', '/channels', { name: 'testing', follow: ['nut'] })
+  await sluice.api('POST', '/channels', { name: 'approved', from: 'testing' })
+  const machine = async (name: string, channel: string, options = ''): Promise<TestApt> => {
+    const base = channel.split('@')[0]
+    const home = join(dir, name)
+    const apt = await createApt(home, { sources: '' })
+    const keyPath = join(home, 'sluice.asc')
+    await apt.run('/usr/lib/apt/apt-helper', [
+      'download-file',
+      `${sluice.url}/channels/${base}/key.asc`,
+      keyPath,
+    ])
+    await apt.setSources(
+      `deb [signed-by=${keyPath}${options}] ${sluice.url}/channels/${channel}/nut stable main`,
+    )
+    return apt
+  }
+  return { dir, sluice, upstream, key, publish, machine }
+}
