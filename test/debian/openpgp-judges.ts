@@ -2,7 +2,8 @@
  * The judges of the OpenPGP tests: a real gpg that makes keys and signatures in a home of its own, and gpgv, sqv and apt's
  * own gpgv method, each asked for its opinion of a file.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunResult, run, runOk } from '../support/run.ts'
 
@@ -23,9 +24,12 @@ export interface GpgHome {
 /** Algorithm, usage and life, as gpg --quick-generate-key takes them. */
 export type KeyKind = readonly [algorithm: string, usage?: string, expire?: string]
 
-/** A gpg home in `dir`; `close` ends its agent. */
-export async function openGpgHome(dir: string): Promise<GpgHome> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
+/**
+ * A new gpg home; `close` ends its agent and removes it. Not below the test's own directory, because the path of the
+ * agent's socket may not be longer than 107 bytes.
+ */
+export async function openGpgHome(): Promise<GpgHome> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-gpg-'))
   const base = ['--homedir', dir, '--batch', '--quiet', '--pinentry-mode', 'loopback']
   const start = [...base, '--passphrase', '']
   const call = (args: readonly string[]): Promise<RunResult> => runOk('gpg', [...start, ...args])
@@ -56,6 +60,7 @@ export async function openGpgHome(dir: string): Promise<GpgHome> {
       sign('--detach-sign', text, ['--armor', ...users(keys), ...options]),
     close: async () => {
       await runOk('gpgconf', ['--homedir', dir, '--kill', 'gpg-agent'])
+      await rm(dir, { recursive: true, force: true })
     },
   }
 }

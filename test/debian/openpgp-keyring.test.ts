@@ -9,7 +9,7 @@ import { runOk } from '../support/run.ts'
 import { askApt, askGpgv, openGpgHome } from './openpgp-judges.ts'
 
 const dir = t.testdir()
-const gpg = await openGpgHome(join(dir, 'gpg'))
+const gpg = await openGpgHome()
 t.teardown(() => gpg.close())
 
 const now = (): number => Math.floor(Date.now() / 1000)

@@ -7,7 +7,7 @@ import { verifyClearSigned, verifyDetached } from '../../src/debian/openpgp-veri
 import { askApt, askGpgv, askSqv, openGpgHome } from './openpgp-judges.ts'
 
 const dir = t.testdir()
-const gpg = await openGpgHome(join(dir, 'gpg'))
+const gpg = await openGpgHome()
 t.teardown(() => gpg.close())
 
 const now = (): number => Math.floor(Date.now() / 1000)
