@@ -110,23 +110,14 @@ async function prepare(
   }
   const upstream = await startUpstream(join(plan.directory, 'www'), join(directory, 'upstream'))
   const sluice = await startSluice(directory, join(directory, 'log'), 120_000)
-  const where = [
-    `${upstream.url}/debian`,
-    '--keyring',
-    keyringPath(plan.directory),
-    '--suite',
-    mainSuite,
-  ]
-  await sluice.command(
-    'archive',
-    'add',
-    'debian',
-    ...where,
-    '--component',
-    'main',
-    '--arch',
-    'amd64',
-  )
+  await sluice.addArchive({
+    name: 'debian',
+    url: `${upstream.url}/debian`,
+    keyring: keyringPath(plan.directory),
+    suites: [mainSuite],
+    components: ['main'],
+    architectures: plan.architectures,
+  })
   await sluice.post('/channels', { name: 'bench', follow: ['debian'] })
   const targets = [
     await describeTarget(upstream.program, `${upstream.url}/debian`, upstream.pid),

@@ -21,24 +21,43 @@ interface Job {
 
 /** Runs the whole job on the bed and ends the server. */
 export async function measureSluice(bed: Bed): Promise<Column> {
-  const server = await startSluice(bed.directory, bed.logPath, bed.limitMs)
-  const job: Job = { bed, server, column: new Map() }
-  try {
+  const column: Column = new Map()
+  const peaks: number[] = []
+  const withServer = async (startLabel: string, work: (job: Job) => Promise<void>) => {
+    const server = await startSluice(bed.directory, bed.logPath, bed.limitMs)
+    const job: Job = { bed, server, column }
+    try {
+      setTime(job, startLabel, server.startMs)
+      await work(job)
+      peaks.push(peakMemory(server.pid))
+    } finally {
+      closeClient()
+      await server.end()
+    }
+    return diskUsage(server.data)
+  }
+  const before = await withServer('server start, first', async (job) => {
     await importArchive(job)
     await refreshes(job)
     await warm(job)
     await promotions(job)
-    await generations(job)
     await copyAndRollback(job)
     await commandLine(job)
-    const memory = peakMemory(server.pid)
-    job.column.set(labels.disk, { value: diskUsage(server.data), unit: 'bytes' })
-    job.column.set(labels.memory, { value: memory, unit: 'bytes', note: 'VmHWM of the server' })
-    return job.column
-  } finally {
-    closeClient()
-    await server.end()
-  }
+  })
+  // The server ends before and after: then the whole of the database is in its own file, and none in the log beside it.
+  const after = await withServer('server start, later', generations)
+  setGrowth(column, after - before, bed.changes.single.length)
+  column.set(labels.disk, { value: after, unit: 'bytes' })
+  const memory = Math.max(...peaks)
+  column.set(labels.memory, { value: memory, unit: 'bytes', note: 'VmHWM of the server' })
+  return column
+}
+
+function setGrowth(column: Column, grown: number, count: number): void {
+  if (count === 0) return
+  const label = 'disk of 1,000 one-package generations'
+  const note = `from ${count}`
+  column.set(label, { value: (grown / count) * 1000, unit: 'bytes', note })
 }
 
 function setTime({ column, bed }: Job, label: string, value: number, note?: string): void {
@@ -82,22 +101,17 @@ async function untilServed(
 
 async function importArchive(job: Job): Promise<void> {
   const { bed, server } = job
-  setTime(job, 'server start, empty', server.startMs)
   await bed.upstream.takeTraffic()
-  const suites = [mainSuite, updatesSuite].flatMap((suite) => ['--suite', suite])
-  const architectures = bed.changes.architectures.flatMap((name) => ['--arch', name])
-  const where = [`${bed.upstream.url}/debian`, '--keyring', keyringPath(bed.archive)]
-  const add = [
-    'archive',
-    'add',
-    'debian',
-    ...where,
-    ...suites,
-    '--component',
-    'main',
-    ...architectures,
-  ]
-  const importMs = await server.command(...add)
+  const startedMs = performance.now()
+  await server.addArchive({
+    name: 'debian',
+    url: `${bed.upstream.url}/debian`,
+    keyring: keyringPath(bed.archive),
+    suites: [mainSuite, updatesSuite],
+    components: ['main'],
+    architectures: bed.changes.architectures,
+  })
+  const importMs = performance.now() - startedMs
   setTime(job, labels.import, importMs, describeTraffic(await bed.upstream.takeTraffic()))
   const create = () => server.post('/channels', { name: 'testing', follow: ['debian'] })
   const { servedMs } = await untilServed(job, 'testing', undefined, create)
@@ -107,7 +121,7 @@ async function importArchive(job: Job): Promise<void> {
 
 async function refreshes(job: Job): Promise<void> {
   const { bed, server } = job
-  const refresh = () => server.post('/archives/debian/refresh', {})
+  const refresh = () => server.refresh('debian')
   await bed.upstream.takeTraffic()
   const startedMs = performance.now()
   await refresh()
@@ -130,7 +144,7 @@ async function warm(job: Job): Promise<void> {
   const { bed, server } = job
   const names = new Set([...bed.changes.promoted, ...bed.changes.single])
   await bed.bump({ kind: 'sources', names: [...names] })
-  await server.post('/archives/debian/refresh', {})
+  await server.refresh('debian')
   const base = channelUrl(job, 'testing')
   const files = new Set<string>()
   for (const architecture of bed.changes.architectures) {
@@ -158,9 +172,8 @@ async function promotions(job: Job): Promise<void> {
     const startedMs = performance.now()
     const old = await fetchChannel(job, 'approved')
     aloneMs.push(performance.now() - startedMs)
-    const promotion = { from: 'testing', to: 'approved', sources: [{ name }], reason: 'benchmark' }
     const served = await untilServed(job, 'approved', old, () =>
-      server.post('/promotions', promotion),
+      server.post('/promotions', promotionOf(name)),
     )
     if (served.fetched.digest === old.digest) throw new Error(`promoting ${name} changed nothing`)
     answeredMs.push(served.answeredMs)
@@ -173,30 +186,19 @@ async function promotions(job: Job): Promise<void> {
   bed.progress(`promotions: p95 ${percentile(servedMs, 0.95).toFixed(0)} ms`)
 }
 
-/** Further generations of one package each, for what they take on disk. */
+/** Further generations of one package each; what they take on disk is seen when the server has ended. */
 async function generations(job: Job): Promise<void> {
-  const { bed, server, column } = job
-  const { single } = bed.changes
-  if (single.length === 0) return
-  const before = diskUsage(server.data)
-  const startedMs = performance.now()
-  for (const name of single) {
-    await server.post('/promotions', {
-      from: 'testing',
-      to: 'approved',
-      sources: [{ name }],
-      reason: 'benchmark',
-    })
+  const timesMs: number[] = []
+  for (const name of job.bed.changes.single) {
+    const startedMs = performance.now()
+    await job.server.post('/promotions', promotionOf(name))
+    timesMs.push(performance.now() - startedMs)
   }
-  const eachMs = (performance.now() - startedMs) / single.length
-  const grown = diskUsage(server.data) - before
-  const note = `${single.length} made, each ${eachMs.toFixed(0)} ms`
-  column.set('disk for 1,000 one-package generations', {
-    value: (grown / single.length) * 1000,
-    unit: 'bytes',
-    note,
-  })
-  bed.progress(`${single.length} generations: ${(grown / 1e3).toFixed(0)} kB (${note})`)
+  if (timesMs.length > 0) setPercentiles(job.column, 'further one-package promotion', timesMs)
+}
+
+function promotionOf(name: string): Record<string, unknown> {
+  return { from: 'testing', to: 'approved', sources: [{ name }], reason: 'benchmark' }
 }
 
 async function copyAndRollback(job: Job): Promise<void> {

@@ -60,6 +60,7 @@ function start(command: Command): ChildProcess {
 
 export interface Daemon {
   readonly pid: number
+  readonly logPath: string
   isRunning(): boolean
   /** SIGTERM, and SIGKILL after 20 s. */
   end(): Promise<void>
@@ -73,6 +74,7 @@ export function startDaemon(command: Command): Daemon {
   const isRunning = () => child.exitCode === null && child.signalCode === null
   return {
     pid,
+    logPath: command.logPath,
     isRunning,
     end: async () => {
       if (!isRunning()) return
@@ -83,6 +85,10 @@ export function startDaemon(command: Command): Daemon {
       clearTimeout(late)
     },
   }
+}
+
+function lastLines(logPath: string): string {
+  return readFileSync(logPath, 'utf8').slice(-1500)
 }
 
 export interface Run {
@@ -104,9 +110,10 @@ export async function run(command: Command, limitMs: number): Promise<Run> {
     const [code] = await once(child, 'exit')
     const wallMs = performance.now() - startedMs
     if (code === 0) return { wallMs, peakBytes }
-    const tail = readFileSync(command.logPath, 'utf8').slice(-1500)
     const text = [command.program, ...command.args].join(' ')
-    throw new Error(`${text} ended with ${code} after ${(wallMs / 1000).toFixed(0)} s:\n${tail}`)
+    throw new Error(
+      `${text} ended with ${code} after ${(wallMs / 1000).toFixed(0)} s:\n${lastLines(command.logPath)}`,
+    )
   } finally {
     clearInterval(watch)
     clearTimeout(late)
@@ -177,7 +184,9 @@ export async function untilReady(
 ): Promise<void> {
   const deadline = performance.now() + limitMs
   while (!(await isReady())) {
-    if (daemon !== undefined && !daemon.isRunning()) throw new Error(`${what} has ended`)
+    if (daemon !== undefined && !daemon.isRunning()) {
+      throw new Error(`${what} has ended:\n${lastLines(daemon.logPath)}`)
+    }
     if (performance.now() > deadline) throw new Error(`${what} is not ready after ${limitMs} ms`)
     await wait(10)
   }

@@ -16,10 +16,23 @@ export interface SluiceServer {
   readonly startMs: number
   /** A call of the API; an answer other than 2xx is an error. */
   post(path: string, body: unknown): Promise<unknown>
-  get(path: string): Promise<unknown>
+  /** Adds an archive with everything that its signed suites offer, from the first request to the last stored state. */
+  addArchive(archive: ArchiveToAdd): Promise<unknown>
+  /** Refreshes the archive; a suite that fails is an error. */
+  refresh(archive: string): Promise<unknown>
   /** Runs a command and tells how long it took. */
   command(...args: readonly string[]): Promise<number>
   end(): Promise<void>
+}
+
+export interface ArchiveToAdd {
+  readonly name: string
+  readonly url: string
+  /** A file. */
+  readonly keyring: string
+  readonly suites: readonly string[]
+  readonly components: readonly string[]
+  readonly architectures: readonly string[]
 }
 
 /** Starts a server on an empty data directory below `directory`; nothing is imported. */
@@ -53,13 +66,24 @@ export async function startSluice(
     const value: unknown = reply === '' ? undefined : JSON.parse(reply)
     return value
   }
+  const refresh = async (name: string) => {
+    const result = await call('POST', `/archives/${name}/refresh`)
+    const text = JSON.stringify(result)
+    if (!text.includes('"outcomes"') || text.includes('"failed"'))
+      throw new Error(`refresh: ${text}`)
+  }
   return {
     url,
     pid: daemon.pid,
     data,
     startMs,
     post: (path, body) => call('POST', path, body),
-    get: (path) => call('GET', path),
+    addArchive: async ({ name, url: from, keyring, ...rest }) => {
+      const keyringBase64 = readFileSync(keyring).toString('base64')
+      await call('POST', '/archives', { name, urls: [from], keyringBase64, ...rest })
+      await refresh(name)
+    },
+    refresh,
     command: async (...words) => {
       const done = await run(
         { program, args: [...words, '--data', data], directory, logPath },
