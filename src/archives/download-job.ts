@@ -86,10 +86,9 @@ export function isSettled(job: Job): boolean {
 
 /** Whether another try may mend it; all else says something about the file at that URL. */
 export function isTransient(error: AppError): boolean {
-  const { code } = error
-  if (code === 'ERR_UPSTREAM_UNREACHABLE' || code === 'ERR_UPSTREAM_TIMEOUT') return true
-  if (code !== 'ERR_UPSTREAM_STATUS') return false
-  const status = error.details?.status
+  if (error.code === 'ERR_UPSTREAM_UNREACHABLE' || error.code === 'ERR_UPSTREAM_TIMEOUT')
+    return true
+  const status = error.code === 'ERR_UPSTREAM_STATUS' ? error.details?.status : undefined
   return typeof status === 'number' && (status >= 500 || status === 408 || status === 429)
 }
 

@@ -65,7 +65,8 @@ async function fill(transfer: Transfer, urls: readonly string[]): Promise<void> 
   const queue = urls.map((url) => ({ url, tries: 0 }))
   const failures: AppError[] = []
   for (let next = queue[0]; next !== undefined; next = queue[0]) {
-    await sleep(delaysMs[next.tries], undefined, { signal })
+    const delayMs = delaysMs[next.tries] ?? 0
+    if (delayMs > 0) await sleep(delayMs, undefined, { signal })
     const before = job.written
     job.tried.add(next.url)
     const failure = await pull(transfer, next.url)

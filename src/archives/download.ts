@@ -8,16 +8,16 @@
  *   bytes that it has (apt-on-the-wire.md, rule 3).
  */
 import type { Abortable } from '../base/abortable.ts'
-import { type Clock, systemClock } from '../base/clock.ts'
+import { type Clock, nowSeconds, systemClock } from '../base/clock.ts'
 import { AppError, isAppError } from '../base/errors.ts'
 import { createLru, type Lru } from '../base/lru.ts'
-import type { Sha256 } from '../base/sha256.ts'
-import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
+import { type Sha256, sha256Stream } from '../base/sha256.ts'
+import type { BlobStore, OpenBlob } from '../store/blobs.ts'
+import { createJob, type DownloadParts, HOLD_BACK, type Job, type Wanted } from './download-job.ts'
 import { readJob, waitForBytes, waitForEnd } from './download-reader.ts'
 import { runJob } from './download-transfer.ts'
-import { redactUrl } from './upstream.ts'
 
-export { HOLD_BACK, type Wanted } from './download-job.ts'
+export { type DownloadLog, type DownloadParts, HOLD_BACK, type Wanted } from './download-job.ts'
 
 const badMs = 60_000
 
@@ -129,82 +129,101 @@ async function openStored(state: State, wanted: Wanted): Promise<Flight | undefi
   const { blobs } = state.parts
   if (!(await blobs.has(wanted.sha256))) return undefined
   const file = await blobs.openFile(wanted.sha256)
-  await file?.handle.close()
-  const job = createJob(wanted, file?.modifiedAt ?? Math.floor(state.clock.now() / 1000))
-  if (file === undefined) {
-    const data = await readRow(state, wanted)
-    if (data === undefined) return undefined
-    job.recent.add(0, data)
-  } else if (file.size !== wanted.size) {
-    await blobs.forget(wanted.sha256)
-    return undefined
+  const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock))
+  try {
+    const isGood = file === undefined ? await addRow(blobs, job) : await isWhole(file, wanted)
+    if (!isGood) {
+      await blobs.forget(wanted.sha256)
+      return undefined
+    }
+  } finally {
+    await file?.handle.close()
   }
   job.written = wanted.size
   job.isVerified = true
   return { job, done: Promise.resolve() }
 }
 
-async function readRow({ parts }: State, { sha256, size }: Wanted): Promise<Buffer | undefined> {
+/** Takes the bytes of a blob that is kept as a row; false if it is not here after all. */
+async function addRow(blobs: BlobStore, job: Job): Promise<boolean> {
   try {
-    return await parts.blobs.read(sha256, size)
+    const data = await blobs.read(job.wanted.sha256, HOLD_BACK)
+    if (data.length !== job.wanted.size) throw otherSize(job.wanted, data.length)
+    job.recent.add(0, data)
+    return true
   } catch (error) {
-    if (isAppError(error, 'ERR_BLOB_MISSING')) return undefined
+    if (isAppError(error, 'ERR_BLOB_MISSING')) return false
     throw error
   }
 }
 
-/** Starts a flight; URLs that gave wrong bytes lately come last. */
+/** False for a file that lost its end; a whole one of another size means that the index is wrong. */
+async function isWhole(file: OpenBlob, wanted: Wanted): Promise<boolean> {
+  if (file.size === wanted.size) return true
+  const hash = sha256Stream()
+  for await (const chunk of file.handle.createReadStream({ autoClose: false })) hash.update(chunk)
+  if (hash.digest() === wanted.sha256) throw otherSize(wanted, file.size)
+  return false
+}
+
+function otherSize(wanted: Wanted, found: number): AppError {
+  return new AppError('ERR_SIZE_MISMATCH', {
+    message: `${wanted.label}: the file of this digest has ${found} bytes, the index names ${wanted.size}`,
+    hint: 'the index of the archive is wrong: tell its maintainers',
+    details: { expected: wanted.size, found },
+  })
+}
+
 function start(state: State, wanted: Wanted, source: Source): Flight {
   if (state.isClosed) {
-    throw new AppError('ERR_INTERRUPTED', { message: 'the server is stopping', hint: 'try again' })
+    throw new AppError('ERR_INTERRUPTED', { message: 'no downloads are started any more' })
   }
-  const job = createJob(wanted, uniqueTime(state, wanted.sha256))
-  const good = source.urls.filter((url) => !isBad(state, wanted, url))
-  const urls = [...good, ...source.urls.filter((url) => isBad(state, wanted, url))]
-  const done = fly(state, job, urls)
-  // Who does not wait for `done` learns of a failure by reading.
+  const last = state.modified.get(wanted.sha256) ?? 0
+  const job = createJob(wanted, Math.max(nowSeconds(state.clock), last + 1))
+  state.modified.set(wanted.sha256, job.modifiedAt)
+  const done = land(state, job, source)
   done.catch(() => undefined)
   const flight = { job, done }
   state.flights.set(wanted.sha256, flight)
   return flight
 }
 
-async function fly(state: State, job: Job, urls: readonly string[]): Promise<void> {
+async function land(state: State, job: Job, source: Source): Promise<void> {
   const { wanted } = job
-  const { error, badUrls } = await runJob(state.parts, job, { urls, signal: state.stop.signal })
-  for (const url of badUrls) state.bad.set(badKey(wanted, url), state.clock.now() + badMs)
+  const all = [...new Set(source.urls)]
+  const bad = all.filter((url) => isBad(state, wanted, url))
+  const urls = [...all.filter((url) => !bad.includes(url)), ...bad]
+  const begun = performance.now()
+  const outcome = await runJob(state.parts, job, { urls, signal: state.stop.signal })
+  for (const url of outcome.badUrls) {
+    state.bad.set(`${wanted.sha256} ${url}`, state.clock.now() + badMs)
+  }
   state.flights.delete(wanted.sha256)
-  job.error = error
-  job.isVerified = error === undefined
+  const fields = { label: wanted.label, sizeBytes: wanted.size, sha256: wanted.sha256 }
+  if (outcome.error === undefined) {
+    job.isVerified = true
+    const durationMs = Math.round(performance.now() - begun)
+    state.parts.log?.info({ ...fields, durationMs }, 'download verified')
+  } else {
+    job.error = outcome.error
+    const { code, details } = outcome.error
+    if (outcome.badUrls.length > 0) {
+      state.parts.log?.warn({ ...fields, code, details }, 'wrong bytes refused')
+    }
+  }
   job.bell.ring()
-  if (error === undefined) return
-  const fields = { label: wanted.label, code: error.code, urls: badUrls.map(redactUrl) }
-  state.parts.log?.warn(fields, 'download failed')
-  throw error
+  if (outcome.error !== undefined) throw outcome.error
 }
 
-/** Epoch seconds, never twice for one digest: a client resumes only the attempt whose bytes it has. */
-function uniqueTime({ modified, clock }: State, sha256: Sha256): number {
-  const now = Math.floor(clock.now() / 1000)
-  const last = modified.get(sha256)
-  const time = last === undefined || last < now ? now : last + 1
-  modified.set(sha256, time)
-  return time
-}
-
-function isBad({ bad, clock }: State, wanted: Wanted, url: string): boolean {
-  return (bad.get(badKey(wanted, url)) ?? 0) > clock.now()
-}
-
-function badKey({ sha256 }: Wanted, url: string): string {
-  return `${sha256} ${url}`
+function isBad(state: State, wanted: Wanted, url: string): boolean {
+  return (state.bad.get(`${wanted.sha256} ${url}`) ?? 0) > state.clock.now()
 }
 
 async function close(state: State, signal: AbortSignal | undefined): Promise<void> {
   state.isClosed = true
-  const stop = (): void => state.stop.abort()
-  if (signal?.aborted) stop()
-  signal?.addEventListener('abort', stop)
+  const abort = (): void => state.stop.abort(signal?.reason)
+  signal?.addEventListener('abort', abort)
+  if (signal?.aborted) abort()
   await Promise.allSettled([...state.flights.values()].map((flight) => flight.done))
-  signal?.removeEventListener('abort', stop)
+  signal?.removeEventListener('abort', abort)
 }
