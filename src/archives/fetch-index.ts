@@ -8,11 +8,12 @@ import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
-import { type Sha256, sha256Of } from '../base/sha256.ts'
-import { type Compression, compressionOf, decompressTo } from '../debian/compression.ts'
+import { type Sha256, sha256Stream } from '../base/sha256.ts'
+import { type Compression, compressionOf, decompress } from '../debian/compression.ts'
 import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { Downloads } from './download.ts'
+import type { IndexText } from './index-text.ts'
 
 /** An index larger than this after unpacking is refused; Debian's largest has some 60 MB. */
 const MAX_INDEX_BYTES = 1024 * 1024 * 1024
@@ -32,12 +33,6 @@ export interface IndexSource {
   readonly release: Release
 }
 
-export interface FetchedIndex {
-  /** The form that was fetched. */
-  readonly file: ReleaseFile
-  readonly text: Buffer
-}
-
 /** The forms of an index that Release names and that can be read here, the one that is here soonest first. */
 export function indexForms(release: Release, path: string): ReleaseFile[] {
   const plainSize = release.files.get(path)?.size
@@ -50,13 +45,13 @@ export function indexForms(release: Release, path: string): ReleaseFile[] {
     .sort((a, b) => cost(a) - cost(b))
 }
 
-/** Fetches the index at `path` below the suite, in its first form that can be had. */
+/** Fetches the index at `path` below the suite, in its first form that can be had, and adds its text to `text`. */
 export async function fetchIndex(
   parts: { readonly blobs: BlobStore; readonly downloads: Downloads },
   source: IndexSource,
-  path: string,
+  { path, text }: { readonly path: string; readonly text: IndexText },
   { signal }: Abortable,
-): Promise<FetchedIndex> {
+): Promise<ReleaseFile> {
   let problem: unknown
   for (const file of indexForms(source.release, path)) {
     try {
@@ -68,7 +63,8 @@ export async function fetchIndex(
         }
         await parts.downloads.fetch(wanted, { urls: fileUrls(source, file) }, { signal })
       }
-      return { file, text: await unpack(parts.blobs, source.release, path, file, signal) }
+      await text.append(unpack(parts.blobs, source.release, { path, file }, signal))
+      return file
     } catch (error) {
       if (signal?.aborted) throw error
       problem ??= error
@@ -89,28 +85,32 @@ export function fileUrls(source: IndexSource, file: ReleaseFile): string[] {
   return source.urls.flatMap((url) => paths.map((path) => `${url}/dists/${source.suite}/${path}`))
 }
 
-async function unpack(
+async function* unpack(
   blobs: BlobStore,
   release: Release,
-  path: string,
-  file: ReleaseFile,
+  { path, file }: { readonly path: string; readonly file: ReleaseFile },
   signal: AbortSignal | undefined,
-): Promise<Buffer> {
+): AsyncGenerator<Buffer, undefined> {
   const plain = release.files.get(path)
-  const size = {
-    ...(plain === undefined ? {} : { expected: plain.size }),
-    max: MAX_INDEX_BYTES,
-  }
-  const kind = compressionOf(file.path)
+  const hash = sha256Stream()
+  let size = 0
   const source = await readable(blobs, file.sha256)
-  const text = await decompressTo(kind, source, size, { signal })
-  if (plain !== undefined && sha256Of(text) !== plain.sha256) {
+  for await (const piece of decompress(compressionOf(file.path), source, { signal })) {
+    size += piece.length
+    if (size > (plain?.size ?? MAX_INDEX_BYTES)) break
+    hash.update(piece)
+    yield piece
+  }
+  if (plain !== undefined && (size !== plain.size || hash.digest() !== plain.sha256)) {
     throw new AppError('ERR_DIGEST_MISMATCH', {
       message: `${file.path}: its text is not what Release names`,
       hint: 'the archive was published broken; it is tried again at the next refresh',
     })
   }
-  return text
+  if (size <= MAX_INDEX_BYTES) return
+  throw new AppError('ERR_TOO_LARGE', {
+    message: `${file.path} is larger than ${MAX_INDEX_BYTES} bytes`,
+  })
 }
 
 async function readable(blobs: BlobStore, sha256: Sha256): Promise<Readable> {

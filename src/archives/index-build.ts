@@ -11,7 +11,7 @@ import { crashPoint } from '../base/fault.ts'
 import { breathe, mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
 import { gzipMember } from '../debian/compression.ts'
-import { fieldValue, splitStanzas } from '../debian/control.ts'
+import { fieldValue } from '../debian/control.ts'
 import { poolPath, readPackageStanza, rewriteStanza } from '../debian/packages-index.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
@@ -19,6 +19,7 @@ import { inTransaction } from '../store/database.ts'
 import { addChunks, findChunksByPlain, findChunksByRaw, type NewChunk } from './chunk-table.ts'
 import { cutByName } from './index-cut.ts'
 import type { IndexParts } from './index-parts.ts'
+import type { IndexText, StanzaBytes, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
 import { addOrigins, type Origin } from './origins.ts'
 
@@ -48,106 +49,81 @@ export interface BuildOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Stanzas of several upstream texts, as positions: no object for each. */
-interface Stanzas {
-  readonly texts: readonly Buffer[]
-  /** Which text, start and end of each stanza: three numbers each. */
-  readonly places: Uint32Array
-  readonly names: readonly string[]
-  /** Order of the stanzas, by name, version and architecture. */
+/** Stanzas in our order: by name, version and architecture. */
+interface Sorted {
+  readonly list: StanzaList
+  /** Numbers of the stanzas in that order. */
   readonly order: Uint32Array
+  /** Their names. */
+  readonly names: readonly string[]
 }
 
 /**
- * Makes the index of these upstream texts (one, or an architecture's and that of `all`); its chunks and tree are in the
- * store when it returns. `ERR_FORMAT` if a text is no index at all.
+ * Makes the index of the stanzas in `text`; its chunks and tree are in the store when it returns. `ERR_FORMAT` if the
+ * text is no index at all.
  */
 export async function buildIndex(
   parts: IndexParts,
-  texts: readonly Buffer[],
+  text: IndexText,
   options: BuildOptions,
 ): Promise<BuiltIndex> {
-  const stanzas = await readStanzas(texts)
-  const sorted = Array.from(stanzas.order, (at) => stanzas.names[at] ?? '')
-  const cuts = cutByName(sorted)
-  const raws = await rawDigests(stanzas, cuts, options.archiveId)
+  const sorted = await sortStanzas(await text.scan())
+  const cuts = cutByName(sorted.names)
+  const raws = await rawDigests(sorted, cuts, options.archiveId)
   const known = await findChunksByRaw(parts.db, raws)
   const batch = createBatch(parts, options.archiveId)
   const skipped: SkippedStanza[] = []
+  const total = sorted.names.length
   let done = 0
   let made = 0
   const chunks = await mapBounded(cuts, COMPRESSORS, async ([from, to], at) => {
     const raw = raws[at]
     const old = raw === undefined ? undefined : known.get(raw)
-    if (raw === undefined || old === undefined) {
-      options.signal?.throwIfAborted()
-      made++
-      const draft = draftChunk(stanzas, from, to, skipped)
-      const chunk = draft === undefined ? undefined : await finishChunk(parts, draft, raw, batch)
-      done += to - from
-      options.onProgress?.(done, sorted.length)
-      return chunk
-    }
     done += to - from
-    return old
+    if (old !== undefined) return old
+    options.signal?.throwIfAborted()
+    made++
+    const draft = draftChunk(sorted.list.read(sorted.order.subarray(from, to)), skipped)
+    const chunk = draft === undefined ? undefined : await finishChunk(parts, draft, raw, batch)
+    options.onProgress?.(done, total)
+    return chunk
   })
   await batch.flush()
   const whole = chunks.filter((chunk) => chunk !== undefined)
   const tree = buildTree(whole)
   await inTransaction(parts.db, (trx) => putRows(trx, tree.blobs))
   crashPoint('refresh: index built')
-  options.onProgress?.(sorted.length, sorted.length)
+  options.onProgress?.(total, total)
   return { root: tree.root, chunks: whole, made, skipped }
 }
 
-async function readStanzas(texts: readonly Buffer[]): Promise<Stanzas> {
-  const ranges = texts.map((text) => splitStanzas(text))
-  const count = ranges.reduce((sum, range) => sum + range.length / 2, 0)
-  const places = new Uint32Array(count * 3)
-  const names: string[] = []
-  for (const [which, range] of ranges.entries()) {
-    const text = texts[which] ?? BLANK
-    for (let at = 0; at < range.length; at += 2) {
-      const start = range[at] ?? 0
-      const end = range[at + 1] ?? 0
-      places.set([which, start, end], names.length * 3)
-      names.push(fieldValue(text, start, end, 'Package') ?? '')
-      if (names.length % 4000 === 0) await breathe()
-    }
-  }
-  if (count > 0 && names.every((name) => name === '')) {
+async function sortStanzas(list: StanzaList): Promise<Sorted> {
+  const { names } = list
+  if (names.length > 0 && names.every((name) => name === '')) {
     throw new AppError('ERR_FORMAT', { message: 'the index holds no package stanza' })
   }
-  const order = new Uint32Array(count).map((_, at) => at)
-  const field = (at: number, name: string): string => fieldAt(texts, places, at, name) ?? ''
+  const order = new Uint32Array(names.length).map((_, at) => at)
+  const field = ({ bytes, ranges }: StanzaBytes, name: string): string =>
+    fieldValue(bytes, ranges[0] ?? 0, ranges[1] ?? 0, name) ?? ''
   order.sort((a, b) => {
     const left = names[a] ?? ''
     const right = names[b] ?? ''
     if (left !== right) return left < right ? -1 : 1
-    const versions = [field(a, 'Version'), field(b, 'Version')] as const
+    const [one, other] = [list.read(Uint32Array.of(a)), list.read(Uint32Array.of(b))]
+    const versions = [field(one, 'Version'), field(other, 'Version')] as const
     const byVersion = compareVersions(...versions)
     if (byVersion !== 0) return byVersion
-    const one = `${versions[0]} ${field(a, 'Architecture')}`
-    const other = `${versions[1]} ${field(b, 'Architecture')}`
-    if (one !== other) return one < other ? -1 : 1
+    const first = `${versions[0]} ${field(one, 'Architecture')}`
+    const second = `${versions[1]} ${field(other, 'Architecture')}`
+    if (first !== second) return first < second ? -1 : 1
     return a - b
   })
-  return { texts, places, names, order }
-}
-
-function fieldAt(
-  texts: readonly Buffer[],
-  places: Uint32Array,
-  at: number,
-  name: string,
-): string | undefined {
-  const text = texts[places[at * 3] ?? 0]
-  return text && fieldValue(text, places[at * 3 + 1] ?? 0, places[at * 3 + 2] ?? 0, name)
+  return { list, order, names: Array.from(order, (at) => names[at] ?? '') }
 }
 
 /** Digests of each chunk's upstream stanzas. The archive is part of them: its origins were written with the chunk. */
 async function rawDigests(
-  { texts, places, order }: Stanzas,
+  { list, order }: Sorted,
   cuts: readonly [number, number][],
   archiveId: number,
 ): Promise<Sha256[]> {
@@ -155,12 +131,7 @@ async function rawDigests(
   for (const [from, to] of cuts) {
     const hash = sha256Stream()
     hash.update(Buffer.from(`${archiveId}\n`))
-    for (let nth = from; nth < to; nth++) {
-      const at = (order[nth] ?? 0) * 3
-      const text = texts[places[at] ?? 0] ?? BLANK
-      hash.update(text.subarray(places[at + 1], places[at + 2]))
-      hash.update(BLANK)
-    }
+    hash.update(list.read(order.subarray(from, to)).bytes)
     digests.push(hash.digest())
     if (digests.length % 50 === 0) await breathe()
   }
@@ -178,35 +149,29 @@ interface Draft {
   readonly origins: readonly Omit<Origin, 'archiveId'>[]
 }
 
-function draftChunk(
-  { texts, places, order, names }: Stanzas,
-  from: number,
-  to: number,
-  skipped: SkippedStanza[],
-): Draft | undefined {
+function draftChunk({ bytes, ranges }: StanzaBytes, skipped: SkippedStanza[]): Draft | undefined {
   const pieces: Buffer[] = []
   const sources = new Set<string>()
   const origins: Omit<Origin, 'archiveId'>[] = []
   const taken: string[] = []
   let previous = ''
-  for (let nth = from; nth < to; nth++) {
-    const at = order[nth] ?? 0
-    const text = texts[places[at * 3] ?? 0] ?? BLANK
-    const start = places[at * 3 + 1] ?? 0
-    const end = places[at * 3 + 2] ?? 0
+  for (let at = 0; at < ranges.length; at += 2) {
+    const start = ranges[at] ?? 0
+    const end = ranges[at + 1] ?? 0
     try {
-      const stanza = readPackageStanza(text, start, end)
+      const stanza = readPackageStanza(bytes, start, end)
       const key = `${stanza.name} ${stanza.version} ${stanza.architecture}`
       // The same package twice: apt would see both; a channel's index has room for one, the first.
       if (key === previous) continue
       previous = key
-      pieces.push(rewriteStanza(text, start, end, poolPath(stanza)), BLANK)
+      pieces.push(rewriteStanza(bytes, start, end, poolPath(stanza)), BLANK)
       sources.add(stanza.source)
       origins.push({ sha256: stanza.sha256, size: stanza.size, path: stanza.filename })
       taken.push(stanza.name)
     } catch (error) {
       if (!isAppError(error, 'ERR_FORMAT')) throw error
-      skipped.push({ package: names[at] ?? '', reason: error.message })
+      const name = fieldValue(bytes, start, end, 'Package') ?? ''
+      skipped.push({ package: name, reason: error.message })
     }
   }
   const first = taken[0]

@@ -8,12 +8,13 @@ import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import type { Release } from '../debian/release.ts'
+import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import type { Archive } from './archive-table.ts'
-import { type FetchedIndex, fetchIndex, type IndexSource, indexForms } from './fetch-index.ts'
+import { fetchIndex, type IndexSource, indexForms } from './fetch-index.ts'
 import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
+import { openIndexText } from './index-text.ts'
 import { measure } from './index-tree.ts'
 import { findIndex, type IndexState, indexPath, type SuiteState } from './suite-state.ts'
 
@@ -136,34 +137,30 @@ async function readIndex(
   files: Record<string, Sha256>
   skipped: readonly SkippedStanza[]
 }> {
-  const fetched: FetchedIndex[] = []
-  for (const path of paths) fetched.push(await fetchIndex(parts, source, path, { signal }))
-  const files = Object.fromEntries(fetched.map(({ file }) => [file.path, file.sha256]))
-  crashPoint('refresh: index fetched')
-  const path = indexPath({ component, architecture })
-  const sizeBytes = fetched.reduce((sum, { file }) => sum + file.size, 0)
-  const built = await buildIndex(
-    parts,
-    fetched.map(({ text }) => text),
-    {
-      archiveId: archive.id,
-      signal,
-      onProgress: (done, total) =>
-        onEvent?.({
-          kind: 'index',
-          archive: archive.name,
-          suite: source.suite,
-          path,
-          sizeBytes,
-          done,
-          total,
-        }),
-    },
-  )
-  const { stanzas, plainSize } = measure(built.chunks)
-  return {
-    index: { component, architecture, root: built.root, stanzas, plainSize },
-    files,
-    skipped: built.skipped,
+  const text = await openIndexText(parts.blobs.tempPath())
+  try {
+    const fetched: ReleaseFile[] = []
+    for (const path of paths)
+      fetched.push(await fetchIndex(parts, source, { path, text }, { signal }))
+    crashPoint('refresh: index fetched')
+    const sizeBytes = fetched.reduce((sum, file) => sum + file.size, 0)
+    const about = {
+      archive: archive.name,
+      suite: source.suite,
+      path: indexPath({ component, architecture }),
+      sizeBytes,
+    }
+    const onProgress = (done: number, total: number): void =>
+      onEvent?.({ kind: 'index', ...about, done, total })
+    const built = await buildIndex(parts, text, { archiveId: archive.id, signal, onProgress })
+    const files = Object.fromEntries(fetched.map((file) => [file.path, file.sha256]))
+    const { stanzas, plainSize } = measure(built.chunks)
+    return {
+      index: { component, architecture, root: built.root, stanzas, plainSize },
+      files,
+      skipped: built.skipped,
+    }
+  } finally {
+    await text.close()
   }
 }

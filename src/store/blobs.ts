@@ -39,6 +39,8 @@ export interface OpenBlob {
 }
 
 export interface BlobStore {
+  /** A path for a scratch file that no one else uses; swept at the next start. */
+  tempPath(): string
   /** Starts a file of unknown content. */
   create(): Promise<BlobWriter>
   /** Whether the blob is here, as row or file. */
@@ -68,10 +70,12 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
   await mkdir(place.tmp, { recursive: true })
   await sweep(place)
   let serial = 0
+  const tempPath = (): string => join(place.tmp, `${process.pid}-${serial++}`)
   const filePath = (sha256: Sha256): string =>
     join(place.blobs, sha256.slice(0, 2), sha256.slice(2))
   return {
-    create: () => createWriter(place, join(place.tmp, `${process.pid}-${serial++}`)),
+    tempPath,
+    create: () => createWriter(place, tempPath()),
     has: async (sha256) => (await present(db, [sha256])).size === 1,
     present: (digests) => present(db, digests),
     read: (sha256, maxBytes = 64 * 1024 * 1024) => readBlob(db, filePath(sha256), sha256, maxBytes),

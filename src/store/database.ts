@@ -30,7 +30,7 @@ export async function openDatabase(path: string, migrations: readonly Migration[
   file.pragma('synchronous = FULL')
   file.pragma('foreign_keys = ON')
   file.pragma('busy_timeout = 5000')
-  file.pragma('cache_size = -32768')
+  file.pragma('cache_size = -16384')
   file.pragma('journal_size_limit = 67108864')
   const db: Db = new Kysely<NoTables>({ dialect: new SqliteDialect({ database: file }) })
   await migrate(db, migrations)
