@@ -1,0 +1,143 @@
+/**
+ * Commands about the server itself: search, verify, keys, tokens, figures, the audit.
+ */
+import type { Command } from 'commander'
+import { AppError } from '../base/errors.ts'
+import {
+  auditTable,
+  foundTable,
+  keyTable,
+  statsLines,
+  tokenTable,
+  verifyLines,
+} from './admin-report.ts'
+import type {
+  AuditAnswer,
+  FoundAnswer,
+  KeyAnswer,
+  StatsAnswer,
+  TokenAnswer,
+  VerifyAnswer,
+  VerifyEvent,
+} from './api-types.ts'
+import { readNumber } from './channel-commands.ts'
+import { type Context, run, type Surroundings } from './context.ts'
+import { bar, createPace } from './progress.ts'
+import { formatCount } from './words.ts'
+
+/** Adds the commands. */
+export function adminCommands(program: Command, around: Surroundings): void {
+  const find = program.command('search <name>')
+  run(around, find.description('which channels hold which versions of a package'), search)
+  const verify = program
+    .command('verify')
+    .description('walk from the heads to the blobs and tell what is wrong')
+    .option('--deep', 'read and hash every file again')
+  run(around, verify, verifyStore)
+  const key = program.command('key').description('the keys that channels are signed with')
+  run(around, key.command('list').description('all keys'), listKeys)
+  const exported = key.command('export <channel>')
+  run(around, exported.description('the public key of a channel, armored'), exportKey)
+  const token = program.command('token').description('who may use the API')
+  const create = token.command('create <name>')
+  run(around, create.description('make a token and print it, this once'), createToken)
+  run(around, token.command('list').description('names of all tokens'), listTokens)
+  run(around, token.command('revoke <name>').description('end a token'), revokeToken)
+  run(around, program.command('stats').description('what the server did, and what it keeps'), stats)
+  const audit = program
+    .command('audit')
+    .description('who changed what, when and why; newest first')
+    .option('--limit <number>', 'how many', '50')
+  run(around, audit, showAudit)
+}
+
+async function search(context: Context, [name = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const found = await client.call<FoundAnswer[]>('GET', `/search?${new URLSearchParams({ name })}`)
+  if (found.length === 0) {
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `no channel holds a binary or source package ${name}`,
+      hint: 'names are compared whole',
+    })
+  }
+  context.out.result(found, (all) => foundTable(all, context.out.width))
+}
+
+async function verifyStore(
+  context: Context,
+  _args: readonly string[],
+  options: { readonly deep?: boolean },
+): Promise<void> {
+  const client = await context.connect()
+  const pace = createPace()
+  const body = { deep: options.deep === true }
+  const report = await client.task<VerifyAnswer, VerifyEvent>('/verify', body, (event) => {
+    const { what, done, total } = event
+    const left = [`${formatCount(done)} of ${formatCount(total)}`, pace.left(done, total)]
+    context.out.progress(
+      `verify   ${what}  ${bar(done / total)} ${left.filter(Boolean).join(', ')}`,
+    )
+  })
+  context.out.clear()
+  context.out.result(report, verifyLines)
+  if (report.problems.length > 0) context.setExitCode(1)
+}
+
+async function listKeys(context: Context): Promise<void> {
+  const client = await context.connect()
+  const keys = await client.call<KeyAnswer[]>('GET', '/keys')
+  context.out.result(keys, (all) => keyTable(all, context.out.width))
+}
+
+async function exportKey(context: Context, [channel = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const keys = await client.call<KeyAnswer[]>('GET', '/keys')
+  const key = keys.find((one) => one.publication === `channel:${channel}`)
+  if (key === undefined) {
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `there is no key of a channel ${channel}`,
+      hint: 'sluice key list',
+    })
+  }
+  const armored = await client.text(`/channels/${encodeURIComponent(channel)}/key.asc`)
+  context.out.result({ ...key, armored }, () => [armored.trimEnd()])
+}
+
+async function createToken(context: Context, [name = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const made = await client.call<{ name: string; token: string }>('POST', '/tokens', { name })
+  if (context.out.width !== undefined) {
+    context.out.error(`token ${name}, shown this once; elsewhere it goes into SLUICE_TOKEN:`)
+  }
+  context.out.result(made, ({ token }) => [token])
+}
+
+async function listTokens(context: Context): Promise<void> {
+  const client = await context.connect()
+  const tokens = await client.call<TokenAnswer[]>('GET', '/tokens')
+  context.out.result(tokens, (all) => tokenTable(all, context.out.width))
+}
+
+async function revokeToken(context: Context, [name = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const path = `/tokens/${encodeURIComponent(name)}`
+  const revoked = await client.call<{ revoked: string }>('DELETE', path)
+  context.out.result(revoked, () => [`token ${name} revoked`])
+}
+
+async function stats(context: Context): Promise<void> {
+  const client = await context.connect()
+  const figures = await client.call<StatsAnswer>('GET', '/stats')
+  context.out.result(figures, statsLines)
+}
+
+async function showAudit(
+  context: Context,
+  _args: readonly string[],
+  options: { readonly limit: string },
+): Promise<void> {
+  const client = await context.connect()
+  const path = `/audit?limit=${readNumber('--limit', options.limit)}`
+  const rows = await client.call<AuditAnswer[]>('GET', path)
+  context.out.result(rows, (all) => auditTable(all, context.out.width))
+}

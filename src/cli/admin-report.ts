@@ -1,0 +1,116 @@
+/**
+ * How search results, checks, keys, tokens, figures and the audit are shown.
+ */
+import type {
+  AuditAnswer,
+  FoundAnswer,
+  KeyAnswer,
+  StatsAnswer,
+  TokenAnswer,
+  VerifyAnswer,
+} from './api-types.ts'
+import { type Column, renderPairs, renderTable } from './table.ts'
+import {
+  formatAgo,
+  formatCount,
+  formatSize,
+  formatTime,
+  longFingerprint,
+  plural,
+  printable,
+} from './words.ts'
+
+type Found = Omit<FoundAnswer, 'channel' | 'serial' | 'architecture'> & {
+  readonly channels: Set<string>
+  readonly architectures: Set<string>
+}
+
+/** Each version once, with the channels and architectures that have it. */
+export function foundTable(found: readonly FoundAnswer[], width: number | undefined): string[] {
+  const groups = new Map<string, Found>()
+  for (const { channel, serial: _, architecture, ...one } of found) {
+    const key = Object.values(one).join(' ')
+    const group = groups.get(key) ?? { ...one, channels: new Set(), architectures: new Set() }
+    groups.set(key, group)
+    group.channels.add(channel)
+    group.architectures.add(architecture)
+  }
+  const columns: Column<Found>[] = [
+    { title: 'PACKAGE', value: (one) => one.package, isWhole: true },
+    { title: 'VERSION', value: (one) => one.version, isWhole: true },
+    { title: 'ARCH', value: (one) => [...one.architectures].join(' ') },
+    { title: 'SOURCE', value: (one) => one.source },
+    { title: 'ARCHIVE', value: (one) => one.archive },
+    { title: 'SUITE', value: (one) => `${one.suite}/${one.component}` },
+    { title: 'CHANNELS', value: (one) => [...one.channels].join(' '), isWhole: true },
+  ]
+  return renderTable(columns, [...groups.values()], width)
+}
+
+/** What a check of the store found. */
+export function verifyLines(report: VerifyAnswer): string[] {
+  const { generations, states, chunks, blobs, problems } = report
+  const read = [
+    plural(generations, 'generation'),
+    plural(states, 'suite state'),
+    plural(chunks, 'chunk'),
+    ...(blobs > 0 ? [plural(blobs, 'file')] : []),
+  ].join(', ')
+  if (problems.length === 0) return [`all is well: ${read}`]
+  const lines = problems.map((one) => printable(`wrong    ${one.what}: ${one.message}`))
+  return [...lines, `${plural(problems.length, 'problem')} in ${read}`]
+}
+
+/** The key of each publication. */
+export function keyTable(keys: readonly KeyAnswer[], width: number | undefined): string[] {
+  if (keys.length === 0) return ['no keys yet: a channel gets one with its first generation']
+  const columns: Column<KeyAnswer>[] = [
+    { title: 'PUBLICATION', value: (one) => one.publication.replace(':', ' '), isWhole: true },
+    { title: 'FINGERPRINT', value: (one) => longFingerprint(one.fingerprint), isWhole: true },
+    { title: 'PUBLIC KEY', value: (one) => one.keyUrl, isWhole: true },
+  ]
+  return renderTable(columns, keys, width)
+}
+
+/** Who may use the API. */
+export function tokenTable(tokens: readonly TokenAnswer[], width: number | undefined): string[] {
+  const columns: Column<TokenAnswer>[] = [
+    { title: 'TOKEN', value: (one) => one.name, isWhole: true },
+    { title: 'MADE', value: (one) => formatTime(one.madeAt) },
+    ...(tokens.some((one) => one.lastUsedAt !== undefined)
+      ? [{ title: 'LAST USED', value: lastUsed }]
+      : []),
+  ]
+  return renderTable(columns, tokens, width)
+}
+
+function lastUsed({ lastUsedAt }: TokenAnswer): string {
+  return lastUsedAt === undefined ? 'never' : formatAgo(Date.now() - lastUsedAt)
+}
+
+/** Figures, one a line: `store file bytes`. */
+export function statsLines(figures: StatsAnswer): string[] {
+  return renderPairs(flatten(figures, []))
+}
+
+function flatten(figures: StatsAnswer, path: readonly string[]): (readonly [string, string])[] {
+  return Object.entries(figures).flatMap(([name, value]) => {
+    const words = [...path, name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)]
+    if (typeof value !== 'number') return flatten(value, words)
+    const isSize = words.some((word) => /bytes/.test(word))
+    return [[words.join(' '), isSize ? formatSize(value) : formatCount(value)] as const]
+  })
+}
+
+/** Who changed what. */
+export function auditTable(rows: readonly AuditAnswer[], width: number | undefined): string[] {
+  if (rows.length === 0) return ['nothing was changed yet']
+  const columns: Column<AuditAnswer>[] = [
+    { title: 'WHEN', value: (one) => formatTime(one.at), isWhole: true },
+    { title: 'WHO', value: (one) => one.who },
+    { title: 'WHAT', value: (one) => one.what, isWhole: true },
+    { title: 'OBJECT', value: (one) => one.object, isWhole: true },
+    { title: 'WHY', value: (one) => one.why ?? '' },
+  ]
+  return renderTable(columns, rows, width)
+}

@@ -1,0 +1,185 @@
+/**
+ * `sluice archive …`: where packages come from.
+ */
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { arch } from 'node:process'
+import { promisify } from 'node:util'
+import type { Command } from 'commander'
+import { AppError, systemCode } from '../base/errors.ts'
+import type { ArchiveAnswer } from './api-types.ts'
+import { archiveTable, describeArchive } from './archive-report.ts'
+import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { refresh } from './refresh.ts'
+
+interface SettingOptions {
+  readonly urls?: readonly string[]
+  readonly suite?: readonly string[]
+  readonly component?: readonly string[]
+  readonly arch?: readonly string[]
+  readonly keyring?: string
+  readonly proxy?: string
+  readonly allowExpired?: boolean
+  readonly allowOtherSuite?: boolean
+  readonly reason?: string
+}
+
+const KEYRINGS = '/usr/share/keyrings'
+
+/** Adds the group of commands. */
+export function archiveCommands(program: Command, around: Surroundings): void {
+  const archive = program.command('archive').description('where packages come from')
+  const add = archive
+    .command('add <name> <url...>')
+    .description('add a remote archive and fetch what it lists; more URLs are mirrors of the first')
+    .requiredOption('--suite <suite...>', 'suites to take: bookworm bookworm-updates')
+    .option('--component <component...>', 'components to take', ['main'])
+    .option('--arch <architecture...>', "architectures to take (default: this machine's)")
+    .requiredOption('--keyring <file>', 'keys that sign its Release files, armored or binary')
+  run(around, settingOptions(add), addArchive)
+  const set = archive
+    .command('set <name>')
+    .description('change an archive; lists replace what was there')
+    .option('--urls <url...>', 'its URLs, tried in this order')
+    .option('--suite <suite...>', 'suites to take')
+    .option('--component <component...>', 'components to take')
+    .option('--arch <architecture...>', 'architectures to take')
+    .option('--keyring <file>', 'keys that sign its Release files')
+  // Each --no-… must come after its positive form: alone it would be true unless told.
+  settingOptions(set)
+    .option('--no-allow-expired', 'refuse a Release past its Valid-Until')
+    .option('--no-allow-other-suite', 'refuse a Release of another suite')
+  run(around, set, setArchive)
+  run(
+    around,
+    archive.command('list').description('all archives, and whether they are well'),
+    listArchives,
+  )
+  const show = archive.command('show <name>')
+  run(
+    around,
+    show.description('an archive: its keys, its suites, what is wrong and since when'),
+    showArchive,
+  )
+  const again = archive
+    .command('refresh [name...]')
+    .description('look upstream now (all archives, unless named)')
+  run(around, again, (context, names) => refresh(context, names))
+  const remove = archive.command('remove <name>').option('--reason <text>', 'why, for the audit')
+  run(around, remove.description('forget an archive that no channel follows'), removeArchive)
+}
+
+function settingOptions(command: Command): Command {
+  return command
+    .option('--proxy <url>', 'proxy for its URLs, or DIRECT')
+    .option('--allow-expired', 'take a Release past its Valid-Until')
+    .option('--allow-other-suite', 'take a Release whose Suite and Codename are other ones')
+    .option('--reason <text>', 'why, for the audit')
+}
+
+async function addArchive(
+  context: Context,
+  [name = '', ...urls]: readonly string[],
+  options: SettingOptions,
+): Promise<void> {
+  const architectures = options.arch ?? [await machineArchitecture()]
+  const body = await settingsBody({ ...options, urls, arch: architectures })
+  const client = await context.connect()
+  const added = await client.call<ArchiveAnswer>('POST', '/archives', { ...body, name })
+  const { suites, keys } = added
+  context.out.lines(
+    `archive ${name} added: ${suites.length === 1 ? 'suite' : 'suites'} ${suites.map((one) => one.suite).join(', ')}, signed by ${keys.map((key) => key.userIds[0] ?? key.fingerprint).join(', ')}`,
+  )
+  await refresh(context, [name])
+  const followed = await client.call<readonly { follows: readonly string[] }[]>('GET', '/channels')
+  if (!followed.some(({ follows }) => follows.includes(name))) {
+    context.out.lines(`no channel follows it yet: sluice channel create NAME --follow ${name}`)
+  }
+}
+
+async function setArchive(
+  context: Context,
+  [name = '']: readonly string[],
+  options: SettingOptions,
+): Promise<void> {
+  const body = await settingsBody(options)
+  if (Object.keys(body).filter((key) => key !== 'reason').length === 0) {
+    throw new AppError('ERR_USAGE', {
+      message: `nothing to change in ${name}`,
+      hint: 'sluice archive set --help',
+    })
+  }
+  const client = await context.connect()
+  const path = `/archives/${encodeURIComponent(name)}`
+  const changed = await client.call<ArchiveAnswer>('PATCH', path, body)
+  context.out.result(changed, (archive) => [
+    ...describeArchive(archive, context.out.width),
+    `to look upstream now: sluice archive refresh ${name}`,
+  ])
+}
+
+async function listArchives(context: Context): Promise<void> {
+  const client = await context.connect()
+  const archives = await client.call<ArchiveAnswer[]>('GET', '/archives')
+  context.out.result(archives, (all) => archiveTable(all, context.out.width))
+}
+
+async function showArchive(context: Context, [name = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const archive = await client.call<ArchiveAnswer>('GET', `/archives/${encodeURIComponent(name)}`)
+  context.out.result(archive, (one) => describeArchive(one, context.out.width))
+}
+
+async function removeArchive(
+  context: Context,
+  [name = '']: readonly string[],
+  { reason }: SettingOptions,
+): Promise<void> {
+  const client = await context.connect()
+  const path = `/archives/${encodeURIComponent(name)}`
+  const removed = await client.call<{ removed: string }>('DELETE', path, { reason })
+  context.out.result(removed, () => [`archive ${name} removed`])
+}
+
+/** The body of a request that adds or changes an archive: what was told, and no more. */
+async function settingsBody(options: SettingOptions): Promise<Record<string, unknown>> {
+  const all = {
+    urls: options.urls,
+    suites: splitList(options.suite),
+    components: splitList(options.component),
+    architectures: splitList(options.arch),
+    ...(options.keyring === undefined ? {} : await readKeys(options.keyring)),
+    proxy: options.proxy,
+    allowExpired: options.allowExpired,
+    allowOtherSuite: options.allowOtherSuite,
+    reason: options.reason,
+  }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+async function readKeys(file: string): Promise<{ keyring: string } | { keyringBase64: string }> {
+  try {
+    const data = await readFile(file)
+    const isArmored = data.subarray(0, 200).includes('-----BEGIN PGP')
+    return isArmored
+      ? { keyring: data.toString('utf8') }
+      : { keyringBase64: data.toString('base64') }
+  } catch (error) {
+    const installed = await readdir(KEYRINGS).catch(() => [])
+    throw new AppError('ERR_USAGE', {
+      message: `${file} cannot be read: ${systemCode(error) ?? 'no such file'}`,
+      hint: installed.length > 0 ? `in ${KEYRINGS} there are ${installed.join(', ')}` : undefined,
+      cause: error,
+    })
+  }
+}
+
+/** dpkg's word for this machine, or Node's translated where there is no dpkg. */
+async function machineArchitecture(): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)('dpkg', ['--print-architecture'])
+    return stdout.trim()
+  } catch {
+    return { x64: 'amd64', arm: 'armhf', ia32: 'i386' }[String(arch)] ?? arch
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * How archives are shown: in a list, one in full, and what came of looking upstream.
+ */
+import type { ArchiveAnswer, ArchiveSuiteAnswer, SuiteOutcome } from './api-types.ts'
+import { type Column, renderPairs, renderTable } from './table.ts'
+import {
+  formatAgo,
+  formatCount,
+  formatDuration,
+  formatSpan,
+  formatTime,
+  longFingerprint,
+  plural,
+  printable,
+} from './words.ts'
+
+/** A line for each archive. */
+export function archiveTable(
+  archives: readonly ArchiveAnswer[],
+  width: number | undefined,
+): string[] {
+  if (archives.length === 0) {
+    return ['no archives yet: sluice archive add NAME URL --suite SUITE --keyring FILE']
+  }
+  const now = Date.now()
+  const columns: Column<ArchiveAnswer>[] = [
+    { title: 'ARCHIVE', value: (one) => one.name, isWhole: true },
+    { title: 'URL', value: (one) => one.urls.join(' ') },
+    { title: 'SUITES', value: (one) => one.suites.map(({ suite }) => suite).join(' ') },
+    { title: 'ARCH', value: (one) => one.architectures.join(' ') },
+    {
+      title: 'PACKAGES',
+      value: (one) => formatCount(packagesOf(one)),
+      align: 'right',
+      isWhole: true,
+    },
+    { title: 'CHECKED', value: (one) => checkedText(one, now), isWhole: true },
+    { title: 'STATE', value: (one) => archiveState(one, now) },
+  ]
+  return renderTable(columns, archives, width)
+}
+
+/** All of an archive, suite by suite. */
+export function describeArchive(archive: ArchiveAnswer, width: number | undefined): string[] {
+  const now = Date.now()
+  const next = archive.nextRefreshAt
+  const lines = renderPairs([
+    ['archive', archive.name],
+    ...archive.urls.map((url, at) => [at === 0 ? 'url' : 'mirror', url] as const),
+    ['components', archive.components.join(' ')],
+    ['architectures', archive.architectures.join(' ')],
+    ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
+    ...(archive.allowExpired ? [['takes', 'a Release past its Valid-Until'] as const] : []),
+    ...(archive.allowOtherSuite ? [['takes', 'a Release of another suite'] as const] : []),
+    ...archive.keys.map((key) => ['key', keyText(key)] as const),
+    ...(next === undefined ? [] : [['next look', `in ${formatSpan(next - now)}`] as const]),
+  ])
+  const columns: Column<ArchiveSuiteAnswer>[] = [
+    { title: 'SUITE', value: (one) => one.suite, isWhole: true },
+    { title: 'RELEASE', value: (one) => seconds(one.releaseDate) },
+    { title: 'VALID UNTIL', value: (one) => seconds(one.validUntil) },
+    { title: 'CHECKED', value: (one) => ago(one.checkedAt, now) },
+    { title: 'CHANGED', value: (one) => ago(one.changedAt, now) },
+    { title: 'PACKAGES', value: (one) => formatCount(one.packages ?? 0), align: 'right' },
+    { title: 'STATE', value: (one) => suiteState(one, now), isWhole: true },
+  ]
+  const problems = archive.suites.flatMap((suite) => describeProblem(archive.name, suite))
+  return [...lines, '', ...renderTable(columns, archive.suites, width), ...problems]
+}
+
+/** What came of one suite, as a line. */
+export function outcomeLine(outcome: SuiteOutcome): string {
+  const { kind, packages, durationMs, skipped } = outcome
+  const count = packages === undefined ? '' : `, ${plural(packages, 'package')}`
+  const left = skipped.length > 0 ? `, ${plural(skipped.length, 'stanza')} left out` : ''
+  const name = printable(`${outcome.archive} ${outcome.suite}`)
+  return `${name.padEnd(28)}  ${kind}${count}${left}, ${formatDuration(durationMs)}`
+}
+
+/** A suite's problem as error text: `debian bookworm: …`, with what goes on being served. */
+export function problemText(archive: string, suite: string, message: string): string {
+  const prefix = `${suite}: `
+  const text = message.startsWith(prefix) ? message.slice(prefix.length) : message
+  return printable(`${archive} ${suite}: ${text}`)
+}
+
+function describeProblem(archive: string, { suite, problem, state }: ArchiveSuiteAnswer): string[] {
+  if (problem === undefined) return []
+  const since = `since ${formatTime(problem.since)} (${formatAgo(Date.now() - problem.since)})`
+  const serving =
+    state === undefined
+      ? 'nothing of it was ever had'
+      : 'channels go on serving the state before that'
+  return [
+    '',
+    `wrong: ${problemText(archive, suite, problem.message)}`,
+    `  ${since}; ${serving}`,
+    ...(problem.hint === undefined ? [] : [`  hint: ${printable(problem.hint)}`]),
+  ]
+}
+
+function packagesOf(archive: ArchiveAnswer): number {
+  return archive.suites.reduce((sum, { packages }) => sum + (packages ?? 0), 0)
+}
+
+function checkedText(archive: ArchiveAnswer, now: number): string {
+  const times = archive.suites.map(({ checkedAt }) => checkedAt ?? 0)
+  return times.includes(0) ? 'never' : ago(Math.min(...times), now)
+}
+
+function archiveState(archive: ArchiveAnswer, now: number): string {
+  const bad = archive.suites.find(({ problem }) => problem !== undefined)
+  return bad?.problem === undefined ? 'ok' : `${bad.suite}: ${suiteState(bad, now)}`
+}
+
+function suiteState({ problem, state }: ArchiveSuiteAnswer, now: number): string {
+  if (problem !== undefined) {
+    const what = problem.code.replace(/^ERR_/, '').toLowerCase().replaceAll('_', ' ')
+    return `${what} for ${formatSpan(now - problem.since)}`
+  }
+  return state === undefined ? 'not looked at yet' : 'ok'
+}
+
+function keyText(key: ArchiveAnswer['keys'][number]): string {
+  const until = key.expiresAt === undefined ? '' : `, until ${seconds(key.expiresAt)}`
+  return `${longFingerprint(key.fingerprint)}  ${key.userIds[0] ?? 'no name'}${until}`
+}
+
+function seconds(epochSeconds: number | undefined): string {
+  return epochSeconds === undefined ? '–' : formatTime(epochSeconds * 1000)
+}
+
+function ago(epochMs: number | undefined, now: number): string {
+  return epochMs === undefined ? 'never' : formatAgo(now - epochMs)
+}

@@ -1,0 +1,147 @@
+/**
+ * `sluice channel …`, `sluice diff` and `sluice rollback`: the names under which machines see archives.
+ */
+import type { Command } from 'commander'
+import { AppError } from '../base/errors.ts'
+import type {
+  ChannelAnswer,
+  ChannelEntry,
+  DiffAnswer,
+  GenerationAnswer,
+  RollbackAnswer,
+} from './api-types.ts'
+import {
+  channelTable,
+  describeChannel,
+  diffLines,
+  historyTable,
+  rollbackLines,
+} from './channel-report.ts'
+import { type Context, run, type Surroundings, splitList } from './context.ts'
+
+interface CreateOptions {
+  readonly follow?: readonly string[]
+  readonly from?: string
+  readonly reason?: string
+}
+
+const reason = ['--reason <text>', 'why, for the audit'] as const
+
+/** Adds the group of commands, and the two that stand alone. */
+export function channelCommands(program: Command, around: Surroundings): void {
+  const channel = program
+    .command('channel')
+    .description('the names under which machines see archives')
+  const create = channel
+    .command('create <name>')
+    .description('make a channel that follows archives, or a curated one as a copy')
+    .option('--follow <archive...>', 'archives to follow: it changes with them')
+    .option('--from <channel>', 'channel, or CHANNEL@SERIAL, to copy: it changes by promotion only')
+    .option(...reason)
+  run(around, create, createChannel)
+  const list = channel.command('list').description('all channels, and what waits for them')
+  run(around, list, listChannels)
+  const show = channel.command('show <name>')
+  run(around, show.description('a channel: its suites, its key, lines for a machine'), showChannel)
+  const history = channel
+    .command('history <name>')
+    .description('its generations, newest first')
+    .option('--limit <number>', 'how many', '20')
+  run(around, history, showHistory)
+  run(around, diffCommand(channel.command('diff <a> <b>')), diff)
+  run(around, diffCommand(program.command('diff <a> <b>')), diff)
+  const drop = channel
+    .command('delete <name>')
+    .description('delete a channel with its history; machines on it get nothing any more')
+    .option(...reason)
+  run(around, drop, deleteChannel)
+  const back = program
+    .command('rollback <channel>')
+    .description('a new generation with the content of an old one')
+    .requiredOption('--to <serial>', 'the generation to go back to')
+    .option(...reason)
+  run(around, back, rollback)
+}
+
+function diffCommand(command: Command): Command {
+  return command.description('how B differs from A; each is CHANNEL or CHANNEL@SERIAL')
+}
+
+async function createChannel(
+  context: Context,
+  [name = '']: readonly string[],
+  { follow, from, reason: why }: CreateOptions,
+): Promise<void> {
+  const client = await context.connect()
+  const body = { name, follow: splitList(follow), from, reason: why }
+  const made = await client.call<ChannelAnswer>('POST', '/channels', body)
+  context.out.result(made, (one) => [
+    one.head === 0
+      ? `channel ${name} made; its archives hold nothing yet: sluice archive refresh`
+      : `channel ${name} generation ${one.head}: ${one.kind}`,
+    `lines for a machine: sluice channel show ${name}`,
+  ])
+}
+
+async function listChannels(context: Context): Promise<void> {
+  const client = await context.connect()
+  const channels = await client.call<ChannelEntry[]>('GET', '/channels')
+  context.out.result(channels, (all) => channelTable(all, context.out.width))
+}
+
+async function showChannel(context: Context, [name = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const channel = await client.call<ChannelAnswer>('GET', `/channels/${encodeURIComponent(name)}`)
+  context.out.result(channel, (one) => describeChannel(one, context.out.width))
+}
+
+async function showHistory(
+  context: Context,
+  [name = '']: readonly string[],
+  { limit }: { readonly limit: string },
+): Promise<void> {
+  const client = await context.connect()
+  const path = `/channels/${encodeURIComponent(name)}/history?limit=${readNumber('--limit', limit)}`
+  const generations = await client.call<GenerationAnswer[]>('GET', path)
+  context.out.result(generations, (all) => historyTable(all, context.out.width))
+}
+
+async function diff(context: Context, [from = '', to = '']: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const query = new URLSearchParams({ from, to })
+  const answer = await client.call<DiffAnswer>('GET', `/diff?${query}`)
+  context.out.result(answer, (one) => diffLines(one, context.out.width))
+}
+
+async function deleteChannel(
+  context: Context,
+  [name = '']: readonly string[],
+  { reason: why }: { readonly reason?: string },
+): Promise<void> {
+  const client = await context.connect()
+  const path = `/channels/${encodeURIComponent(name)}`
+  const deleted = await client.call<{ deleted: string }>('DELETE', path, { reason: why })
+  context.out.result(deleted, () => [
+    `channel ${name} deleted; machines that are on it get nothing any more`,
+  ])
+}
+
+async function rollback(
+  context: Context,
+  [name = '']: readonly string[],
+  options: { readonly to: string; readonly reason?: string },
+): Promise<void> {
+  const to = readNumber('--to', options.to)
+  const client = await context.connect()
+  const path = `/channels/${encodeURIComponent(name)}/rollback`
+  const answer = await client.call<RollbackAnswer>('POST', path, { to, reason: options.reason })
+  context.out.result(answer, (one) => rollbackLines(name, to, one))
+}
+
+/** A positive whole number that an option was given; `ERR_USAGE` for anything else. */
+export function readNumber(option: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new AppError('ERR_USAGE', {
+    message: `${option} wants a number, not ${JSON.stringify(text)}`,
+  })
+}

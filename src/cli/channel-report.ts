@@ -1,0 +1,178 @@
+/**
+ * How channels, their histories and differences are shown.
+ *
+ * A curated channel stands still until somebody promotes, security fixes too: wherever one is shown, that is said.
+ */
+import type {
+  ChannelAnswer,
+  ChannelEntry,
+  DiffAnswer,
+  GenerationAnswer,
+  RollbackAnswer,
+  SourceChange,
+} from './api-types.ts'
+import { setupLines } from './setup-lines.ts'
+import { type Column, renderPairs, renderTable } from './table.ts'
+import {
+  formatAgo,
+  formatChange,
+  formatCount,
+  formatSpan,
+  formatTime,
+  longFingerprint,
+  plural,
+  printable,
+  someOf,
+} from './words.ts'
+
+const EXPIRES_SOON_MS = 4 * 86_400_000
+const SHOWN_CHANGES = 100
+
+/** A line for each channel. */
+export function channelTable(
+  channels: readonly ChannelEntry[],
+  width: number | undefined,
+): string[] {
+  if (channels.length === 0) {
+    return ['no channels yet: sluice channel create testing --follow ARCHIVE']
+  }
+  const now = Date.now()
+  const columns: Column<ChannelEntry>[] = [
+    { title: 'CHANNEL', value: (one) => one.name, isWhole: true },
+    { title: 'KIND', value: (one) => one.kind },
+    { title: 'GENERATION', value: (one) => String(one.head), align: 'right', isWhole: true },
+    { title: 'PACKAGES', value: (one) => formatCount(one.packages), align: 'right', isWhole: true },
+    { title: 'CHANGED', value: (one) => formatAgo(now - one.changedAt) },
+    { title: 'WAITING', value: waitingText, align: 'right', isWhole: true },
+    { title: 'STATE', value: (one) => channelState(one, now), isWhole: true },
+  ]
+  const curated = channels.filter((one) => one.kind === 'curated').map((one) => one.name)
+  return [
+    ...renderTable(columns, channels, width),
+    ...(curated.length > 0 ? [standsStill(curated)] : []),
+  ]
+}
+
+function waitingText({ waiting }: ChannelEntry): string {
+  return waiting === null ? '–' : formatCount(waiting.sources)
+}
+
+/** What to know of a channel at a glance. */
+export function channelState(channel: ChannelEntry, now: number): string {
+  if (channel.head === 0) return 'empty'
+  const expiry = channel.validUntil === null ? undefined : channel.validUntil * 1000 - now
+  if (expiry !== undefined && expiry <= 0)
+    return `EXPIRED ${formatAgo(-expiry)}: machines refuse it`
+  if (expiry !== undefined && expiry < EXPIRES_SOON_MS) return `expires in ${formatSpan(expiry)}`
+  if (channel.waiting === null) return 'ok'
+  const { sources, security } = channel.waiting
+  if (sources === 0) return 'ok, no security fix is waiting'
+  return security > 0
+    ? `${formatCount(sources)} wait, ${formatCount(security)} for SECURITY`
+    : `${formatCount(sources)} wait, none for security`
+}
+
+function standsStill(names: readonly string[]): string {
+  const verb = names.length === 1 ? 'changes' : 'change'
+  return `${names.join(', ')} ${verb} only when you promote: no security fix arrives there by itself`
+}
+
+/** All of a channel, and how a machine gets on it. */
+export function describeChannel(channel: ChannelAnswer, width: number | undefined): string[] {
+  const now = Date.now()
+  const { name, kind, follows, head, fingerprint, setup } = channel
+  const pairs = renderPairs([
+    ['channel', name],
+    ['kind', kind === 'following' ? `following ${follows.join(', ')}` : kind],
+    ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
+    ['state', channelState(channel, now)],
+    ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
+    ...(setup === undefined
+      ? []
+      : [['key file', `${setup.keyUrl}  SHA256:${setup.keySha256}`] as const]),
+  ])
+  const columns: Column<ChannelAnswer['suiteList'][number]>[] = [
+    { title: 'ARCHIVE', value: (one) => one.archive, isWhole: true },
+    { title: 'SUITE', value: (one) => one.names.join(', ') },
+    { title: 'COMPONENTS', value: (one) => one.components.join(' ') },
+    { title: 'ARCH', value: (one) => one.architectures.join(' ') },
+    { title: 'PACKAGES', value: (one) => formatCount(one.packages), align: 'right' },
+    { title: 'SIGNED', value: (one) => formatTime(one.date * 1000) },
+    { title: 'VALID UNTIL', value: (one) => formatTime(one.validUntil * 1000), isWhole: true },
+  ]
+  return [
+    ...pairs,
+    ...(kind === 'curated' ? [standsStill([name])] : []),
+    '',
+    ...(channel.suiteList.length > 0
+      ? renderTable(columns, channel.suiteList, width)
+      : ['it holds nothing yet']),
+    ...(setup === undefined ? [] : ['', ...setupLines(setup)]),
+  ]
+}
+
+/** The generations of a channel. */
+export function historyTable(
+  generations: readonly GenerationAnswer[],
+  width: number | undefined,
+): string[] {
+  if (generations.length === 0) return ['it has no generation yet']
+  const columns: Column<GenerationAnswer>[] = [
+    {
+      title: 'GENERATION',
+      value: (one) => `${one.serial}${one.isHead ? ' *' : ''}`,
+      isWhole: true,
+    },
+    { title: 'MADE', value: (one) => formatTime(one.madeAt), isWhole: true },
+    { title: 'BY', value: (one) => one.who },
+    { title: 'HOW', value: (one) => one.kind },
+    { title: 'CHANGES', value: (one) => changesText(one.changes) },
+    { title: 'WHY', value: (one) => one.why ?? '' },
+  ]
+  return [...renderTable(columns, generations, width), '* is what machines get']
+}
+
+function changesText(changes: readonly SourceChange[] | undefined): string {
+  if (changes === undefined) return 'all'
+  return changes.length === 0 ? '–' : someOf(changes.map(formatChange), 2)
+}
+
+/** The differences of two generations. */
+export function diffLines({ from, to, changes }: DiffAnswer, width: number | undefined): string[] {
+  const [a, b] = [`${from.channel}@${from.serial}`, `${to.channel}@${to.serial}`]
+  if (changes.length === 0) return [`${a} and ${b} hold the same`]
+  const columns: Column<SourceChange>[] = [
+    { title: 'SOURCE', value: (one) => one.source, isWhole: true },
+    { title: a.toUpperCase(), value: (one) => one.old.join(' ') || '–' },
+    { title: b.toUpperCase(), value: (one) => one.new.join(' ') || '–' },
+    { title: 'ARCHIVE', value: (one) => one.archive },
+    { title: 'SUITE', value: (one) => one.suite },
+  ]
+  return [
+    ...renderTable(columns, changes, width),
+    `${plural(changes.length, 'source')} differ${changes.length === 1 ? 's' : ''}`,
+  ]
+}
+
+/** What a rollback did, and what it cannot do. */
+export function rollbackLines(channel: string, to: number, answer: RollbackAnswer): string[] {
+  const { generation } = answer
+  if (generation === undefined) {
+    return [
+      `${channel} generation ${answer.before} holds what generation ${to} does: nothing to do`,
+    ]
+  }
+  const changes = generation.changes ?? []
+  const kept = changes
+    .filter((change) => change.old.length > 0)
+    .map((change) => printable(`${change.source} ${change.old.at(-1)}`))
+  const rest =
+    kept.length === 0
+      ? ''
+      : `; machines that have ${someOf(kept, 3)} keep it: dpkg does not go back by itself`
+  const shown = changes.length > 1 ? changes.slice(0, SHOWN_CHANGES) : []
+  return [
+    `${channel} generation ${generation.serial} = generation ${to}${rest}`,
+    ...shown.map((change) => `  ${printable(formatChange(change))}`),
+  ]
+}

@@ -1,0 +1,90 @@
+/**
+ * The command line as a whole: all commands, their help, and how usage errors are told.
+ *
+ * Commands are loaded with it, so they must stay light: what only `serve` needs is imported when it runs.
+ */
+import { Command, CommanderError } from 'commander'
+import { AppError } from '../base/errors.ts'
+import { version } from '../base/version.ts'
+import { adminCommands } from './admin-commands.ts'
+import { archiveCommands } from './archive-commands.ts'
+import { channelCommands } from './channel-commands.ts'
+import { run, type Surroundings } from './context.ts'
+import { promoteCommands } from './promote-commands.ts'
+import type { ServeOptions } from './serve.ts'
+
+const exitCodes = `
+Exit codes: 0 ok, 1 failed, 2 usage, 3 done in part, 4 not found, 5 refused by a policy, 130 interrupted.
+The server is the one that runs on the data directory (--data, SLUICE_DATA, ./var), or that of --url (SLUICE_URL)
+with the token in SLUICE_TOKEN.`
+
+/** Runs the command that the arguments name; a usage error is an `AppError` with `ERR_USAGE`. */
+export async function runProgram(args: readonly string[], around: Surroundings): Promise<void> {
+  let usage = 'sluice --help'
+  const program = new Command('sluice')
+    .description('an apt update server: caching proxy and signed, staged channels')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .option('--json', 'print results and errors as JSON')
+    .option('--data <dir>', 'data directory')
+    .option('--url <url>', 'server to talk to')
+    .addHelpText('after', exitCodes)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => around.stdout.write(text),
+      writeErr: () => undefined,
+      getOutHelpWidth: () => around.stdout.columns ?? 100,
+    })
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .hook('preSubcommand', (_, command) => {
+      usage = `sluice ${pathOf(command)} --help`
+    })
+  serveCommand(program, around)
+  archiveCommands(program, around)
+  channelCommands(program, around)
+  promoteCommands(program, around)
+  adminCommands(program, around)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return
+    throw usageError(error, usage)
+  }
+}
+
+function serveCommand(program: Command, around: Surroundings): void {
+  const command = program
+    .command('serve')
+    .description("run the server; the first start imports this machine's apt sources")
+    .option('--listen <host:port>', 'where to listen (default: 0.0.0.0:3142)')
+    .option('--no-import', "leave this machine's apt sources alone")
+    .option('--public-url <url>', 'what clients call this server')
+    .option('--refresh-minutes <number>', 'how often to look upstream (default: 60)')
+    .option('--clients <networks>', 'who is served: networks, private, any (default: private)')
+    .option('--api-remote', 'let the API answer other machines: put TLS in front')
+    .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: warn)')
+    .addHelpText(
+      'after',
+      '\nEach can stand in DATA/sluice.toml (refresh-minutes = 30) and in a variable (SLUICE_REFRESH_MINUTES).',
+    )
+  run<ServeOptions>(around, command, async (...given) => {
+    const { serve } = await import('./serve.ts')
+    await serve(...given)
+  })
+}
+
+function pathOf(command: Command): string {
+  const parent = command.parent
+  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name()
+}
+
+/** commander's message without its `error: `; its suggestion, on a line of its own, becomes the hint. */
+function usageError(error: CommanderError, usage: string): AppError {
+  if (error.code === 'commander.help') {
+    return new AppError('ERR_USAGE', { message: 'which command?', hint: usage })
+  }
+  const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
+  const hint = suggestion?.replace(/^\((.*)\)$/, '$1').replace(/^Did/, 'did') ?? usage
+  return new AppError('ERR_USAGE', { message: first, hint })
+}

@@ -1,0 +1,103 @@
+/**
+ * How pending sources and promotions are shown.
+ */
+import type { PendingAnswer, PendingEntry, PromotionAnswer } from './api-types.ts'
+import { type Column, renderTable } from './table.ts'
+import {
+  formatChange,
+  formatCount,
+  formatDuration,
+  formatSize,
+  formatSpan,
+  plural,
+  printable,
+  someOf,
+} from './words.ts'
+
+const SHOWN_CHANGES = 40
+
+/** What waits, or that nothing does and when there may be more. */
+export function pendingLines(answer: PendingAnswer, width: number | undefined): string[] {
+  const { from, to, pending, packages, nextRefreshAt } = answer
+  const now = Date.now()
+  const next =
+    nextRefreshAt === undefined
+      ? 'To look upstream: sluice archive refresh'
+      : `Next look upstream in ${formatSpan(nextRefreshAt - now)}, or: sluice archive refresh`
+  if (pending.length === 0) {
+    const same = `${to.channel} is what ${from.channel} is (${plural(packages, 'package')})`
+    return [`Nothing waits: ${same}. ${next}`]
+  }
+  const notes = pending.some((one) => one.note !== undefined)
+  const columns: Column<PendingEntry>[] = [
+    { title: 'SOURCE', value: (one) => one.source, isWhole: true },
+    { title: to.channel.toUpperCase(), value: (one) => one.old.join(' ') || '–' },
+    { title: from.channel.toUpperCase(), value: (one) => one.new.join(' ') || '–' },
+    { title: 'SUITE', value: (one) => one.suite },
+    { title: 'FOR', value: (one) => formatSpan(now - one.since), isWhole: true },
+    { title: 'BINARIES', value: (one) => formatCount(one.binaries), align: 'right', isWhole: true },
+    { title: 'SIZE', value: (one) => formatSize(one.sizeBytes), align: 'right', isWhole: true },
+    ...(notes
+      ? [{ title: 'NOTE', value: (one: PendingEntry) => one.note ?? '', isWhole: true }]
+      : []),
+  ]
+  return renderTable(columns, pending, width)
+}
+
+/** What a promotion did, or would do. */
+export function promotionLines(
+  answer: PromotionAnswer,
+  options: { readonly isDryRun: boolean; readonly width: number | undefined },
+): string[] {
+  const { from, to, changes, keptBack } = answer
+  const kept =
+    keptBack.length === 0
+      ? []
+      : [
+          `kept: ${plural(keptBack.length, 'source')} that ${from} has no more (--removals takes them out): ${someOf(keptBack.map((one) => printable(one.source)))}`,
+        ]
+  if (changes.length === 0) {
+    return [`nothing to promote: ${to} has of that what ${from} has`, ...kept]
+  }
+  return [...(options.isDryRun ? dryRunLines(answer) : doneLines(answer)), ...kept]
+}
+
+function dryRunLines({ to, before, changes, files, packages }: PromotionAnswer): string[] {
+  const stored = `${files.count - files.missing} of ${plural(files.count, 'file')} stored`
+  return [
+    `would make ${to} generation ${before + 1} from ${before}: ${plural(changes.length, 'source')}`,
+    ...changeLines(changes),
+    `  ${packagesText(packages)}  ${formatSize(files.bytes)}, ${stored}`,
+    'nothing was changed',
+  ]
+}
+
+function doneLines(answer: PromotionAnswer): string[] {
+  const { to, changes, files, packages, generation, publishMs } = answer
+  const fetched =
+    files.count === 0
+      ? []
+      : [
+          `${packagesText(packages)}  ${plural(files.count, 'file')}, ${formatSize(files.bytes)}: ${files.missing === 0 ? 'stored already' : `${formatCount(files.missing)} fetched and checked`}`,
+        ]
+  const took = publishMs === undefined ? '' : `, ${formatDuration(publishMs)} after the last file`
+  return [
+    ...changeLines(changes).map((line) => line.trimStart()),
+    ...fetched,
+    `${to} generation ${generation?.serial ?? '?'}${took}; machines see it at their next apt-get update`,
+  ]
+}
+
+function changeLines(changes: PromotionAnswer['changes']): string[] {
+  const shown = changes.slice(0, SHOWN_CHANGES).map((one) => `  ${printable(formatChange(one))}`)
+  const more = changes.length - shown.length
+  return more > 0 ? [...shown, `  and ${formatCount(more)} more`] : shown
+}
+
+/** `libssl3 openssl (2 binaries, amd64)` */
+function packagesText(packages: PromotionAnswer['packages']): string {
+  const names = [...new Set(packages.map((one) => printable(one.package)))].sort()
+  const architectures = [...new Set(packages.map((one) => printable(one.architecture)))].sort()
+  const count = plural(names.length, 'binary', 'binaries')
+  return `${someOf(names, 6)} (${count}, ${architectures.join(' ')})`
+}

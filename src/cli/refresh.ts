@@ -1,0 +1,115 @@
+/**
+ * Looking upstream, with progress: what each suite came to, and which channels moved.
+ */
+import { AppError, isErrorCode } from '../base/errors.ts'
+import type {
+  ChannelEntry,
+  RefreshAnswer,
+  RefreshEvent,
+  RefreshTaskEvent,
+  SuiteOutcome,
+} from './api-types.ts'
+import { outcomeLine, problemText } from './archive-report.ts'
+import type { Client } from './client.ts'
+import type { Context } from './context.ts'
+import { bar, createPace, type Pace } from './progress.ts'
+import { formatChange, formatCount, formatSize, plural, printable } from './words.ts'
+
+const SHOWN_CHANGES = 10
+
+/** Refreshes these archives, or all; exit code 3 if some suites failed, an error if all did. */
+export async function refresh(context: Context, names: readonly string[]): Promise<void> {
+  const client = await context.connect()
+  const showEvent = createRefreshProgress((text) => context.out.progress(text))
+  const startedAt = performance.now()
+  const answer = await client.task<RefreshAnswer, RefreshTaskEvent>(
+    '/archives/refresh',
+    names.length === 0 ? {} : { archives: names },
+    (event) => {
+      if (event.kind !== 'outcome') showEvent(event)
+      else if (event.outcome.kind !== 'failed') context.out.lines(outcomeLine(event.outcome))
+    },
+  )
+  context.out.clear()
+  context.out.result(answer, ({ outcomes, generations }) => {
+    if (outcomes.length === 0) return ['there is no archive to look at: sluice archive add']
+    return generations.flatMap((one) => generationLines(one, performance.now() - startedAt))
+  })
+  await tellFailures(context, client, answer)
+}
+
+function generationLines(
+  { channel, serial, changes, changed }: RefreshAnswer['generations'][number],
+  durationMs: number,
+): string[] {
+  if (changes === undefined) return [`${channel} generation ${serial}: its first one`]
+  const seconds = (durationMs / 1000).toFixed(1)
+  const shown = changes
+    .slice(0, SHOWN_CHANGES)
+    .map((change) => `  ${printable(formatChange(change))}`)
+  const more = changes.length - shown.length
+  return [
+    `${plural(changed, 'changed package')}, ${channel} generation ${serial}, ${seconds} s`,
+    ...shown,
+    ...(more > 0
+      ? [`  and ${formatCount(more)} more: sluice channel diff ${channel}@${serial - 1} ${channel}`]
+      : []),
+  ]
+}
+
+async function tellFailures(
+  context: Context,
+  client: Client,
+  { outcomes }: RefreshAnswer,
+): Promise<void> {
+  const failed = outcomes.filter((outcome) => outcome.kind === 'failed')
+  const last = failed.at(-1)
+  if (last === undefined) return
+  const channels = await client.call<ChannelEntry[]>('GET', '/channels')
+  const isPartly = failed.length < outcomes.length
+  // With --json the outcomes are in the result; one that is all failure is an error beside it.
+  for (const outcome of context.out.isJson ? [] : failed.slice(0, isPartly ? undefined : -1)) {
+    const { message, hint } = describeFailure(outcome, channels)
+    context.out.error(`sluice: error: ${message}`, `sluice: hint: ${hint}`)
+  }
+  if (isPartly) context.setExitCode(3)
+  else throw describeFailure(last, channels)
+}
+
+function describeFailure(outcome: SuiteOutcome, channels: readonly ChannelEntry[]): AppError {
+  const { archive, suite, problem, state } = outcome
+  const following = channels.find(
+    (channel) => channel.head > 0 && channel.follows.includes(archive),
+  )
+  const serving =
+    following === undefined || state === undefined
+      ? []
+      : [`${following.name} goes on serving generation ${following.head}`]
+  const code = problem !== undefined && isErrorCode(problem.code) ? problem.code : 'ERR_INTERNAL'
+  return new AppError(code, {
+    message: problemText(archive, suite, problem?.message ?? 'it could not be refreshed'),
+    hint: [...serving, problem?.hint ?? `sluice archive show ${archive}`].map(printable).join('; '),
+    details: { archive, suite, since: problem?.since },
+  })
+}
+
+/** Draws a refresh as it goes: one bar for each index. */
+export function createRefreshProgress(draw: (text: string) => void): (event: RefreshEvent) => void {
+  let current = ''
+  let pace: Pace = createPace()
+  return (event) => {
+    const name = printable(`${event.archive} ${event.suite}`)
+    if (event.kind === 'suite') {
+      draw(`fetch    ${name}`)
+      return
+    }
+    const { path, done, total, sizeBytes } = event
+    if (current !== `${name} ${path}`) pace = createPace()
+    current = `${name} ${path}`
+    const left = pace.left(done, total)
+    const count = `${formatCount(done)} of ${plural(total, 'package')}`
+    draw(
+      `fetch    ${name} ${path}  ${formatSize(sizeBytes)}  ${bar(done / total)} ${[count, left].filter(Boolean).join(', ')}`,
+    )
+  }
+}

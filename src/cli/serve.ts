@@ -1,0 +1,93 @@
+/**
+ * `sluice serve`: starts the server in this process, tells what happens, and stops it when it is asked to.
+ *
+ * Everything heavy (the server, its store, OpenPGP) is loaded here and by no other command.
+ */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { parseConfig } from '../base/config.ts'
+import { dataFiles, findDataDir } from '../base/data-dir.ts'
+import { AppError, systemCode } from '../base/errors.ts'
+import type { RunningServer } from '../server/start.ts'
+import type { StartEvent } from '../server/start-event.ts'
+import type { Context } from './context.ts'
+import { createServeReport, placeLines } from './serve-report.ts'
+import { setupLines } from './setup-lines.ts'
+import { plural } from './words.ts'
+
+/** Flags of the command, as commander reads them. */
+export interface ServeOptions {
+  readonly listen?: string
+  readonly publicUrl?: string
+  readonly import?: boolean
+  readonly refreshMinutes?: string
+  readonly clients?: string
+  readonly apiRemote?: boolean
+  readonly logLevel?: string
+}
+
+/** Serves until the signal; then lets what is under way end, for at most 10 s. */
+export async function serve(
+  context: Context,
+  _args: readonly string[],
+  options: ServeOptions,
+): Promise<void> {
+  const { env, signal, out, global } = context
+  const dataDir = findDataDir(global.data, env)
+  const toml = await readSettings(dataFiles(dataDir).settings)
+  const config = parseConfig({ flags: flagsOf(options, global.data), env, toml })
+  const { startServer } = await import('../server/start.ts')
+  const report = createServeReport(out)
+  const onEvent = (event: StartEvent): void => {
+    if (out.isJson) context.stdout.write(`${JSON.stringify(event)}\n`)
+    else report(event)
+  }
+  const server = await startServer(config, { signal, onEvent })
+  if (!out.isJson) await tellClients(context, server)
+  if (!signal.aborted) await once(signal, 'abort')
+  out.lines(stoppingLine(server.active))
+  await server.close()
+  out.lines('stopped')
+}
+
+function flagsOf(
+  options: ServeOptions,
+  data: string | undefined,
+): Record<string, string | boolean | undefined> {
+  return {
+    data,
+    listen: options.listen,
+    'public-url': options.publicUrl,
+    // commander knows only `--no-import`: true is what it says when nothing was told.
+    import: options.import === false ? false : undefined,
+    'refresh-minutes': options.refreshMinutes,
+    clients: options.clients,
+    'api-remote': options.apiRemote,
+    'log-level': options.logLevel,
+  }
+}
+
+async function readSettings(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
+    throw new AppError('ERR_CONFIG', { message: `${path} cannot be read`, cause: error })
+  }
+}
+
+async function tellClients({ out }: Context, server: RunningServer): Promise<void> {
+  const setups = await server.setups()
+  const setup = setups.find((one) => one.channel === 'approved') ?? setups.at(-1)
+  if (setup === undefined) {
+    out.lines('no channel holds anything yet; what there is, and why: sluice archive list')
+    return
+  }
+  out.lines(...(server.isFirstStart ? ['', ...setupLines(setup)] : placeLines(setup)))
+}
+
+function stoppingLine(active: number): string {
+  if (active === 0) return 'stopping'
+  const are = active === 1 ? 'is' : 'are'
+  return `stopping: ${plural(active, 'download')} ${are} let finish (10 s; Ctrl-C again ends them)`
+}
