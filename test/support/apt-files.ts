@@ -37,7 +37,7 @@ export async function readFiles(
   return readAptSetup(await makeRoot(t, files), options)
 }
 
-/** `URI SUITE COMPONENT ARCH` of every index. */
+/** The URL of the directory of every index. */
 function indexesOf(sources: readonly AptSource[]): string[] {
   const all = sources.flatMap(({ uri, suite, components, architectures }) =>
     components.flatMap((component) =>
