@@ -52,8 +52,9 @@ export function decodeUrlPath(raw: string): string | undefined {
   if (raw.length > longestPath || !raw.startsWith('/') || /[?#]/.test(raw)) return undefined
   const decoded = raw.includes('%') ? decodePercents(raw) : raw
   if (decoded === undefined) return undefined
-  const path = decoded.slice(1, decoded.length > 1 && decoded.endsWith('/') ? -1 : undefined)
-  return path === '' ? (decoded === '/' ? path : undefined) : isCleanPath(path) ? path : undefined
+  if (decoded === '/') return ''
+  const path = decoded.slice(1, decoded.endsWith('/') ? -1 : undefined)
+  return isCleanPath(path) ? path : undefined
 }
 
 /**

@@ -2,8 +2,8 @@
  * Compressed files of archives: gzip, xz, bzip2 and zstd read as streams, and the gzip members that we publish.
  *
  * Decoders run beside the event loop (zlib's thread pool, a thread of the xz binding) and hold back their source when
- * the reader is slow, so that memory follows the reader and not the compression ratio. Only bzip2, which archives stopped to
- * use, is decoded on the loop. What is corrupt, truncated or followed by other bytes is `ERR_FORMAT`.
+ * the reader is slow, so that memory follows the reader and not the compression ratio. Only bzip2, rare by now, is
+ * decoded on the loop. What is corrupt, truncated or followed by other bytes is `ERR_FORMAT`.
  */
 import { Duplex, PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'

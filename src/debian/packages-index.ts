@@ -51,7 +51,7 @@ const replaced = 'filename'
 const dropped = ['md5sum', 'sha1', 'sha512'] as const
 
 const packageName = /^[A-Za-z0-9][A-Za-z0-9+._-]*$/
-/** Printable, without `/` and `\\`: wider than Policy, since archives hold what dpkg alone refuses. */
+/** Printable, without `/` and `\`: wider than Policy, since archives hold what dpkg alone refuses. */
 const versionText = /^[!-.0-[\]-~]+$/
 const architectureName = /^[a-z0-9][a-z0-9-]*$/
 const sourceField = /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?:\s*\(\s*([^()\s]+)\s*\))?$/

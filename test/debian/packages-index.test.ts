@@ -175,6 +175,7 @@ t.test('rewriting keeps every byte but those of Filename and the weak digests', 
   t.equal(rewrite('Filename: a'), 'Filename: pool/new.deb\n')
   t.equal(rewrite('Filename: a\nA: b'), 'Filename: pool/new.deb\nA: b\n', 'no newline at the end')
   t.equal(rewrite('MD5sum: 1\nFilename: a\nSHA1: 2\n'), 'Filename: pool/new.deb\n')
+  t.equal(rewrite('Filename: a\nFilename: b\n'), 'Filename: pool/new.deb\n', 'never twice')
   t.equal(rewrite('A: b\r\nFilename: a\r\nC:\r\n d\r\n'), 'A: b\nFilename: pool/new.deb\nC:\n d\n')
   t.throws(() => rewrite('Package: x\n'), { code: 'ERR_FORMAT', message: /Filename/ })
 })
