@@ -7,7 +7,7 @@
 import { mainSuite, updatesSuite } from './archive.ts'
 import { type Bed, describeTraffic, labels } from './bed.ts'
 import { closeClient, type FetchedSuite, fetchSuite, get, stanzasOfIndex } from './client.ts'
-import { type Column, percentile, setPercentiles } from './figures.ts'
+import { type Column, type Figure, formatFigure, percentile, setPercentiles } from './figures.ts'
 import { diskUsage, peakMemory } from './processes.ts'
 import { keyringPath } from './signing.ts'
 import { type SluiceServer, startSluice } from './sluice-server.ts'
@@ -60,9 +60,11 @@ function setGrowth(column: Column, grown: number, count: number): void {
   column.set(label, { value: (grown / count) * 1000, unit: 'bytes', note })
 }
 
-function setTime({ column, bed }: Job, label: string, value: number, note?: string): void {
-  column.set(label, { value, unit: 'ms', ...(note === undefined ? {} : { note }) })
-  bed.progress(`${label}: ${value.toFixed(0)} ms${note === undefined ? '' : ` (${note})`}`)
+function setTime(job: Job, label: string, value: number, note?: string): void {
+  const figure: Figure = { value, unit: 'ms', ...(note === undefined ? {} : { note }) }
+  job.column.set(label, figure)
+  const peak = (peakMemory(job.server.pid) / 1e6).toFixed(0)
+  job.bed.progress(`${label}: ${formatFigure(figure)}; memory's peak by now ${peak} MB`)
 }
 
 function channelUrl({ server }: Job, channel: string): string {

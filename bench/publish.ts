@@ -3,7 +3,7 @@
  * See bench/README.md.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type ArchivePlan, buildArchive, hasArchive, sourceSizes } from './archive.ts'
@@ -79,8 +79,9 @@ async function prepareArchive(): Promise<ArchivePlan> {
 
 function describe(changes: Changes, plan: ArchivePlan): string {
   const gib = (totalmem() / 2 ** 30).toFixed(0)
+  const load = loadavg()[0]?.toFixed(1) ?? '?'
   return [
-    `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${gib} GiB; Node ${process.version}`,
+    `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${gib} GiB; Node ${process.version}; load before ${load}`,
     `archive: ${plan.stanzas === 0 ? 'all' : plan.stanzas} stanzas, ${plan.architectures.join(' and ')}`,
     `seed ${changes.seed}; promoted: ${changes.promoted.join(', ')}`,
   ].join('\n')
@@ -94,6 +95,7 @@ async function main(): Promise<void> {
   const parent = join(tmpdir(), 'sluice-bench')
   mkdirSync(parent, { recursive: true })
   const directory = mkdtempSync(join(parent, 'run-'))
+  const description = describe(changes, plan)
   const columns = new Map<string, Column>()
   const limitMs = Number(values.limit) * 1000
   const common = { archive: plan.directory, directory, changes, limitMs, progress }
@@ -110,7 +112,7 @@ async function main(): Promise<void> {
         if (!values.keep) rmSync(join(directory, name), { recursive: true, force: true })
       }
     }
-    console.log(`${describe(changes, plan)}\n\n${formatTable(columns)}`)
+    console.log(`${description}\n\n${formatTable(columns)}`)
     if (values.json !== undefined)
       writeFileSync(values.json, JSON.stringify(asJson(columns), null, 2))
   } finally {
