@@ -30,7 +30,7 @@ export function compressionOf(path: string): Compression {
   return found === 'gz' || found === 'xz' || found === 'bz2' || found === 'zst' ? found : 'none'
 }
 
-/** A decoder to pipe bytes through; several members, streams or frames in a row are read as one. Errors are the library's. */
+/** A decoder to pipe bytes through; members, streams or frames in a row are read as one. Errors are the library's. */
 export function decompressStream(kind: Compression): Duplex {
   switch (kind) {
     case 'none':

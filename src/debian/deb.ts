@@ -1,6 +1,7 @@
 /**
  * Reading .deb files (deb(5)): an ar archive of `debian-binary`, `control.tar` and `data.tar`, in this order; members
- * whose names start with `_` may stand between and are passed over. Read once, as a stream, with bounds on all that is kept.
+ * whose names start with `_` may stand between and are passed over. Read once, as a stream, with bounds on all that is
+ * kept.
  *
  * Errors are `ERR_FORMAT` and name the member; `ERR_TOO_LARGE` beyond a bound; those of the source pass through.
  */

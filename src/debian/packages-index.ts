@@ -96,8 +96,8 @@ export function poolPath(
 }
 
 /**
- * The stanza as published: `Filename` replaced, the digests that we do not vouch for left out, all else byte for byte. Ends with
- * one newline and no blank line. `ERR_FORMAT` if it has no `Filename`.
+ * The stanza as published: `Filename` replaced, the digests that we do not vouch for left out, all else byte for
+ * byte. Ends with one newline and no blank line. `ERR_FORMAT` if it has no `Filename`.
  */
 export function rewriteStanza(buf: Buffer, start: number, end: number, filename: string): Buffer {
   const places = fieldLines(buf, start, end)
