@@ -88,7 +88,9 @@ interface WantedIndex {
 
 function wantedIndexes(archive: Archive, suite: string, release: Release): WantedIndex[] {
   const { components, architectures } = archive.settings
-  const isAllApart = release.noSupportForArchitectureAll !== 'Packages'
+  // As apt reads it (IsArchitectureAllSupportedFor): Debian's security suite has such a file that nobody is to read.
+  const isAllApart =
+    release.architectures.includes('all') && release.noSupportForArchitectureAll !== 'Packages'
   const wanted: WantedIndex[] = []
   for (const component of components) {
     const all = indexPath({ component, architecture: 'all' })
