@@ -1,7 +1,10 @@
 /**
  * One upstream client for all archives, each by the proxy that its settings name.
  */
-import { createUpstream, type Upstream } from './upstream.ts'
+import { createUpstream, type Upstream, type UpstreamOptions } from './upstream.ts'
+
+/** How patient the clients are. */
+export type UpstreamLimits = Omit<UpstreamOptions, 'proxy' | 'auth'>
 
 export interface RoutedUpstream extends Upstream {
   /** Says from now on which proxy leads to URLs that begin with `prefix`; undefined is the direct way. */
@@ -9,8 +12,8 @@ export interface RoutedUpstream extends Upstream {
 }
 
 /** A client that goes the direct way until routes are told. */
-export function createRoutedUpstream(): RoutedUpstream {
-  const direct = createUpstream()
+export function createRoutedUpstream(limits: UpstreamLimits = {}): RoutedUpstream {
+  const direct = createUpstream(limits)
   const byProxy = new Map<string, Upstream>()
   const routes = new Map<string, string>()
   const pick = (url: string): Upstream => {
@@ -27,7 +30,7 @@ export function createRoutedUpstream(): RoutedUpstream {
         return
       }
       routes.set(prefix, proxy)
-      if (!byProxy.has(proxy)) byProxy.set(proxy, createUpstream({ proxy }))
+      if (!byProxy.has(proxy)) byProxy.set(proxy, createUpstream({ ...limits, proxy }))
     },
     close: async () => {
       await Promise.all([direct, ...byProxy.values()].map((upstream) => upstream.close()))

@@ -10,7 +10,11 @@ import { createDownloads } from '../archives/download.ts'
 import { createTreeReader } from '../archives/index-tree.ts'
 import { originMigrations } from '../archives/origins.ts'
 import { openPlainCache } from '../archives/plain-cache.ts'
-import { createRoutedUpstream, type RoutedUpstream } from '../archives/routed-upstream.ts'
+import {
+  createRoutedUpstream,
+  type RoutedUpstream,
+  type UpstreamLimits,
+} from '../archives/routed-upstream.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
 import { createMutexes } from '../base/mutex.ts'
@@ -53,7 +57,11 @@ export interface ServerParts extends ChannelParts {
 }
 
 /** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
-export async function openParts(config: Config, clock: Clock): Promise<ServerParts> {
+export async function openParts(
+  config: Config,
+  clock: Clock,
+  limits?: UpstreamLimits,
+): Promise<ServerParts> {
   const { dataDir } = config
   await mkdir(dataDir, { recursive: true, mode: 0o755 })
   const lock = lockDataDir(join(dataDir, 'lock'), dataDir)
@@ -61,7 +69,7 @@ export async function openParts(config: Config, clock: Clock): Promise<ServerPar
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
     const blobs = await openBlobStore(db, dataDir)
     const plain = await openPlainCache(join(dataDir, 'tmp', 'plain'))
-    const upstream = createRoutedUpstream()
+    const upstream = createRoutedUpstream(limits)
     const downloads = createDownloads({ blobs, upstream, clock })
     const index = { db, blobs, plain, trees: createTreeReader(db) }
     const archives = { ...index, upstream, downloads, clock, archiveLock: createMutexes() }

@@ -13,6 +13,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { listArchives } from '../archives/archive-table.ts'
+import type { UpstreamLimits } from '../archives/routed-upstream.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
@@ -38,6 +39,8 @@ const FIRST_ROUND_MS = 60_000
 
 export interface StartOptions extends Abortable {
   readonly onEvent?: ((event: StartEvent) => void) | undefined
+  /** How long to wait for upstream, where the defaults do not fit. */
+  readonly upstream?: UpstreamLimits | undefined
 }
 
 export interface RunningServer {
@@ -63,7 +66,7 @@ export async function startServer(
   const startedAt = performance.now()
   const onEvent = options.onEvent ?? (() => undefined)
   const isFirstStart = !existsSync(join(config.dataDir, 'sluice.db'))
-  const parts = await openParts(config, systemClock)
+  const parts = await openParts(config, systemClock, options.upstream)
   let app: FastifyInstance | undefined
   try {
     const counts = {

@@ -4,13 +4,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseConfig } from '../../src/base/config.ts'
-import { type RunningServer, startServer } from '../../src/server/start.ts'
-import type { StartEvent } from '../../src/server/start-event.ts'
+import { type RunningServer, type StartOptions, startServer } from '../../src/server/start.ts'
 
 export interface TestSluice {
   readonly url: string
   readonly dataDir: string
   readonly server: RunningServer
+  /** The administrator's. */
+  readonly token: string
   /** Calls the API; the JSON of the answer, whatever its status. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers by name, and a wrong name fails the test
   api(method: string, path: string, body?: object): Promise<any>
@@ -20,21 +21,19 @@ export interface TestSluice {
 /** Starts a server over `dataDir`, which may hold the data of an earlier one; it imports nothing by itself. */
 export async function startSluice(
   dataDir: string,
-  options: {
-    readonly onEvent?: (event: StartEvent) => void
-    readonly flags?: Record<string, string | boolean>
-  } = {},
+  options: StartOptions & { readonly flags?: Record<string, string | boolean> } = {},
 ): Promise<TestSluice> {
   const config = parseConfig({
     flags: { data: dataDir, listen: '127.0.0.1:0', import: false, ...options.flags },
     env: {},
   })
-  const server = await startServer(config, { onEvent: options.onEvent })
+  const server = await startServer(config, options)
   const token = (await readFile(join(dataDir, 'token'), 'utf8')).trim()
   return {
     url: server.url,
     dataDir,
     server,
+    token,
     api: async (method, path, body) => {
       const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
       const init =

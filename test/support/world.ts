@@ -5,9 +5,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { PublishOptions } from '../../fixtures/archive-spec.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { makeArchive } from '../../fixtures/make-archive.ts'
 import { makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
+import type { StartOptions } from '../../src/server/start.ts'
 import { type AptRun, createApt, type TestApt } from './apt.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
@@ -27,26 +29,40 @@ export interface World {
   readonly sluice: TestSluice
   readonly upstream: TestUpstream
   readonly key: SigningKey
-  publish(packages: readonly PackageSpec[]): Promise<void>
+  /** Publishes at upstream; options of the first publish hold, unless told anew. */
+  publish(packages: readonly PackageSpec[], options?: PublishOptions): Promise<void>
   /** A machine whose one-line source points at this channel (`approved`, `approved@2`). */
   machine(name: string, channel: string, options?: string): Promise<TestApt>
+  /** A machine with upstream's own source line that reaches upstream through Sluice. */
+  proxied(name: string): Promise<TestApt>
+}
+
+export interface WorldOptions {
+  readonly publish?: PublishOptions
+  readonly start?: StartOptions
 }
 
 /** Makes a world whose upstream `nut` has one suite, `stable`, with these packages. */
-export async function makeWorld(t: Test, packages: readonly PackageSpec[]): Promise<World> {
+export async function makeWorld(
+  t: Test,
+  packages: readonly PackageSpec[],
+  options: WorldOptions = {},
+): Promise<World> {
   const dir = t.testdir()
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
-  const publish = async (some: readonly PackageSpec[]): Promise<void> => {
+  const publish: World['publish'] = async (some, more = {}) => {
     const suite = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }
     const architectures = ['amd64']
     await makeArchive(join(dir, 'archive'), {
       key,
+      ...options.publish,
+      ...more,
       suites: [{ ...suite, components: ['main'], architectures, packages: some }],
     })
   }
   await publish(packages)
   const upstream = await startUpstream(join(dir, 'archive'))
-  const sluice = await startSluice(join(dir, 'var'))
+  const sluice = await startSluice(join(dir, 'var'), options.start)
   t.teardown(async () => {
     await sluice.close()
     await upstream.close()
@@ -62,7 +78,7 @@ export async function makeWorld(t: Test, packages: readonly PackageSpec[]): Prom
   await sluice.api('POST', '/archives/refresh')
   await sluice.api('POST', '/channels', { name: 'testing', follow: ['nut'] })
   await sluice.api('POST', '/channels', { name: 'approved', from: 'testing' })
-  const machine = async (name: string, channel: string, options = ''): Promise<TestApt> => {
+  const machine: World['machine'] = async (name, channel, options = '') => {
     const base = channel.split('@')[0]
     const home = join(dir, name)
     const apt = await createApt(home, { sources: '' })
@@ -77,5 +93,9 @@ export async function makeWorld(t: Test, packages: readonly PackageSpec[]): Prom
     )
     return apt
   }
-  return { dir, sluice, upstream, key, publish, machine }
+  const proxied: World['proxied'] = (name) => {
+    const sources = `deb [signed-by=${key.publicAsc}] ${upstream.url} stable main`
+    return createApt(join(dir, name), { sources, proxy: sluice.url })
+  }
+  return { dir, sluice, upstream, key, publish, machine, proxied }
 }
