@@ -7,9 +7,10 @@ import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import { writeAudit } from '../store/audit.ts'
-import { inTransaction } from '../store/database.ts'
+import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import {
+  assertNameIsFree,
   type Channel,
   deleteChannelRows,
   type Generation,
@@ -22,7 +23,7 @@ import {
 } from './channel-table.ts'
 import { changesOf, diffStates } from './diff.ts'
 import { findGeneration } from './promote.ts'
-import { publishGeneration, type SuiteEntry } from './publish.ts'
+import { type NewChannel, publishGeneration, type SuiteEntry } from './publish.ts'
 
 /** A Release is signed again when half of its life is over. */
 const RESIGN_AFTER_S = 7 * 24 * 3600
@@ -33,7 +34,9 @@ export interface CreateInput extends Reason {
   readonly source: { readonly follow: readonly string[] } | { readonly from: string }
 }
 
-/** Makes a channel; a following one may have no generation until its archives hold something. */
+/**
+ * Makes a channel together with its first generation; a following one may have none until its archives hold something.
+ */
 export async function createChannel(
   parts: ChannelParts,
   input: CreateInput,
@@ -48,7 +51,7 @@ export async function createChannel(
   const follows = 'follow' in input.source ? input.source.follow : []
   for (const archive of follows) await getArchive(parts.db, archive)
   const from = 'from' in input.source ? await findGeneration(parts, input.source.from) : undefined
-  const channel = await inTransaction(parts.db, async (trx) => {
+  const insert = async (trx: Db): Promise<Channel> => {
     const kind = from === undefined ? 'following' : 'curated'
     const made = await insertChannel(trx, {
       name: input.name,
@@ -66,19 +69,15 @@ export async function createChannel(
       detail,
     })
     return made
-  })
-  if (from === undefined)
-    await followArchives(parts, { ...input, channel: channel.name }, { signal })
-  else {
-    await parts.channelLock(channel.name)(async () =>
-      publishGeneration(
-        parts,
-        { ...input, channel, kind: 'create', entries: from.suites },
-        { signal },
-      ),
-    )
   }
-  return getChannel(parts.db, input.name)
+  return parts.channelLock(input.name)(async () => {
+    await assertNameIsFree(parts.db, input.name)
+    const entries = from?.suites ?? (await followedEntries(parts, follows))
+    if (entries.length === 0) return inTransaction(parts.db, insert)
+    const channel: NewChannel = { name: input.name, head: 0, insert }
+    await publishGeneration(parts, { ...input, channel, kind: 'create', entries }, { signal })
+    return getChannel(parts.db, input.name)
+  })
 }
 
 /** Brings a following channel to what its archives hold; undefined if it is there already. */
@@ -89,7 +88,7 @@ export function followArchives(
 ): Promise<Generation | undefined> {
   return parts.channelLock(input.channel)(async () => {
     const channel = await getChannel(parts.db, input.channel)
-    const entries = await followedEntries(parts, channel)
+    const entries = await followedEntries(parts, channel.follows)
     if (entries.length === 0) return undefined
     const kind = channel.head === 0 ? 'create' : 'follow'
     const changes = await changesAgainstHead(parts, channel, entries)
@@ -193,9 +192,12 @@ export function deleteChannel(
   })
 }
 
-async function followedEntries(parts: ChannelParts, channel: Channel): Promise<SuiteEntry[]> {
+async function followedEntries(
+  parts: ChannelParts,
+  archives: readonly string[],
+): Promise<SuiteEntry[]> {
   const entries: SuiteEntry[] = []
-  for (const name of channel.follows) {
+  for (const name of archives) {
     const archive = await getArchive(parts.db, name)
     for (const { suite, state } of await listSuites(parts.db, archive)) {
       if (state !== undefined) entries.push({ archive: name, suite, state })

@@ -136,24 +136,24 @@ export async function getChannel(db: Db, name: string): Promise<Channel> {
   return toChannel(row)
 }
 
-/** Adds a channel without a generation; within the caller's transaction. */
+/** Throws `ERR_CONFLICT` if there is a channel of this name. */
+export async function assertNameIsFree(db: Db, name: string): Promise<void> {
+  const tables = db.withTables<ChannelTables>()
+  const taken = await tables.selectFrom('channel').select('id').where('name', '=', name).execute()
+  if (taken.length === 0) return
+  throw new AppError('ERR_CONFLICT', {
+    message: `there is a channel ${name} already`,
+    hint: `sluice channel show ${name}`,
+  })
+}
+
+/** Adds a channel without a generation, within the caller's transaction; its name must be free. */
 export async function insertChannel(
   db: Db,
   channel: Pick<Channel, 'name' | 'kind' | 'follows' | 'madeAt'>,
 ): Promise<Channel> {
-  const tables = db.withTables<ChannelTables>()
-  const taken = await tables
-    .selectFrom('channel')
-    .select('id')
-    .where('name', '=', channel.name)
-    .execute()
-  if (taken.length > 0) {
-    throw new AppError('ERR_CONFLICT', {
-      message: `there is a channel ${channel.name} already`,
-      hint: `sluice channel show ${channel.name}`,
-    })
-  }
-  await tables
+  await db
+    .withTables<ChannelTables>()
     .insertInto('channel')
     .values({
       name: channel.name,

@@ -23,7 +23,7 @@ import { signRelease } from '../debian/openpgp-sign.ts'
 import { formatRelease, type ReleaseFile } from '../debian/release.ts'
 import { writeAudit } from '../store/audit.ts'
 import { putRows } from '../store/blobs.ts'
-import { inTransaction } from '../store/database.ts'
+import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import {
   type Channel,
@@ -55,8 +55,15 @@ export interface SuiteEntry {
   readonly state: Sha256
 }
 
+/** A channel that comes with its first generation: both in one transaction, or neither. */
+export interface NewChannel {
+  readonly name: string
+  readonly head: 0
+  readonly insert: (trx: Db) => Promise<Channel>
+}
+
 export interface PublishInput extends Reason {
-  readonly channel: Channel
+  readonly channel: Channel | NewChannel
   readonly kind: GenerationKind
   /** All suites of the generation. */
   readonly entries: readonly SuiteEntry[]
@@ -71,15 +78,30 @@ export function publicationOf(channel: string): string {
 }
 
 /** The publication of this channel, with a key made now if it is new. */
-export async function ensurePublication(
+async function ensurePublication(
   parts: ChannelParts,
   channel: string,
+  { who, why }: Reason,
 ): Promise<Publication> {
   const name = publicationOf(channel)
   const known = await findPublication(parts.db, name)
   if (known !== undefined) return known
   const { fingerprint } = await parts.keys.ensure(name, nowSeconds(parts.clock))
-  return insertPublication(parts.db, { name, fingerprint })
+  crashPoint('publish: key made, no publication')
+  const made = await inTransaction(parts.db, async (trx) => {
+    const at = parts.clock.now()
+    await writeAudit(trx, {
+      at,
+      who,
+      what: 'key create',
+      object: name,
+      why,
+      detail: { fingerprint },
+    })
+    return insertPublication(trx, { name, fingerprint })
+  })
+  crashPoint('publish: publication written')
+  return made
 }
 
 /**
@@ -91,7 +113,7 @@ export async function publishGeneration(
   { signal }: Abortable = {},
 ): Promise<Generation | undefined> {
   const { channel } = input
-  const publication = await ensurePublication(parts, channel.name)
+  const publication = await ensurePublication(parts, channel.name, input)
   const head = parts.views.head(channel.name)
   const drafts: SuiteDraft[] = []
   for (const entry of input.entries) {
@@ -108,8 +130,7 @@ export async function publishGeneration(
     drafts.every((draft) => draft.fresh === undefined) && drafts.length === head?.suites.length
   if (isSame) return undefined
   crashPoint('publish: signed')
-  const generation: Generation = {
-    channelId: channel.id,
+  const made = {
     serial: channel.head + 1,
     madeAt: parts.clock.now(),
     kind: input.kind,
@@ -118,9 +139,10 @@ export async function publishGeneration(
     changes:
       (input.changes?.length ?? Number.POSITIVE_INFINITY) > MAX_CHANGES ? undefined : input.changes,
   }
-  const views = await writeGeneration(parts, publication, channel, generation, drafts)
+  const { generation, views } = await writeGeneration(parts, publication, channel, made, drafts)
   crashPoint('publish: written, not yet served')
   parts.views.setHead(viewOf(channel.name, generation.serial, views))
+  crashPoint('publish: served')
   return generation
 }
 
@@ -212,11 +234,13 @@ function unique(values: readonly string[]): string[] {
 async function writeGeneration(
   parts: ChannelParts,
   publication: Publication,
-  channel: Channel,
-  generation: Generation,
+  channel: Channel | NewChannel,
+  made: Omit<Generation, 'channelId'>,
   drafts: readonly SuiteDraft[],
-): Promise<SuiteView[]> {
+): Promise<{ generation: Generation; views: SuiteView[] }> {
   return inTransaction(parts.db, async (trx) => {
+    const { id: channelId } = 'insert' in channel ? await channel.insert(trx) : channel
+    const generation: Generation = { ...made, channelId }
     const views: SuiteView[] = []
     for (const { view, fresh } of drafts) {
       if (fresh !== undefined) {
@@ -245,7 +269,7 @@ async function writeGeneration(
       },
     })
     crashPoint('publish: before the commit')
-    return views
+    return { generation, views }
   })
 }
 
