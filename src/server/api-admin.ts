@@ -10,8 +10,9 @@ import { listChannels } from '../channels/channel-table.ts'
 import { listPublications } from '../channels/publication-table.ts'
 import { searchPackages } from '../channels/search.ts'
 import { verifyStore } from '../channels/verify.ts'
-import { readAudit, writeAudit } from '../store/audit.ts'
+import { readAudit } from '../store/audit.ts'
 import { blobTotals } from '../store/blobs.ts'
+import { inTransaction } from '../store/database.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
 import { replyWithTask } from './task.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
@@ -103,26 +104,14 @@ function tokenRoutes(api: FastifyInstance, { parts }: ApiContext): void {
   api.get('/tokens', async () => listTokens(parts.db))
   api.post<{ Body: { name: string } }>('/tokens', { schema: tokenSchema }, async (request) => {
     const { name } = request.body
-    const at = parts.clock.now()
-    const token = await createToken(parts.db, name, at)
-    await writeAudit(parts.db, {
-      at,
-      who: whoAsks(request),
-      what: 'token create',
-      object: `token ${name}`,
-    })
+    const made = { name, who: whoAsks(request), madeAt: parts.clock.now() }
+    const token = await inTransaction(parts.db, (trx) => createToken(trx, made))
     return { name, token }
   })
   api.delete<{ Params: { name: string } }>('/tokens/:name', async (request) => {
     const { name } = request.params
-    await revokeToken(parts.db, name)
-    const at = parts.clock.now()
-    await writeAudit(parts.db, {
-      at,
-      who: whoAsks(request),
-      what: 'token revoke',
-      object: `token ${name}`,
-    })
+    const ended = { name, who: whoAsks(request), at: parts.clock.now() }
+    await inTransaction(parts.db, (trx) => revokeToken(trx, ended))
     return { revoked: name }
   })
 }

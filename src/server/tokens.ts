@@ -6,8 +6,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { AppError, systemCode } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
 import { writeSecret } from '../base/secret-file.ts'
-import type { Db, Migration } from '../store/database.ts'
+import { writeAudit } from '../store/audit.ts'
+import { type Db, inTransaction, type Migration } from '../store/database.ts'
 
 export const tokenMigrations: readonly Migration[] = [
   {
@@ -37,8 +39,11 @@ export async function listTokens(db: Db): Promise<TokenInfo[]> {
   return rows.map((row) => ({ name: row.name, madeAt: row.made_at }))
 }
 
-/** Makes a token of this name and says it, this once. */
-export async function createToken(db: Db, name: string, madeAt: number): Promise<string> {
+/** Makes a token of this name and says it, this once; within the caller's transaction. */
+export async function createToken(
+  db: Db,
+  { name, who, madeAt }: { readonly name: string; readonly who: string; readonly madeAt: number },
+): Promise<string> {
   if (!/^[a-z0-9][a-z0-9.@_-]{0,62}$/.test(name)) {
     throw new AppError('ERR_USAGE', {
       message: `a token cannot be called ${JSON.stringify(name)}`,
@@ -58,11 +63,15 @@ export async function createToken(db: Db, name: string, madeAt: number): Promise
     .insertInto('token')
     .values({ name, hash: hashOf(token), made_at: madeAt })
     .execute()
+  await writeAudit(db, { at: madeAt, who, what: 'token create', object: `token ${name}` })
   return token
 }
 
-/** Ends a token; `ERR_NOT_FOUND` if there is none of this name. */
-export async function revokeToken(db: Db, name: string): Promise<void> {
+/** Ends a token, within the caller's transaction; `ERR_NOT_FOUND` if there is none of this name. */
+export async function revokeToken(
+  db: Db,
+  { name, who, at }: { readonly name: string; readonly who: string; readonly at: number },
+): Promise<void> {
   const gone = await db
     .withTables<TokenTables>()
     .deleteFrom('token')
@@ -74,6 +83,7 @@ export async function revokeToken(db: Db, name: string): Promise<void> {
       hint: 'sluice token list',
     })
   }
+  await writeAudit(db, { at, who, what: 'token revoke', object: `token ${name}` })
 }
 
 /** The name of the token in an Authorization header; undefined if it is none of ours. */
@@ -99,8 +109,12 @@ export async function ensureAdminToken(db: Db, path: string, now: number): Promi
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
   }
-  await db.withTables<TokenTables>().deleteFrom('token').where('name', '=', 'admin').execute()
-  await writeSecret(path, `${await createToken(db, 'admin', now)}\n`)
+  const token = await inTransaction(db, async (trx) => {
+    await trx.withTables<TokenTables>().deleteFrom('token').where('name', '=', 'admin').execute()
+    return createToken(trx, { name: 'admin', who: 'system', madeAt: now })
+  })
+  crashPoint('token: row written, no file')
+  await writeSecret(path, `${token}\n`)
   return true
 }
 
