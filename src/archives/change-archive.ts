@@ -2,6 +2,7 @@
  * Adding, changing and removing remote archives; what they hold comes with the next refresh.
  */
 import { AppError } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
@@ -54,6 +55,7 @@ export async function addArchive(
       object: `archive ${input.name}`,
       detail: shown(settings),
     })
+    crashPoint('archive: before the commit')
     return archive
   })
 }

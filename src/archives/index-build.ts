@@ -239,6 +239,7 @@ function createBatch(parts: IndexParts, archiveId: number): Batch {
     await inTransaction(parts.db, async (trx) => {
       await addOrigins(trx, archiveId, someOrigins)
       await addChunks(trx, someChunks)
+      crashPoint('refresh: chunks, before the commit')
     })
     crashPoint('refresh: chunks written')
     await breathe()

@@ -57,6 +57,7 @@ export async function editIndex(
   await inTransaction(parts.db, async (trx) => {
     await addChunks(trx, fresh)
     await putRows(trx, tree.blobs)
+    crashPoint('edit: before the commit')
   })
   crashPoint('edit: index written')
   return tree.root

@@ -75,6 +75,7 @@ async function refreshSuite(
     if (fetched === undefined) {
       assertNotExpired(known.suite, archive, known.validUntil, nowSeconds(parts.clock))
       await saveSuite(parts.db, archive.id, { ...known, checkedAt: startedAt, problem: undefined })
+      crashPoint('refresh: unchanged suite noted')
       return {
         ...base,
         kind: 'unchanged',
@@ -148,6 +149,7 @@ async function takeRelease(
       checkedAt: parts.clock.now(),
       changedAt: digest === known.state ? known.changedAt : parts.clock.now(),
     })
+    crashPoint('refresh: suite state, before the commit')
   })
   crashPoint('refresh: suite state written')
   const packages = read.indexes.reduce((sum, index) => sum + index.stanzas, 0)

@@ -7,6 +7,7 @@
 import { gzipSync } from 'node:zlib'
 import { type IndexParts, readChunk } from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
+import { crashPoint } from '../base/fault.ts'
 import {
   type Sha256,
   sha256Bytes,
@@ -68,6 +69,7 @@ export async function describeIndex(parts: IndexParts, root: Sha256): Promise<In
     })
     .onConflict((on) => on.column('root').doNothing())
     .execute()
+  crashPoint('publish: index described')
   return { root, plain, gz }
 }
 

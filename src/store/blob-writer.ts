@@ -42,6 +42,7 @@ export interface BlobPlace {
 /** Starts a temp file at `path`, which must not exist. */
 export async function createWriter(place: BlobPlace, path: string): Promise<BlobWriter> {
   const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600)
+  crashPoint('blob: temp file made')
   const hash = sha256Stream()
   let written = 0
   let isOpen = true

@@ -10,6 +10,7 @@
 import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
 import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes, sha256Of } from '../base/sha256.ts'
 import { type BlobPlace, type BlobWriter, createWriter } from './blob-writer.ts'
 import { type Db, type Migration, sql } from './database.ts'
@@ -68,6 +69,7 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
   await mkdir(place.blobs, { recursive: true })
   await rm(place.tmp, { recursive: true, force: true })
   await mkdir(place.tmp, { recursive: true })
+  crashPoint('sweep: temp files gone')
   await sweep(place)
   let serial = 0
   const tempPath = (): string => join(place.tmp, `${process.pid}-${serial++}`)
@@ -82,12 +84,14 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
     openFile: (sha256) => openFile(filePath(sha256)),
     filePath,
     forget: async (sha256) => {
+      // The file first: were the row gone and the damaged file left, the sweep would take it for whole.
+      await rm(filePath(sha256), { force: true })
+      crashPoint('blob: file removed, row left')
       await db
         .withTables<BlobTables>()
         .deleteFrom('blob')
         .where('sha256', '=', sha256Bytes(sha256))
         .execute()
-      await rm(filePath(sha256), { force: true })
     },
   }
 }
@@ -215,6 +219,7 @@ async function sweep(place: BlobPlace): Promise<void> {
       if (known.delete(sha256)) continue
       const { size } = await stat(join(place.blobs, prefix, rest))
       await place.rows.add({ sha256, size })
+      crashPoint('sweep: row added')
     }
   }
   for (const lost of known.keys()) {
@@ -223,6 +228,7 @@ async function sweep(place: BlobPlace): Promise<void> {
       .deleteFrom('blob')
       .where('sha256', '=', sha256Bytes(lost))
       .execute()
+    crashPoint('sweep: row removed')
   }
 }
 

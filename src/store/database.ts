@@ -8,6 +8,7 @@
 import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect, sql } from 'kysely'
 import { AppError } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
 
 // biome-ignore lint/complexity/noBannedTypes: no table is known here, each owner adds its own by withTables
 type NoTables = {}
@@ -77,6 +78,7 @@ async function migrate(db: Db, migrations: readonly Migration[]): Promise<void> 
         .insertInto('migration')
         .values({ name: migration.name, applied_at: Date.now() })
         .execute()
+      crashPoint('migration: before the commit')
     })
   }
 }
