@@ -58,13 +58,14 @@ export interface Job {
   error: AppError | undefined
 }
 
-/** A job at its start. */
-export function createJob(wanted: Wanted, modifiedAt: number): Job {
+/** A job at its start; `whole` are all its bytes, where they are in memory already. */
+export function createJob(wanted: Wanted, modifiedAt: number, whole?: Buffer): Job {
   return {
     wanted,
     modifiedAt,
     bell: createBell(),
-    recent: createRecent(),
+    recent:
+      whole === undefined ? createRecent() : { add: () => {}, take: whole.subarray.bind(whole) },
     tried: new Set(),
     path: undefined,
     written: 0,

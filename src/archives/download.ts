@@ -13,7 +13,7 @@ import { AppError, isAppError } from '../base/errors.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
-import { createJob, type DownloadParts, HOLD_BACK, type Job, type Wanted } from './download-job.ts'
+import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
 import { readJob, waitForBytes, waitForEnd } from './download-reader.ts'
 import { runJob } from './download-transfer.ts'
 
@@ -124,14 +124,14 @@ async function bring(
   }
 }
 
-/** A blob that is here already, as a flight that has landed. */
+/** A blob that is here already, as a flight that has landed. One that proves lost or damaged is forgotten. */
 async function openStored(state: State, wanted: Wanted): Promise<Flight | undefined> {
   const { blobs } = state.parts
   if (!(await blobs.has(wanted.sha256))) return undefined
   const file = await blobs.openFile(wanted.sha256)
-  const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock))
+  const whole = file === undefined ? await readRow(blobs, wanted) : undefined
   try {
-    const isGood = file === undefined ? await addRow(blobs, job) : await isWhole(file, wanted)
+    const isGood = file === undefined ? whole !== undefined : await isWhole(file, wanted)
     if (!isGood) {
       await blobs.forget(wanted.sha256)
       return undefined
@@ -139,20 +139,20 @@ async function openStored(state: State, wanted: Wanted): Promise<Flight | undefi
   } finally {
     await file?.handle.close()
   }
+  const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock), whole)
   job.written = wanted.size
   job.isVerified = true
   return { job, done: Promise.resolve() }
 }
 
-/** Takes the bytes of a blob that is kept as a row; false if it is not here after all. */
-async function addRow(blobs: BlobStore, job: Job): Promise<boolean> {
+/** The bytes of a blob that is kept as a row. */
+async function readRow(blobs: BlobStore, wanted: Wanted): Promise<Buffer | undefined> {
   try {
-    const data = await blobs.read(job.wanted.sha256, HOLD_BACK)
-    if (data.length !== job.wanted.size) throw otherSize(job.wanted, data.length)
-    job.recent.add(0, data)
-    return true
+    const data = await blobs.read(wanted.sha256)
+    if (data.length !== wanted.size) throw otherSize(wanted, data.length)
+    return data
   } catch (error) {
-    if (isAppError(error, 'ERR_BLOB_MISSING')) return false
+    if (isAppError(error, 'ERR_BLOB_MISSING')) return undefined
     throw error
   }
 }
