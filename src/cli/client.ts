@@ -151,7 +151,10 @@ async function send(server: Server, sending: Sending): Promise<IncomingMessage> 
   const headers = {
     ...sending.headers,
     authorization: `Bearer ${server.token}`,
-    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    // Told, because Node frames no body of a DELETE by itself.
+    ...(body === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
   }
   try {
     const reply = await begin(request, url, { method, headers, signal, agent: false }, body)

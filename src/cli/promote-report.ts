@@ -89,7 +89,9 @@ function doneLines(answer: PromotionAnswer): string[] {
 }
 
 function changeLines(changes: PromotionAnswer['changes']): string[] {
-  const shown = changes.slice(0, SHOWN_CHANGES).map((one) => `  ${printable(formatChange(one))}`)
+  const shown = changes
+    .slice(0, SHOWN_CHANGES)
+    .map((one) => `  ${printable(`${formatChange(one)}  ${one.suite}`)}`)
   const more = changes.length - shown.length
   return more > 0 ? [...shown, `  and ${formatCount(more)} more`] : shown
 }

@@ -48,8 +48,9 @@ function generationLines(
     .slice(0, SHOWN_CHANGES)
     .map((change) => `  ${printable(formatChange(change))}`)
   const more = changes.length - shown.length
+  const count = changed === 0 ? '' : `${plural(changed, 'changed package')}, `
   return [
-    `${plural(changed, 'changed package')}, ${channel} generation ${serial}, ${seconds} s`,
+    `${count}${channel} generation ${serial}, ${seconds} s`,
     ...shown,
     ...(more > 0
       ? [`  and ${formatCount(more)} more: sluice channel diff ${channel}@${serial - 1} ${channel}`]
@@ -103,7 +104,8 @@ export function createRefreshProgress(draw: (text: string) => void): (event: Ref
       draw(`fetch    ${name}`)
       return
     }
-    const { path, done, total, sizeBytes } = event
+    const { done, total, sizeBytes } = event
+    const path = printable(event.path).replace(/\/binary-(.*)\/Packages$/, ' $1')
     if (current !== `${name} ${path}`) pace = createPace()
     current = `${name} ${path}`
     const left = pace.left(done, total)

@@ -3,6 +3,7 @@
  *
  * A first start tells each step; a later one has one line, when it is ready.
  */
+import { relative } from 'node:path'
 import type { ClientSetup } from '../server/client-setup.ts'
 import type { StartEvent } from '../server/start-event.ts'
 import type { SuiteOutcome } from './api-types.ts'
@@ -72,12 +73,12 @@ function madeLines(event: Told<'key'> | Told<'token'> | Told<'channel'>): string
     const name = event.publication.replace(/^channel:/, '')
     const key = `ed25519 ${shortFingerprint(event.fingerprint)}`
     return [
-      `made     signing key    ${name.padEnd(9)} ${key}   ${event.path}, 0600: back it up, clients trust it`,
+      `made     signing key    ${name.padEnd(9)} ${key}   ${near(event.path)}, 0600: back it up, clients trust it`,
     ]
   }
   if (event.kind === 'token') {
     return [
-      `made     admin token    ${event.path}, 0600: commands run in this folder find it by themselves`,
+      `made     admin token    ${near(event.path)}, 0600: commands run in this folder find it by themselves`,
     ]
   }
   const { name, serial, channelKind, follows } = event
@@ -87,6 +88,12 @@ function madeLines(event: Told<'key'> | Told<'token'> | Told<'channel'>): string
       : 'a copy of testing; from now on it changes ONLY when you promote, security fixes too'
   const generation = serial === 0 ? 'empty yet' : `generation ${serial}`
   return [`channel  ${name.padEnd(9)} ${generation.padEnd(15)} ${what}`]
+}
+
+/** A path as one would type it here. */
+function near(path: string): string {
+  const here = relative('.', path)
+  return here.startsWith('..') ? path : here
 }
 
 function importedLines({ files, archives, leftOut }: Told<'imported'>): string[] {
@@ -122,7 +129,7 @@ function outcomeLines(outcome: SuiteOutcome, notes: SuiteNotes | undefined): str
   }
   const size = [...(notes?.sizes.values() ?? [])].reduce((sum, one) => sum + one, 0)
   const age = notes?.date === undefined ? '' : formatAgo(Date.now() - notes.date * 1000)
-  const signers = (notes?.signers ?? []).map((name) => `"${printable(name)}"`)
+  const signers = (notes?.signers ?? []).map((name) => `"${printable(name.replace(/ <.*>$/, ''))}"`)
   const parts = [
     ...(signers.length > 0 ? [`signed by ${someOf(signers, 1)} ${age}`] : []),
     ...(packages === undefined ? [] : [plural(packages, 'package')]),

@@ -80,7 +80,9 @@ async function tellClients({ out }: Context, server: RunningServer): Promise<voi
   const setups = await server.setups()
   const setup = setups.find((one) => one.channel === 'approved') ?? setups.at(-1)
   if (setup === undefined) {
-    out.lines('no channel holds anything yet; what there is, and why: sluice archive list')
+    out.lines(
+      'no channel holds anything yet: sluice archive list tells why, sluice archive add changes it',
+    )
     return
   }
   out.lines(...(server.isFirstStart ? ['', ...setupLines(setup)] : placeLines(setup)))
