@@ -1,0 +1,117 @@
+/**
+ * How tests of a hostile upstream judge: an attack changes nothing for machines, is told to the administrator with its
+ * cause and its beginning, leaves no wrong byte behind, and is over when upstream is good again.
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { PackageSpec } from '../../fixtures/debs.ts'
+import type { ErrorCode } from '../../src/base/errors.ts'
+import type { AptRun, TestApt } from '../support/apt.ts'
+import { clean, makeWorld, troubles, type World, type WorldOptions } from '../support/world.ts'
+
+export interface Attack {
+  /** After `upstream …`. */
+  readonly title: string
+  readonly begin: (world: World) => Promise<void> | void
+  /** Faults of upstream end by themselves. */
+  readonly end?: (world: World) => Promise<void> | void
+  readonly code: ErrorCode
+  /** What the message must name. */
+  readonly says: RegExp
+}
+
+/** A world under attack: one machine on a channel, one that reaches upstream through the proxy. */
+export interface Siege {
+  readonly world: World
+  readonly machines: readonly TestApt[]
+}
+
+/** Short waits for an upstream that is silent. */
+export const impatient = {
+  upstream: { connectTimeoutMs: 1000, firstByteTimeoutMs: 300, stallMs: 300 },
+}
+
+export const packages: readonly PackageSpec[] = [
+  { name: 'hello', version: '1', arch: 'amd64', content: 3000 },
+  { name: 'other', version: '1', arch: 'all' },
+]
+
+/** A world with `hello` and `other`, of which the machines have installed `hello`. */
+export async function makeSiege(t: Test, options: WorldOptions = {}): Promise<Siege> {
+  const world = await makeWorld(t, packages, { start: impatient, ...options })
+  const machines = [await world.machine('channel', 'testing'), await world.proxied('proxied')]
+  for (const apt of machines) {
+    t.same(updateTroubles(await apt.update()), clean)
+    t.same(troubles(await apt.install('hello')), clean)
+  }
+  return { world, machines }
+}
+
+/** Runs an attack that a refresh meets, from its beginning to its end. */
+export async function withstand(t: Test, siege: Siege, attack: Attack): Promise<void> {
+  const { sluice, upstream } = siege.world
+  await attack.begin(siege.world)
+  const refreshed = await sluice.api('POST', '/archives/nut/refresh')
+  t.match(refreshed, { outcomes: [{ kind: 'failed', problem: { code: attack.code } }] })
+  t.same(refreshed.generations, [])
+  const { problem } = await shownSuite(siege.world)
+  t.equal(problem.code, attack.code)
+  t.match(problem.message, attack.says)
+  t.match(problem.hint, /\w/, 'it says what to do')
+  t.ok(Math.abs(Date.now() - problem.since) < 60_000)
+
+  await sluice.api('POST', '/archives/nut/refresh')
+  const later = await shownSuite(siege.world)
+  t.equal(later.problem.since, problem.since, 'it began with the first failure')
+  await serves(t, siege)
+  await holdsNothingWrong(t, siege.world)
+
+  upstream.clearFaults()
+  await attack.end?.(siege.world)
+  const healed = await sluice.api('POST', '/archives/nut/refresh')
+  t.not(healed.outcomes[0].kind, 'failed')
+  t.equal((await shownSuite(siege.world)).problem, undefined, 'it is over')
+}
+
+/** What `sluice archive show nut` has to say of its suite. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers by name, and a wrong name fails the test
+export async function shownSuite({ sluice }: World): Promise<any> {
+  return (await sluice.api('GET', '/archives/nut')).suites[0]
+}
+
+/** An archive without InRelease makes apt say `Ign:`, and no user minds. */
+function updateTroubles(run: AptRun): object {
+  return troubles({ ...run, ignored: [] })
+}
+
+/** Machines can update, and install again what is stored. */
+export async function serves(t: Test, { machines }: Siege): Promise<void> {
+  const runs = machines.map(async (apt) => {
+    t.same(updateTroubles(await apt.update()), clean)
+    await apt.run('apt-get', ['clean'])
+    t.same(troubles(await apt.download('hello')), clean)
+    t.same(await apt.cached(), ['hello_1_amd64.deb'])
+  })
+  await Promise.all(runs)
+}
+
+/** Every file of the store has the digest that it is called by, and nothing half done is left. */
+export async function holdsNothingWrong(t: Test, { sluice }: World): Promise<void> {
+  t.same((await sluice.api('POST', '/verify', { deep: true })).problems, [])
+  const blobs = join(sluice.dataDir, 'blobs')
+  for (const entry of await readdir(blobs, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    const digest = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex')
+    t.equal(path, join(blobs, digest.slice(0, 2), digest.slice(2)))
+  }
+  const scratch = await readdir(join(sluice.dataDir, 'tmp'), { withFileTypes: true })
+  t.same(
+    scratch.filter((entry) => entry.isFile()).map((entry) => entry.name),
+    [],
+  )
+}
