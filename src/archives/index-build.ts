@@ -199,13 +199,15 @@ export async function makeChunk(
   draft: Pick<Draft, 'text' | 'lines' | 'stanzas' | 'first' | 'last'>,
 ): Promise<{ chunk: Chunk; made: Pick<NewChunk, 'chunk' | 'member'> }> {
   const plain = sha256Of(draft.text)
-  await parts.plain.put(plain, draft.text)
+  await parts.texts.put(plain, draft.text)
   const known = (await findChunksByPlain(parts.db, [plain])).get(plain)
   if (known !== undefined) return { chunk: known, made: { chunk: known } }
   const member = await gzipMember(draft.text)
+  const memberDigest = sha256Of(member)
+  await parts.members.put(memberDigest, member)
   const chunk: Chunk = {
     plain,
-    member: sha256Of(member),
+    member: memberDigest,
     plainSize: draft.text.length,
     memberSize: member.length,
     lines: draft.lines,

@@ -7,14 +7,17 @@ import { splitStanzas } from '../debian/control.ts'
 import { type PackageStanza, readPackageStanza } from '../debian/packages-index.ts'
 import { type BlobStore, readRows } from '../store/blobs.ts'
 import type { Db } from '../store/database.ts'
+import type { ChunkCache } from './chunk-cache.ts'
 import type { Chunk, TreeReader } from './index-tree.ts'
-import type { PlainCache } from './plain-cache.ts'
 
 export interface IndexParts {
   readonly db: Db
   readonly blobs: BlobStore
   readonly trees: TreeReader
-  readonly plain: PlainCache
+  /** Texts of chunks, by the digest of the text. */
+  readonly texts: ChunkCache
+  /** Gzip members of chunks, by the digest of the member. */
+  readonly members: ChunkCache
 }
 
 /** One stanza of an index of ours, read. */

@@ -56,7 +56,7 @@ export async function describeIndex(parts: IndexParts, root: Sha256): Promise<In
   const known = await findForms(parts.db, 'root', root)
   if (known !== undefined) return known
   const { chunks } = await parts.trees.read(root)
-  const [plain, gz] = await Promise.all([hashPlain(parts, chunks), hashMembers(parts, chunks)])
+  const [plain, gz] = await Promise.all([hashTexts(parts, chunks), hashMembers(parts, chunks)])
   await parts.db
     .withTables<IndexFormTables>()
     .insertInto('index_form')
@@ -102,25 +102,28 @@ export async function* readComposite(
   }
 }
 
-async function hashPlain(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
-  const hash = sha256Stream()
-  let size = 0
-  for await (const piece of parts.plain.read(chunks, (chunk) => readChunk(parts, chunk))) {
-    hash.update(piece)
-    size += piece.length
-  }
-  return { sha256: hash.digest(), size }
+async function hashTexts(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
+  const byDigest = new Map(chunks.map((chunk) => [chunk.plain, chunk]))
+  return hashPieces(
+    parts.texts.read([...byDigest.keys()], async (digest) => {
+      const chunk = byDigest.get(digest)
+      return chunk === undefined ? Buffer.alloc(0) : readChunk(parts, chunk)
+    }),
+  )
 }
 
 async function hashMembers(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
   if (chunks.length === 0) return { sha256: sha256Of(EMPTY_MEMBER), size: EMPTY_MEMBER.length }
+  const digests = chunks.map((chunk) => chunk.member)
+  return hashPieces(parts.members.read(digests, (digest) => parts.blobs.read(digest)))
+}
+
+async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<FileDigest> {
   const hash = sha256Stream()
   let size = 0
-  for (let at = 0; at < chunks.length; at += MEMBERS_AT_ONCE) {
-    for (const member of await readMembers(parts.db, chunks.slice(at, at + MEMBERS_AT_ONCE))) {
-      hash.update(member)
-      size += member.length
-    }
+  for await (const piece of pieces) {
+    hash.update(piece)
+    size += piece.length
   }
   return { sha256: hash.digest(), size }
 }

@@ -5,11 +5,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
+import { openChunkCache } from '../archives/chunk-cache.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { createDownloads } from '../archives/download.ts'
 import { createTreeReader } from '../archives/index-tree.ts'
 import { originMigrations } from '../archives/origins.ts'
-import { openPlainCache } from '../archives/plain-cache.ts'
 import {
   createRoutedUpstream,
   type RoutedUpstream,
@@ -68,10 +68,11 @@ export async function openParts(
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
     const blobs = await openBlobStore(db, dataDir)
-    const plain = await openPlainCache(join(dataDir, 'tmp', 'plain'))
+    const texts = await openChunkCache(blobs.tempPath())
+    const members = await openChunkCache(blobs.tempPath())
     const upstream = createRoutedUpstream(limits)
     const downloads = createDownloads({ blobs, upstream, clock })
-    const index = { db, blobs, plain, trees: createTreeReader(db) }
+    const index = { db, blobs, texts, members, trees: createTreeReader(db) }
     const archives = { ...index, upstream, downloads, clock, archiveLock: createMutexes() }
     for (const archive of await listArchives(db)) {
       for (const url of archive.settings.urls) upstream.route(url, archive.settings.proxy)
@@ -79,7 +80,8 @@ export async function openParts(
     const close = async (): Promise<void> => {
       await downloads.close({ signal: AbortSignal.timeout(DRAIN_MS) })
       await upstream.close()
-      await plain.close()
+      await texts.close()
+      await members.close()
       await closeDatabase(db)
       lock.release()
     }

@@ -3,11 +3,11 @@
  */
 import { join } from 'node:path'
 import { archiveMigrations } from '../../src/archives/archive-table.ts'
+import { openChunkCache } from '../../src/archives/chunk-cache.ts'
 import { chunkMigrations } from '../../src/archives/chunk-table.ts'
 import type { IndexParts } from '../../src/archives/index-parts.ts'
 import { createTreeReader } from '../../src/archives/index-tree.ts'
 import { originMigrations } from '../../src/archives/origins.ts'
-import { openPlainCache } from '../../src/archives/plain-cache.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
 import { indexFormMigrations } from '../../src/channels/index-forms.ts'
 import { auditMigrations } from '../../src/store/audit.ts'
@@ -29,12 +29,14 @@ export async function openIndexParts(
 ): Promise<IndexParts & { close(): Promise<void> }> {
   const db = await openDatabase(join(dir, 'sluice.db'), migrations)
   const blobs = await openBlobStore(db, dir)
-  const plain = await openPlainCache(join(dir, 'tmp', 'plain'))
+  const texts = await openChunkCache(blobs.tempPath())
+  const members = await openChunkCache(blobs.tempPath())
   const close = async (): Promise<void> => {
-    await plain.close()
+    await texts.close()
+    await members.close()
     await closeDatabase(db)
   }
-  return { db, blobs, plain, trees: createTreeReader(db), close }
+  return { db, blobs, texts, members, trees: createTreeReader(db), close }
 }
 
 /** One package of a made-up index. */
