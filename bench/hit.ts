@@ -5,14 +5,14 @@
  * fetched once through Sluice before. See bench/README.md.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type ArchivePlan, buildArchive, hasArchive, mainSuite } from './archive.ts'
 import { closeClient, fetchSuite, get, stanzasOfIndex } from './client.ts'
 import { percentile } from './figures.ts'
-import { peakMemory, processorSeconds } from './processes.ts'
+import { peakMemory, processorSeconds, workingDirectory } from './processes.ts'
 import { randomFrom } from './random.ts'
 import { keyringPath } from './signing.ts'
 import { type SluiceServer, startSluice } from './sluice-server.ts'
@@ -198,9 +198,7 @@ end
 }
 
 async function main(): Promise<void> {
-  const parent = join(tmpdir(), 'sluice-bench')
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'hit-'))
+  const directory = workingDirectory('hit-', false)
   const { upstream, sluice, targets } = await prepare(directory)
   try {
     const results = new Map<string, Result[]>()
@@ -221,7 +219,6 @@ async function main(): Promise<void> {
     closeClient()
     await sluice.end()
     await upstream.end()
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 

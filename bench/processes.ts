@@ -5,8 +5,18 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
@@ -18,6 +28,18 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     endAllNow()
     process.exit(130)
   })
+}
+
+/** A new directory below the benchmarks' own; unless it is to be kept, it goes when the benchmark ends in any way. */
+export function workingDirectory(prefix: string, isKept: boolean): string {
+  const parent = join(tmpdir(), 'sluice-bench')
+  mkdirSync(parent, { recursive: true })
+  const directory = mkdtempSync(join(parent, prefix))
+  process.once('exit', () => {
+    if (isKept) console.error(`kept: ${directory}`)
+    else rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  })
+  return directory
 }
 
 function endAllNow(): void {

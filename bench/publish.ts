@@ -2,7 +2,7 @@
  * The command that measures mirror, promote and publish: Sluice, and its peers on the same archive in the same run.
  * See bench/README.md.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,6 +11,7 @@ import { type Changes, chooseChanges, makeBed } from './bed.ts'
 import { type Column, formatTable } from './figures.ts'
 import { measureSluice } from './measure-sluice.ts'
 import { measurePeer, type PeerName } from './peers.ts'
+import { workingDirectory } from './processes.ts'
 
 const usage = `usage: node bench/publish.ts [--peers aptly,reprepro] [--stanzas N] [--seed S] [more]
 
@@ -92,32 +93,27 @@ async function main(): Promise<void> {
   const count = { promotions: Number(values.promotions), generations: Number(values.generations) }
   const sizes = sourceSizes(plan.directory)
   const changes = chooseChanges(sizes, count, Number(values.seed), plan.architectures)
-  const parent = join(tmpdir(), 'sluice-bench')
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'run-'))
+  const directory = workingDirectory('run-', values.keep)
   const description = describe(changes, plan)
   const columns = new Map<string, Column>()
   const limitMs = Number(values.limit) * 1000
   const common = { archive: plan.directory, directory, changes, limitMs, progress }
-  try {
-    for (const name of [...(values.sluice ? ['sluice' as const] : []), ...peerNames()]) {
-      const bed = await makeBed(name, common)
-      try {
-        columns.set(
-          name,
-          name === 'sluice' ? await measureSluice(bed) : await measurePeer(name, bed),
-        )
-      } finally {
-        await bed.end()
-        if (!values.keep) rmSync(join(directory, name), { recursive: true, force: true })
-      }
+  for (const name of [...(values.sluice ? ['sluice' as const] : []), ...peerNames()]) {
+    const bed = await makeBed(name, common)
+    try {
+      columns.set(name, name === 'sluice' ? await measureSluice(bed) : await measurePeer(name, bed))
+    } catch (error) {
+      // The others' figures are worth having all the same.
+      bed.progress(`failed: ${error instanceof Error ? error.stack : String(error)}`)
+      process.exitCode = 1
+    } finally {
+      await bed.end()
+      if (!values.keep) rmSync(join(directory, name), { recursive: true, force: true })
     }
-    console.log(`${description}\n\n${formatTable(columns)}`)
-    if (values.json !== undefined)
-      writeFileSync(values.json, JSON.stringify(asJson(columns), null, 2))
-  } finally {
-    if (values.keep) progress(`kept: ${directory}`)
-    else rmSync(directory, { recursive: true, force: true })
+  }
+  console.log(`${description}\n\n${formatTable(columns)}`)
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify(asJson(columns), null, 2)}\n`)
   }
 }
 
