@@ -99,8 +99,8 @@ export function parseRelease(text: string): Release {
 }
 
 /**
- * The text of a Release, to be signed; files sorted by path. `ERR_FORMAT` if a value does not fit on one line or a path
- * is not one.
+ * The text of a Release, to be signed; files sorted by path, an index behind its compressed forms. `ERR_FORMAT` if a value
+ * does not fit on one line or a path is not one.
  */
 export function formatRelease(r: ReleaseFields): string {
   const fields: [name: string, value: string][] = []
@@ -198,8 +198,13 @@ function parseFileLine(entry: string): ReleaseFile {
   return { path, size, sha256 }
 }
 
+/**
+ * The plain form of an index comes last, since debootstrap loses the last line of an InRelease, and can do without a
+ * form that nobody fetches.
+ */
 function formatFiles(files: readonly ReleaseFile[]): string {
-  const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  const place = ({ path }: ReleaseFile): string => `${path}~`
+  const sorted = [...files].sort((a, b) => (place(a) < place(b) ? -1 : 1))
   let text = ''
   for (const { path, size, sha256 } of sorted) {
     if (!isIndexPath(path) || path.includes(' ')) {
