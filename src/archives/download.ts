@@ -101,27 +101,36 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
   }
 }
 
-/** Finds or starts flights until one gets as far as `until` says, or there is no URL left that could do better. */
+/**
+ * Finds or starts flights until one gets as far as `until` says, or no URL of the source is left that could do better:
+ * each flight that fails takes those away that it tried.
+ */
 async function bring(
   state: State,
   wanted: Wanted,
   source: Source,
   until: (job: Job) => Promise<void>,
 ): Promise<Flight> {
+  let urls = source.urls
   for (;;) {
     const stored = state.flights.has(wanted.sha256) ? undefined : await openStored(state, wanted)
     if (stored !== undefined) return stored
-    const flight = state.flights.get(wanted.sha256) ?? start(state, wanted, source)
+    const flight = state.flights.get(wanted.sha256) ?? start(state, wanted, urls)
     try {
       await until(flight.job)
       return flight
     } catch (error) {
       const { job } = flight
-      if (job.error !== error || isAppError(error, 'ERR_INTERRUPTED')) throw error
-      const left = source.urls.filter((url) => !job.tried.has(url) && !isBad(state, wanted, url))
-      if (left.length === 0) throw error
+      if (job.error === undefined || job.error !== error || isOurFault(job.error)) throw error
+      urls = urls.filter((url) => !job.tried.has(url) && !isBad(state, wanted, url))
+      if (urls.length === 0) throw error
     }
   }
+}
+
+/** Whether another URL would change nothing. */
+function isOurFault({ code }: AppError): boolean {
+  return ['ERR_DISK_FULL', 'ERR_STORE', 'ERR_INTERNAL', 'ERR_INTERRUPTED'].includes(code)
 }
 
 /** A blob that is here already, as a flight that has landed. One that proves lost or damaged is forgotten. */
@@ -174,23 +183,23 @@ function otherSize(wanted: Wanted, found: number): AppError {
   })
 }
 
-function start(state: State, wanted: Wanted, source: Source): Flight {
+function start(state: State, wanted: Wanted, urls: readonly string[]): Flight {
   if (state.isClosed) {
     throw new AppError('ERR_INTERRUPTED', { message: 'no downloads are started any more' })
   }
   const last = state.modified.get(wanted.sha256) ?? 0
   const job = createJob(wanted, Math.max(nowSeconds(state.clock), last + 1))
   state.modified.set(wanted.sha256, job.modifiedAt)
-  const done = land(state, job, source)
+  const done = land(state, job, urls)
   done.catch(() => undefined)
   const flight = { job, done }
   state.flights.set(wanted.sha256, flight)
   return flight
 }
 
-async function land(state: State, job: Job, source: Source): Promise<void> {
+async function land(state: State, job: Job, given: readonly string[]): Promise<void> {
   const { wanted } = job
-  const all = [...new Set(source.urls)]
+  const all = [...new Set(given)]
   const bad = all.filter((url) => isBad(state, wanted, url))
   const urls = [...all.filter((url) => !bad.includes(url)), ...bad]
   const begun = performance.now()
