@@ -31,6 +31,15 @@ export interface ArchiveAnswer {
   }[]
   readonly nextRefreshAt?: number
   readonly suites: readonly ArchiveSuiteAnswer[]
+  /** Files that clients asked for and upstream did not have right. */
+  readonly fileProblems: readonly (ProblemAnswer & { readonly file: string })[]
+}
+
+export interface ProblemAnswer {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+  readonly since: number
 }
 
 export interface ArchiveSuiteAnswer {
@@ -41,12 +50,7 @@ export interface ArchiveSuiteAnswer {
   readonly checkedAt?: number
   readonly changedAt?: number
   readonly packages?: number
-  readonly problem?: {
-    readonly code: string
-    readonly message: string
-    readonly hint?: string
-    readonly since: number
-  }
+  readonly problem?: ProblemAnswer
 }
 
 export type RefreshTaskEvent =

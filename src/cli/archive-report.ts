@@ -1,7 +1,7 @@
 /**
  * How archives are shown: in a list, one in full, and what came of looking upstream.
  */
-import type { ArchiveAnswer, ArchiveSuiteAnswer, SuiteOutcome } from './api-types.ts'
+import type { ArchiveAnswer, ArchiveSuiteAnswer, ProblemAnswer, SuiteOutcome } from './api-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import {
   formatAgo,
@@ -65,7 +65,10 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     { title: 'STATE', value: (one) => suiteState(one, now), isWhole: true },
   ]
   const problems = archive.suites.flatMap((suite) => describeProblem(archive.name, suite))
-  return [...lines, '', ...renderTable(columns, archive.suites, width), ...problems]
+  const files = archive.fileProblems.flatMap((problem) =>
+    problemLines(problem.message, problem, 'machines that ask for it are told to try again'),
+  )
+  return [...lines, '', ...renderTable(columns, archive.suites, width), ...problems, ...files]
 }
 
 /** What came of one suite, as a line. */
@@ -86,15 +89,19 @@ export function problemText(archive: string, suite: string, message: string): st
 
 function describeProblem(archive: string, { suite, problem, state }: ArchiveSuiteAnswer): string[] {
   if (problem === undefined) return []
-  const since = `since ${formatTime(problem.since)} (${formatAgo(Date.now() - problem.since)})`
   const serving =
     state === undefined
       ? 'nothing of it was ever had'
       : 'channels go on serving the state before that'
+  return problemLines(problemText(archive, suite, problem.message), problem, serving)
+}
+
+function problemLines(text: string, problem: ProblemAnswer, effect: string): string[] {
+  const since = `since ${formatTime(problem.since)} (${formatAgo(Date.now() - problem.since)})`
   return [
     '',
-    `wrong: ${problemText(archive, suite, problem.message)}`,
-    `  ${since}; ${serving}`,
+    `wrong: ${printable(text)}`,
+    `  ${since}; ${effect}`,
     ...(problem.hint === undefined ? [] : [`  hint: ${printable(problem.hint)}`]),
   ]
 }

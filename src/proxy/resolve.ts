@@ -133,14 +133,19 @@ async function suiteAnswer(
   }
   if (path.kind === 'index') {
     const file = suite.release.files.get(path.path)
-    return file && fileAnswer(source, file, { modifiedAt, isMutable: true })
+    return file && fileAnswer(archive, source, file, { modifiedAt, isMutable: true })
   }
   const file = suite.byDigest.get(path.digest)
-  if (file !== undefined) return fileAnswer(source, file, { isMutable: false })
+  if (file !== undefined) return fileAnswer(archive, source, file, { isMutable: false })
   const digest = path.algorithm === 'SHA256' ? parseSha256(path.digest) : undefined
   // One of an earlier state: served while it is here.
   if (digest === undefined || !(await parts.blobs.has(digest))) return undefined
-  return fileAnswer(source, { path: path.dir, sha256: digest, size: 0 }, { isMutable: false })
+  return fileAnswer(
+    archive,
+    source,
+    { path: path.dir, sha256: digest, size: 0 },
+    { isMutable: false },
+  )
 }
 
 /** Upstream is known by InRelease or by Release and Release.gpg; what we did not fetch is not mixed in. */
@@ -150,6 +155,7 @@ function absentRelease(archive: Archive, suite: string, file: string): Answer | 
 }
 
 function fileAnswer(
+  archive: Archive,
   source: IndexSource,
   file: ReleaseFile,
   how: { readonly modifiedAt?: number; readonly isMutable: boolean },
@@ -162,7 +168,7 @@ function fileAnswer(
     locate: async () => ({
       wanted: { sha256: file.sha256, size: file.size, label: `${source.suite} ${file.path}` },
       source: { urls: fileUrls(source, file) },
-      archive: source.suite,
+      archive: archive.name,
     }),
   }
 }

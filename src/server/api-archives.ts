@@ -188,5 +188,6 @@ async function show(
     keys: keys.map(({ fingerprint, userIds, expiresAt }) => ({ fingerprint, userIds, expiresAt })),
     nextRefreshAt: jobs()?.nextRefreshAt,
     suites,
+    fileProblems: await parts.fileProblems.list(archive.name),
   }
 }

@@ -29,6 +29,7 @@ import { auditMigrations } from '../store/audit.ts'
 import { blobMigrations, openBlobStore } from '../store/blobs.ts'
 import { closeDatabase, openDatabase } from '../store/database.ts'
 import { lockDataDir } from '../store/lock.ts'
+import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { tokenMigrations } from './tokens.ts'
 
@@ -51,6 +52,7 @@ export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
   readonly proxy: ArchiveProxy
   readonly metrics: Metrics
+  readonly fileProblems: FileProblems
   readonly config: Config
   /** Takes all down; running downloads are ended. */
   close(): Promise<void>
@@ -92,6 +94,7 @@ export async function openParts(
       channelLock: createMutexes(),
       proxy: createProxy(archives),
       metrics: createMetrics({ downloads_active: () => downloads.active }),
+      fileProblems: createFileProblems(blobs, clock),
       config,
       close,
     }

@@ -8,12 +8,14 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from '../archives/answer.ts'
-import type { Downloads } from '../archives/download.ts'
+import type { Download, Downloads } from '../archives/download.ts'
+import type { Located } from '../archives/locate.ts'
 import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
 import { AppError, httpStatus, isAppError, toAppError } from '../base/errors.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
 import { writeBody } from './body.ts'
 import { extentOf, httpDate, type Validator } from './conditions.ts'
+import type { FileProblems } from './file-problems.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface SendParts {
@@ -21,6 +23,7 @@ export interface SendParts {
   readonly downloads: Downloads
   readonly upstream: Upstream
   readonly metrics: Metrics
+  readonly fileProblems: FileProblems
 }
 
 const IMMUTABLE = 'public, max-age=31536000, immutable'
@@ -189,13 +192,30 @@ async function sendDownload(
   const { signal } = exchange
   const located = await answer.locate()
   const { wanted } = located
-  const download = await parts.downloads.open(wanted, located.source, { signal })
+  const download = await openDownload(parts, located, signal)
   parts.metrics.countFile('miss', wanted.size)
   const lastModified = httpDate(answer.modifiedAt ?? download.modifiedAt)
   const file = { size: wanted.size, lastModified, isMutable: answer.isMutable, type: answer.type }
   await sendExtent(exchange, file, 'MISS', (start, end) =>
     take(download.read(start, { signal }), end - start),
   )
+}
+
+/** Begins a download, whose failure is remembered whenever it comes. */
+async function openDownload(
+  parts: SendParts,
+  located: Located,
+  signal: AbortSignal,
+): Promise<Download> {
+  const note = (error: unknown): void => parts.fileProblems.note(located, error)
+  try {
+    const download = await parts.downloads.open(located.wanted, located.source, { signal })
+    download.done.catch(note)
+    return download
+  } catch (error) {
+    note(error)
+    throw error
+  }
 }
 
 /** The first `count` bytes of what comes. */

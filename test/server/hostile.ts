@@ -28,6 +28,8 @@ export interface Siege {
   readonly machines: readonly TestApt[]
 }
 
+type Machines = readonly [onChannel: TestApt, proxied: TestApt]
+
 /** Short waits for an upstream that is silent. */
 export const impatient = {
   upstream: { connectTimeoutMs: 1000, firstByteTimeoutMs: 300, stallMs: 300 },
@@ -39,9 +41,15 @@ export const packages: readonly PackageSpec[] = [
 ]
 
 /** A world with `hello` and `other`, of which the machines have installed `hello`. */
-export async function makeSiege(t: Test, options: WorldOptions = {}): Promise<Siege> {
+export async function makeSiege(
+  t: Test,
+  options: WorldOptions = {},
+): Promise<Siege & { readonly machines: Machines }> {
   const world = await makeWorld(t, packages, { start: impatient, ...options })
-  const machines = [await world.machine('channel', 'testing'), await world.proxied('proxied')]
+  const machines: Machines = [
+    await world.machine('channel', 'testing'),
+    await world.proxied('proxied'),
+  ]
   for (const apt of machines) {
     t.same(updateTroubles(await apt.update()), clean)
     t.same(troubles(await apt.install('hello')), clean)
@@ -73,6 +81,9 @@ export async function withstand(t: Test, siege: Siege, attack: Attack): Promise<
   const healed = await sluice.api('POST', '/archives/nut/refresh')
   t.not(healed.outcomes[0].kind, 'failed')
   t.equal((await shownSuite(siege.world)).problem, undefined, 'it is over')
+  await Promise.all(
+    siege.machines.map(async (apt) => t.same(updateTroubles(await apt.update()), clean)),
+  )
 }
 
 /** What `sluice archive show nut` has to say of its suite. */
