@@ -36,6 +36,8 @@ export interface Config {
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
   readonly logLevel: LogLevel
+  /** The variables of the process: apt's own proxies may stand there. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>
 }
 
 /** Settings as they come in: parsed flags, the environment, the text of `sluice.toml`. */
@@ -83,6 +85,7 @@ export function parseConfig(raw: RawConfig): Config {
     clients: take('clients', settings.clients),
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),
+    environment: { ...raw.env },
   }
   if (problems.length > 0) {
     throw new AppError('ERR_CONFIG', {

@@ -11,10 +11,13 @@ import {
   groupSources,
   readAptSetup,
 } from '../archives/apt-sources.ts'
+import { listArchives } from '../archives/archive-table.ts'
 import { addArchive } from '../archives/change-archive.ts'
 import { AppError, toAppError } from '../base/errors.ts'
 import { createChannel } from '../channels/change-channel.ts'
+import { listChannels } from '../channels/channel-table.ts'
 import { exportKeyring, limitKeyring, mergeKeyrings, readKeyring } from '../debian/keyring.ts'
+import { saveImport } from './import-record.ts'
 import { refreshAndFollow } from './jobs.ts'
 import type { ServerParts } from './parts.ts'
 import type { StartEvent } from './start-event.ts'
@@ -27,13 +30,16 @@ export async function importSources(
   onEvent: (event: StartEvent) => void,
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
-  const setup = await readAptSetup('/', { signal })
+  const { environment } = parts.config
+  const setup = await readAptSetup('/', { signal, environment })
   const groups = groupSources(setup.sources)
   const leftOut = [...setup.leftOut]
+  const here = new Set((await listArchives(parts.db)).map((archive) => archive.name))
   const added: GroupedSource[] = []
   for (const group of groups) {
     try {
-      await addGroup(parts, setup, group)
+      // One of an import that was cut short is here already.
+      if (!here.has(group.name)) await addGroup(parts, setup, group)
       added.push(group)
     } catch (error) {
       leftOut.push({
@@ -55,6 +61,7 @@ export async function importSources(
     leftOut,
   })
   const archives = added.map((group) => group.name)
+  await saveImport(parts.config.dataDir, { isDone: false, files: setup.files })
   await refreshAndFollow(
     parts,
     {
@@ -65,28 +72,29 @@ export async function importSources(
     },
     signal,
   )
-  await makeChannels(parts, archives, signal)
+  await finishImport(parts, setup.files, signal)
   return setup.files
 }
 
-/** `testing` over all archives; `approved` as a copy, once testing holds something. */
-export async function makeChannels(
+/** Makes `testing` over all archives, and `approved` as a copy once testing holds something: then the import is done. */
+export async function finishImport(
   parts: ServerParts,
-  archives: readonly string[],
+  files: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const archives = (await listArchives(parts.db)).map((archive) => archive.name)
+  const here = new Set((await listChannels(parts.db)).map((channel) => channel.name))
   if (archives.length === 0) return
-  await createChannel(
-    parts,
-    { ...reason, name: 'testing', source: { follow: archives } },
-    { signal },
-  )
+  if (!here.has('testing')) {
+    const source = { follow: archives }
+    await createChannel(parts, { ...reason, name: 'testing', source }, { signal })
+  }
   if (parts.views.head('testing') === undefined) return
-  await createChannel(
-    parts,
-    { ...reason, name: 'approved', source: { from: 'testing' } },
-    { signal },
-  )
+  if (!here.has('approved')) {
+    const source = { from: 'testing' }
+    await createChannel(parts, { ...reason, name: 'approved', source }, { signal })
+  }
+  await saveImport(parts.config.dataDir, { isDone: true, files })
 }
 
 async function addGroup(parts: ServerParts, setup: AptSetup, group: GroupedSource): Promise<void> {

@@ -61,8 +61,19 @@ export async function refreshAndFollow(
   return { outcomes, generations }
 }
 
-/** Starts the rounds, the first one `firstInMs` from now. */
-export function startJobs(parts: ServerParts, log: Log, firstInMs: number): Jobs {
+export interface JobOptions {
+  /** When the first round begins. */
+  readonly firstInMs: number
+  /** What to do when a round has ended, besides. */
+  readonly afterRound: (signal: AbortSignal) => Promise<void>
+}
+
+/** Starts the rounds. */
+export function startJobs(
+  parts: ServerParts,
+  log: Log,
+  { firstInMs, afterRound }: JobOptions,
+): Jobs {
   const stopping = new AbortController()
   const everyMs = parts.config.refreshMinutes * 60_000
   let nextRefreshAt = parts.clock.now() + firstInMs
@@ -73,6 +84,7 @@ export function startJobs(parts: ServerParts, log: Log, firstInMs: number): Jobs
     for (const { archive, suite, problem } of outcomes) {
       if (problem !== undefined) log.warn({ archive, suite, ...problem }, 'suite not refreshed')
     }
+    await afterRound(stopping.signal)
     for (const channel of await listChannels(parts.db))
       await resignIfDue(parts, channel.name, stopping)
     return outcomes.every((outcome) => outcome.kind !== 'failed')

@@ -7,12 +7,12 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
-import { listArchives } from '../archives/archive-table.ts'
+import { listArchives, listSuites } from '../archives/archive-table.ts'
 import type { UpstreamLimits } from '../archives/routed-upstream.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { systemClock } from '../base/clock.ts'
@@ -26,7 +26,8 @@ import { buildApi } from './api.ts'
 import { countPackages } from './api-channels.ts'
 import type { ApiContext } from './api-context.ts'
 import type { ClientSetup } from './client-script.ts'
-import { importSources } from './import-sources.ts'
+import { beginImport } from './import-record.ts'
+import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
 import { openParts, type ServerParts } from './parts.ts'
 import { allSetups } from './setups.ts'
@@ -66,6 +67,8 @@ export async function startServer(
   const startedAt = performance.now()
   const onEvent = options.onEvent ?? (() => undefined)
   const isFirstStart = !existsSync(join(config.dataDir, 'sluice.db'))
+  await mkdir(config.dataDir, { recursive: true })
+  const record = await beginImport(config)
   const parts = await openParts(config, systemClock, options.upstream)
   let app: FastifyInstance | undefined
   try {
@@ -82,7 +85,7 @@ export async function startServer(
       ...counts,
     })
     await tellToken(parts, onEvent)
-    const oldFiles: string[] = []
+    const oldFiles = [...(record?.files ?? [])]
     const urls = { url: '', publicUrl: '' }
     let jobs: Jobs | undefined
     const context: ApiContext = {
@@ -99,15 +102,18 @@ export async function startServer(
       join(config.dataDir, 'server.json'),
       `${JSON.stringify({ url: urls.url, pid: process.pid })}\n`,
     )
-    if (isFirstStart && config.importSources) {
-      oldFiles.push(...(await importSources(parts, onEvent, options.signal)))
+    const isImporting = record?.isDone === false
+    if (isImporting) {
+      oldFiles.splice(0, oldFiles.length, ...(await importSources(parts, onEvent, options.signal)))
     }
     await tellChannels(parts, onEvent)
-    jobs = startJobs(
-      parts,
-      createLog({ level: config.logLevel }).child({ part: 'jobs' }),
-      isFirstStart ? config.refreshMinutes * 60_000 : FIRST_ROUND_MS,
-    )
+    jobs = startJobs(parts, createLog({ level: config.logLevel }).child({ part: 'jobs' }), {
+      // What an import could not reach is looked for soon.
+      firstInMs:
+        isImporting && (await isImported(parts)) ? config.refreshMinutes * 60_000 : FIRST_ROUND_MS,
+      afterRound: (signal) =>
+        isImporting ? finishImport(parts, oldFiles, signal) : Promise.resolve(),
+    })
     const clients = config.clients.length > 1 ? 'private networks' : (config.clients[0] ?? 'nobody')
     const { nextRefreshAt } = jobs
     onEvent({
@@ -123,6 +129,15 @@ export async function startServer(
     await parts.close()
     throw error
   }
+}
+
+/** Whether every suite of every archive is here. */
+async function isImported(parts: ServerParts): Promise<boolean> {
+  for (const archive of await listArchives(parts.db)) {
+    const suites = await listSuites(parts.db, archive)
+    if (suites.some((suite) => suite.state === undefined)) return false
+  }
+  return true
 }
 
 interface Started {

@@ -1,0 +1,43 @@
+/**
+ * How far the import of the first start is: the file `imported.json` of the data directory. A start that was cut short, or
+ * whose archives could not be reached, is gone on with later.
+ */
+import { existsSync } from 'node:fs'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '../base/config.ts'
+import { systemCode } from '../base/errors.ts'
+
+export interface ImportRecord {
+  /** Whether the channels are made: nothing is left to do. */
+  readonly isDone: boolean
+  /** The sources files that were read. */
+  readonly files: readonly string[]
+}
+
+/**
+ * The record of this data directory; a new directory gets one if it is to import. Undefined where nothing was imported.
+ * To be called before the database is made.
+ */
+export async function beginImport(config: Config): Promise<ImportRecord | undefined> {
+  const isNew = !existsSync(join(config.dataDir, 'sluice.db'))
+  if (isNew && config.importSources) await saveImport(config.dataDir, { isDone: false, files: [] })
+  try {
+    const record: ImportRecord = JSON.parse(await readFile(recordPath(config.dataDir), 'utf8'))
+    return record
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Writes the record, whole or not at all. */
+export async function saveImport(dataDir: string, record: ImportRecord): Promise<void> {
+  const path = recordPath(dataDir)
+  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`)
+  await rename(`${path}.new`, path)
+}
+
+function recordPath(dataDir: string): string {
+  return join(dataDir, 'imported.json')
+}
