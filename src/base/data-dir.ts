@@ -3,7 +3,9 @@
  *
  * `--data` wins over `SLUICE_DATA`; without both it is `./var`, seen from where the program was started.
  */
-import { resolve } from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { AppError, systemCode } from './errors.ts'
 
 /** What was said about the data directory, as it was said; `./var` if nothing was. */
 export function findDataDir(flag: string | undefined, env: NodeJS.ProcessEnv): string {
@@ -28,4 +30,28 @@ export function dataFiles(dataDir: string): DataFiles {
     server: resolve(dataDir, 'server.json'),
     settings: resolve(dataDir, 'sluice.toml'),
   }
+}
+
+/** Makes the data directory and its parents where they are missing; `ERR_STORE` if that cannot be. */
+export async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await makeDir(resolve(dataDir))
+  } catch (error) {
+    throw new AppError('ERR_STORE', {
+      message: `the data directory ${dataDir} cannot be made: ${systemCode(error) ?? String(error)}`,
+      hint: 'say another one: --data DIR',
+      cause: error,
+    })
+  }
+}
+
+/** Not by mkdir's `recursive`: where a file system refuses new directories by ENOENT, as /proc does, it never returns. */
+async function makeDir(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  })
+  if (found?.isDirectory()) return
+  if (found === undefined) await makeDir(dirname(path))
+  await mkdir(path, 0o755)
 }

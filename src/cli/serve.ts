@@ -33,6 +33,8 @@ export async function serve(
   options: ServeOptions,
 ): Promise<void> {
   const { env, signal, out, global } = context
+  // What `ps`, `ss` and another server that finds the port taken call it; Node calls itself MainThread.
+  process.title = 'sluice'
   const dataDir = findDataDir(global.data, env)
   const toml = await readSettings(dataFiles(dataDir).settings)
   const config = parseConfig({ flags: flagsOf(options, global.data), env, toml })
@@ -72,7 +74,8 @@ async function readSettings(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
-    throw new AppError('ERR_CONFIG', { message: `${path} cannot be read`, cause: error })
+    const reason = systemCode(error) ?? String(error)
+    throw new AppError('ERR_CONFIG', { message: `${path} cannot be read: ${reason}`, cause: error })
   }
 }
 
