@@ -34,6 +34,8 @@ export type Answer =
       /** Given for what is called by name; else the file's own time is Last-Modified. */
       readonly modifiedAt?: number | undefined
       readonly isMutable: boolean
+      /** The client can do with another form of this file, which is here: if this one cannot be had, 404 says so. */
+      readonly hasOtherForm?: boolean | undefined
       locate(): Promise<Located>
     }
   | {

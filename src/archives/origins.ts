@@ -2,7 +2,8 @@
  * Where bytes come from: owns the table `origin`, primary data that is written with every suite state.
  *
  * digest, size -> archive and the file's path below the archive's URL. One row for each archive that names the digest;
- * the path that an archive named last counts.
+ * the path that an archive named last counts, and for a path the digest that was named last: some archives put other
+ * bytes under an old name.
  */
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
 import { type Db, type Migration, sql } from '../store/database.ts'
@@ -18,10 +19,14 @@ export const originMigrations: readonly Migration[] = [
       'CREATE INDEX origin_path ON origin (archive_id, path)',
     ],
   },
+  {
+    name: 'archives-origins-2',
+    statements: ['ALTER TABLE origin ADD COLUMN named_at INTEGER NOT NULL DEFAULT 0'],
+  },
 ]
 
 type OriginTables = {
-  origin: { sha256: Buffer; archive_id: number; size: number; path: string }
+  origin: { sha256: Buffer; archive_id: number; size: number; path: string; named_at: number }
 }
 
 /** A file that an archive has, as its index names it. */
@@ -40,9 +45,10 @@ export async function addOrigins(
   origins: readonly Omit<Origin, 'archiveId'>[],
 ): Promise<void> {
   const json = JSON.stringify(origins.map((one) => [one.sha256, one.size, one.path]))
-  await sql`INSERT INTO origin (sha256, archive_id, size, path)
-    SELECT unhex(value ->> 0), ${archiveId}, value ->> 1, value ->> 2 FROM json_each(${json}) WHERE true
-    ON CONFLICT (sha256, archive_id) DO UPDATE SET path = excluded.path WHERE path <> excluded.path`.execute(
+  await sql`INSERT INTO origin (sha256, archive_id, size, path, named_at)
+    SELECT unhex(value ->> 0), ${archiveId}, value ->> 1, value ->> 2, ${Date.now()}
+    FROM json_each(${json}) WHERE true
+    ON CONFLICT (sha256, archive_id) DO UPDATE SET path = excluded.path, named_at = excluded.named_at`.execute(
     db,
   )
 }
@@ -70,6 +76,8 @@ export async function originAt(
     .selectAll()
     .where('archive_id', '=', archiveId)
     .where('path', '=', path)
+    .orderBy('named_at', 'desc')
+    .limit(1)
     .executeTakeFirst()
   return row === undefined ? undefined : toOrigin(row)
 }

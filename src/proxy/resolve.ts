@@ -14,13 +14,14 @@ import {
   listArchives,
   listSuites,
 } from '../archives/archive-table.ts'
-import { fileUrls, type IndexSource } from '../archives/fetch-index.ts'
-import { locateOrigin } from '../archives/locate.ts'
+import { fileUrls, type IndexSource, indexForms } from '../archives/fetch-index.ts'
+import { type Located, locateOrigin } from '../archives/locate.ts'
 import { originAt } from '../archives/origins.ts'
 import { readState, type UpstreamFiles } from '../archives/suite-state.ts'
 import { createLru } from '../base/lru.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
+import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
 
 /** What a suite's upstream served when its state was made, read. */
@@ -53,6 +54,7 @@ export function createProxy(parts: ArchiveParts): ArchiveProxy {
       if (matches.length === 0) return 'unknown'
       for (const { archive, rest } of matches) {
         const answer = await answerFrom(parts, readSuite, archive, rest)
+        if (answer === 'absent') return undefined
         if (answer !== undefined) return answer
       }
       const [first] = matches
@@ -85,7 +87,7 @@ async function answerFrom(
   readSuite: SuiteReader,
   archive: Archive,
   rest: string,
-): Promise<Answer | undefined> {
+): Promise<Answer | 'absent' | undefined> {
   const path = parseArchivePath(rest, archive.settings.suites)
   if (path === undefined) return undefined
   if (path.kind === 'pool') return poolAnswer(parts, archive, path.path)
@@ -117,7 +119,7 @@ async function suiteAnswer(
   archive: Archive,
   { known, suite }: { known: ArchiveSuite; suite: UpstreamSuite },
   path: Exclude<ArchivePath, { kind: 'pool' | 'other' }>,
-): Promise<Answer | undefined> {
+): Promise<Answer | 'absent' | undefined> {
   const modifiedAt = suite.files.date ?? Math.floor((known.changedAt ?? 0) / 1000)
   const source: IndexSource = {
     urls: archive.settings.urls,
@@ -133,24 +135,48 @@ async function suiteAnswer(
   }
   if (path.kind === 'index') {
     const file = suite.release.files.get(path.path)
-    return file && fileAnswer(archive, source, file, { modifiedAt, isMutable: true })
+    const hasOtherForm = file !== undefined && hasStoredForm(suite, file)
+    return file && fileAnswer(archive, source, file, { modifiedAt, isMutable: true, hasOtherForm })
   }
   const file = suite.byDigest.get(path.digest)
-  if (file !== undefined) return fileAnswer(archive, source, file, { isMutable: false })
+  if (file !== undefined) {
+    const hasOtherForm = hasStoredForm(suite, file)
+    return fileAnswer(archive, source, file, { isMutable: false, hasOtherForm })
+  }
   const digest = path.algorithm === 'SHA256' ? parseSha256(path.digest) : undefined
-  // One of an earlier state: served while it is here.
-  if (digest === undefined || !(await parts.blobs.has(digest))) return undefined
-  return fileAnswer(
-    archive,
-    source,
-    { path: path.dir, sha256: digest, size: 0 },
-    { isMutable: false },
+  return digest && earlierIndex(parts, archive, digest, path)
+}
+
+/** An index of an earlier state, while it is here. */
+async function earlierIndex(
+  { blobs }: ArchiveParts,
+  archive: Archive,
+  sha256: Sha256,
+  path: { readonly suite: string; readonly dir: string },
+): Promise<Answer | undefined> {
+  const open = await blobs.openFile(sha256)
+  if (open === undefined) return undefined
+  await open.handle.close()
+  const wanted = { sha256, size: open.size, label: `${path.suite} ${path.dir} of an earlier day` }
+  const locate = async (): Promise<Located> => ({
+    wanted,
+    source: { urls: [] },
+    archive: archive.name,
+  })
+  return { kind: 'blob', sha256, type: contentType(path.dir), isMutable: false, locate }
+}
+
+/** Whether the refresh fetched this index in another form. */
+function hasStoredForm({ files, release }: UpstreamSuite, file: ReleaseFile): boolean {
+  const plain = file.path.replace(/\.(xz|gz|bz2)$/, '')
+  return indexForms(release, plain).some(
+    (form) => form.path !== file.path && files.files[form.path] === form.sha256,
   )
 }
 
 /** Upstream is known by InRelease or by Release and Release.gpg; what we did not fetch is not mixed in. */
-function absentRelease(archive: Archive, suite: string, file: string): Answer | undefined {
-  if (file === 'InRelease') return undefined
+function absentRelease(archive: Archive, suite: string, file: string): Answer | 'absent' {
+  if (file === 'InRelease') return 'absent'
   return { kind: 'pass', urls: archive.settings.urls.map((url) => `${url}/dists/${suite}/${file}`) }
 }
 
@@ -158,7 +184,7 @@ function fileAnswer(
   archive: Archive,
   source: IndexSource,
   file: ReleaseFile,
-  how: { readonly modifiedAt?: number; readonly isMutable: boolean },
+  how: Pick<Extract<Answer, { kind: 'blob' }>, 'modifiedAt' | 'isMutable' | 'hasOtherForm'>,
 ): Answer {
   return {
     kind: 'blob',
@@ -185,15 +211,23 @@ async function readUpstream(
   const { upstream } = await readState(parts.blobs, digest)
   const text = upstream?.inRelease ?? upstream?.release
   if (upstream === undefined || text === undefined) return undefined
-  const signed = (await parts.blobs.read(text)).toString()
-  const release = parseRelease(upstream.inRelease === undefined ? signed : clearText(signed))
-  const byDigest = new Map([...release.files.values()].map((file) => [file.sha256, file]))
-  return { files: upstream, release, byDigest }
+  // Verified before it was stored.
+  const signed = await parts.blobs.read(text)
+  const plain = upstream.inRelease === undefined ? signed.toString() : clearText(signed)
+  const release = parseRelease(plain)
+  return { files: upstream, release, byDigest: filesByDigest(plain, release) }
 }
 
-/** The text inside a clear-signed message that was verified before it was stored. */
-function clearText(signed: string): string {
-  const start = signed.indexOf('\n\n') + 2
-  const end = signed.indexOf('\n-----BEGIN PGP SIGNATURE-----')
-  return `${signed.slice(start, end)}\n`.replaceAll('\n- ', '\n')
+function clearText(signed: Buffer): string {
+  return Buffer.from(splitClearSigned(signed).lines.join('\n'), 'latin1').toString()
+}
+
+/** Files by each digest that the Release lists: apt asks by the strongest, which may be SHA512. */
+function filesByDigest(text: string, release: Release): Map<string, ReleaseFile> {
+  const byDigest = new Map<string, ReleaseFile>()
+  for (const [, digest = '', path = ''] of text.matchAll(/^ +([0-9a-f]{32,128}) +\d+ (\S+)$/gm)) {
+    const file = release.files.get(path)
+    if (file !== undefined) byDigest.set(digest, file)
+  }
+  return byDigest
 }

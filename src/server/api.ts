@@ -23,7 +23,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
   const { parts } = context
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
-    serverFactory: (handler) => createHttpServer(parts, handler),
+    serverFactory: (handler) => createHttpServer(parts, handler, context.publicUrl),
   })
   app.setErrorHandler(async (error, _request, reply) => {
     const known = isUsageError(error)

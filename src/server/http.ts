@@ -7,8 +7,9 @@ import { BlockList, type Socket } from 'node:net'
 import { AppError } from '../base/errors.ts'
 import { resolveChannelPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
+import { type Exchange, reasonPhrase, sendError, sendText } from './exchange.ts'
 import type { ServerParts } from './parts.ts'
-import { type Exchange, sendAnswer, sendError, sendText } from './send.ts'
+import { sendAnswer } from './send.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -17,8 +18,12 @@ const KEEP_ALIVE_MS = 75_000
 const SOCKET_BYTES = 512 * 1024
 
 /** A server that answers files of channels and the proxy, and gives everything else to `others`. */
-export function createHttpServer(parts: ServerParts, others: Handler): Server {
-  const clients = clientList(parts.config.clients)
+export function createHttpServer(
+  parts: ServerParts,
+  others: Handler,
+  publicUrl: () => string,
+): Server {
+  const front = { parts, clients: clientList(parts.config.clients), others, publicUrl }
   const server = createServer(
     { highWaterMark: SOCKET_BYTES, noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => {
@@ -26,32 +31,48 @@ export function createHttpServer(parts: ServerParts, others: Handler): Server {
       const gone = new AbortController()
       response.once('close', () => gone.abort())
       const exchange = { request, response, signal: gone.signal }
-      handle(parts, clients, exchange, others).catch((error: unknown) => sendError(exchange, error))
+      handle(front, exchange).catch((error: unknown) => sendError(exchange, error))
     },
   )
   server.maxRequestsPerSocket = 0
   server.on('connect', (_request: IncomingMessage, socket: Socket) => {
-    const text =
-      'sluice: tunnels are not open here; give https archives a direct way: Acquire::https::Proxy "DIRECT"\n'
-    socket.end(
-      `HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
-    )
+    // Node leaves the socket to us: its errors too.
+    socket.on('error', () => socket.destroy())
+    endWith(socket, 403, NO_TUNNEL)
   })
   server.on('clientError', (_error: Error, socket: Socket) => {
-    if (socket.writable)
-      socket.end(
-        'HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\nConnection: close\r\n\r\nbad request\n',
-      )
+    // Behind the head of an answer any text would be taken for a part of its body.
+    if (socket.writable && socket.bytesWritten === 0) endWith(socket, 400, 'sluice: bad request\n')
+    else socket.destroy()
   })
   return server
 }
 
-async function handle(
-  parts: ServerParts,
-  clients: BlockList,
-  exchange: Exchange,
-  others: Handler,
-): Promise<void> {
+const NO_TUNNEL =
+  'sluice: tunnels are not open here\n' +
+  'hint: give https archives a direct way: Acquire::https::Proxy "DIRECT";\n'
+
+/** Answers on a bare socket, and ends the connection. */
+function endWith(socket: Socket, status: number, text: string): void {
+  const head = [
+    `HTTP/1.1 ${status} ${reasonPhrase(text)}`,
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${text}`)
+  socket.destroySoon()
+}
+
+interface Front {
+  readonly parts: ServerParts
+  readonly clients: BlockList
+  readonly others: Handler
+  readonly publicUrl: () => string
+}
+
+async function handle(front: Front, exchange: Exchange): Promise<void> {
+  const { clients, others } = front
   const { request, response } = exchange
   const url = request.url ?? '/'
   const isProxied = /^[a-z]+:\/\//i.test(url)
@@ -71,34 +92,53 @@ async function handle(
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return sendText(exchange, 405, 'sluice: only GET and HEAD\n')
   }
-  if (isProxied) return handleProxied(parts, exchange, url)
-  const path = decodeUrlPath(url.split('?')[0] ?? url)
+  if (isProxied) return handleProxied(front, exchange, url)
+  await sendOfChannel(front, exchange, decodeUrlPath(url.split('?')[0] ?? url))
+}
+
+async function sendOfChannel(
+  { parts }: Front,
+  exchange: Exchange,
+  path: string | undefined,
+): Promise<void> {
   const answer =
     path === undefined ? undefined : await resolveChannelPath(parts, path.slice('channels/'.length))
-  if (answer === undefined) return sendText(exchange, 404, `sluice: no channel has ${url}\n`)
+  if (answer === undefined) {
+    return sendText(exchange, 404, `sluice: no channel has ${exchange.request.url}\n`)
+  }
   await sendAnswer(parts, exchange, answer)
 }
 
-async function handleProxied(parts: ServerParts, exchange: Exchange, text: string): Promise<void> {
-  const url = URL.parse(text)
-  const path = url === null ? undefined : decodeUrlPath(url.pathname)
-  if (
-    url === null ||
-    path === undefined ||
-    (url.protocol !== 'http:' && url.protocol !== 'https:')
-  ) {
+async function handleProxied(front: Front, exchange: Exchange, text: string): Promise<void> {
+  const { parts } = front
+  // The path as it was sent: URL would quietly take `..` out of it.
+  const [, root = '', rawPath = ''] = /^(https?:\/\/[^/?#]+)([^?#]*)/i.exec(text) ?? []
+  const url = URL.parse(root)
+  const path = decodeUrlPath(rawPath === '' ? '/' : rawPath)
+  if (url === null || path === undefined) {
     return sendText(exchange, 400, 'sluice: that is no URL of an archive\n')
   }
   const answer = await parts.proxy.resolve(url.host, path)
+  // A machine whose proxy this server is asks for its channels that way too; nothing else of ours is to be had so.
+  if (answer === 'unknown' && path.startsWith('channels/') && isOwnHost(front, exchange, url)) {
+    return sendOfChannel(front, exchange, path)
+  }
   if (answer === 'unknown') {
     throw new AppError('ERR_REFUSED', {
-      message: `${url.host}${url.pathname} is not in an archive of this server, and it is no open proxy`,
+      message: `${url.host}/${path} is not in an archive of this server, and it is no open proxy`,
       hint: `its administrator can add it: sluice archive add NAME http://${url.host}/…`,
     })
   }
   if (answer === undefined)
     return sendText(exchange, 404, 'sluice: the archive does not name that file\n')
   await sendAnswer(parts, exchange, answer)
+}
+
+function isOwnHost({ publicUrl }: Front, { request }: Exchange, url: URL): boolean {
+  const { localAddress = '', localPort } = request.socket
+  const address = localAddress.replace(/^::ffff:/, '')
+  const local = `${address.includes(':') ? `[${address}]` : address}:${localPort}`
+  return url.host === local || url.host === URL.parse(publicUrl())?.host
 }
 
 function usageInformation({ request, response }: Exchange): void {

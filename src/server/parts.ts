@@ -15,6 +15,7 @@ import {
   type RoutedUpstream,
   type UpstreamLimits,
 } from '../archives/routed-upstream.ts'
+import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
 import { createMutexes } from '../base/mutex.ts'
@@ -45,24 +46,31 @@ const migrations = [
   ...tokenMigrations,
 ]
 
-/** How long downloads under way may take to end when the server stops. */
-const DRAIN_MS = 10_000
+/** apt waits 30 s for an answer. */
+const ANSWER_MS = 20_000
+
+/** How long to wait for upstream, and to let clients wait. */
+export interface Patience extends UpstreamLimits {
+  /** Until a client that has got nothing is told to ask again; 20 s. */
+  readonly answerWithinMs?: number | undefined
+}
 
 export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
   readonly proxy: ArchiveProxy
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
+  readonly answerWithinMs: number
   readonly config: Config
-  /** Takes all down; running downloads are ended. */
-  close(): Promise<void>
+  /** Takes all down; running downloads are let end until the signal, or ended at once without one. */
+  close(abortable?: Abortable): Promise<void>
 }
 
 /** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
 export async function openParts(
   config: Config,
   clock: Clock,
-  limits?: UpstreamLimits,
+  patience: Patience = {},
 ): Promise<ServerParts> {
   const { dataDir } = config
   await mkdir(dataDir, { recursive: true, mode: 0o755 })
@@ -72,15 +80,15 @@ export async function openParts(
     const blobs = await openBlobStore(db, dataDir)
     const texts = await openChunkCache(blobs.tempPath())
     const members = await openChunkCache(blobs.tempPath())
-    const upstream = createRoutedUpstream(limits)
+    const upstream = createRoutedUpstream(patience)
     const downloads = createDownloads({ blobs, upstream, clock })
     const index = { db, blobs, texts, members, trees: createTreeReader(db) }
     const archives = { ...index, upstream, downloads, clock, archiveLock: createMutexes() }
     for (const archive of await listArchives(db)) {
       for (const url of archive.settings.urls) upstream.route(url, archive.settings.proxy)
     }
-    const close = async (): Promise<void> => {
-      await downloads.close({ signal: AbortSignal.timeout(DRAIN_MS) })
+    const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
+      await downloads.close({ signal })
       await upstream.close()
       await texts.close()
       await members.close()
@@ -94,6 +102,7 @@ export async function openParts(
       channelLock: createMutexes(),
       proxy: createProxy(archives),
       metrics: createMetrics({ downloads_active: () => downloads.active }),
+      answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
       fileProblems: createFileProblems(blobs, clock),
       config,
       close,

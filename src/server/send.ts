@@ -1,22 +1,23 @@
 /**
- * Sends an answer as HTTP. Every error reply has a body (rule 1 of apt-on-the-wire.md: without one apt does not retry),
- * every file a Content-Length.
+ * Sends an answer as HTTP, every file with a Content-Length.
  *
  * A file that is still on its way is sent while it arrives; its last bytes come only after its digest was right. If it
  * was wrong the socket is reset, so that apt asks again and finds another Last-Modified.
  */
 import type { FileHandle } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from '../archives/answer.ts'
 import type { Download, Downloads } from '../archives/download.ts'
 import type { Located } from '../archives/locate.ts'
-import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
-import { AppError, httpStatus, isAppError, toAppError } from '../base/errors.ts'
+import type { Upstream } from '../archives/upstream.ts'
+import { withTimeout } from '../base/abortable.ts'
+import { AppError, toAppError } from '../base/errors.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
 import { writeBody } from './body.ts'
 import { extentOf, httpDate, type Validator } from './conditions.ts'
+import type { Exchange } from './exchange.ts'
 import type { FileProblems } from './file-problems.ts'
 import type { Metrics } from './metrics.ts'
+import { sendPassed } from './send-passed.ts'
 
 export interface SendParts {
   readonly blobs: BlobStore
@@ -24,21 +25,14 @@ export interface SendParts {
   readonly upstream: Upstream
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
+  /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
+  readonly answerWithinMs: number
 }
 
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 const MUTABLE = 'no-cache'
 const FIRST_READ_BYTES = 64 * 1024
 const READ_BYTES = 512 * 1024
-const MAX_PASSED_BYTES = 16 * 1024 ** 3
-
-/** One request and its response. */
-export interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  /** Ends when the client is gone. */
-  readonly signal: AbortSignal
-}
 
 /** Sends the answer; resolves when it is sent, or the client is gone. */
 export async function sendAnswer(
@@ -54,47 +48,6 @@ export async function sendAnswer(
   parts.metrics.countFile('hit', size)
   await sendExtent(exchange, file, 'HIT', (start, end) =>
     answer.kind === 'bytes' ? [answer.data.subarray(start, end)] : answer.read(start, end),
-  )
-}
-
-/** Sends an error as plain text: its message and what to do. */
-export function sendError(exchange: Exchange, error: unknown): void {
-  const { request, response } = exchange
-  if (response.headersSent) {
-    response.socket?.resetAndDestroy()
-    return
-  }
-  const { code, message, hint } = toAppError(error)
-  const status = upstreamSays404(error)
-    ? 404
-    : code.startsWith('ERR_UPSTREAM') || isTransient(code)
-      ? 503
-      : httpStatus(code)
-  sendText(exchange, status, `sluice: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
-  if (!request.complete) request.resume()
-}
-
-/** Sends a short text with this status. */
-export function sendText({ request, response }: Exchange, status: number, text: string): void {
-  const body = Buffer.from(text)
-  const retry = status === 503 ? { 'Retry-After': '5' } : {}
-  response.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(body.length),
-    ...retry,
-  })
-  response.end(request.method === 'HEAD' ? undefined : body)
-}
-
-function upstreamSays404(error: unknown): boolean {
-  return (
-    isAppError(error, 'ERR_UPSTREAM_STATUS') && [404, 410].includes(Number(error.details?.status))
-  )
-}
-
-function isTransient(code: string): boolean {
-  return ['ERR_DIGEST_MISMATCH', 'ERR_SIZE_MISMATCH', 'ERR_DISK_FULL', 'ERR_INTERRUPTED'].includes(
-    code,
   )
 }
 
@@ -192,7 +145,15 @@ async function sendDownload(
   const { signal } = exchange
   const located = await answer.locate()
   const { wanted } = located
-  const download = await openDownload(parts, located, signal)
+  const download = await openDownload(parts, located, signal).catch((error: unknown) => {
+    if (answer.hasOtherForm !== true || signal.aborted) throw error
+    const { message } = toAppError(error)
+    throw new AppError('ERR_NOT_FOUND', {
+      message,
+      hint: 'another form of it is here',
+      cause: error,
+    })
+  })
   parts.metrics.countFile('miss', wanted.size)
   const lastModified = httpDate(answer.modifiedAt ?? download.modifiedAt)
   const file = { size: wanted.size, lastModified, isMutable: answer.isMutable, type: answer.type }
@@ -208,14 +169,25 @@ async function openDownload(
   signal: AbortSignal,
 ): Promise<Download> {
   const note = (error: unknown): void => parts.fileProblems.note(located, error)
+  const patience = withTimeout(signal, parts.answerWithinMs)
   try {
-    const download = await parts.downloads.open(located.wanted, located.source, { signal })
+    const { wanted, source } = located
+    const download = await parts.downloads.open(wanted, source, { signal: patience })
     download.done.catch(note)
     return download
-  } catch (error) {
+  } catch (failure) {
+    const isLate = patience.aborted && !signal.aborted
+    const error = isLate ? tooLate(located) : failure
     note(error)
     throw error
   }
+}
+
+function tooLate({ wanted }: Located): AppError {
+  return new AppError('ERR_UPSTREAM_TIMEOUT', {
+    message: `${wanted.label} is still on its way: upstream is slow`,
+    hint: 'ask again: the download goes on',
+  })
 }
 
 /** The first `count` bytes of what comes. */
@@ -226,52 +198,4 @@ async function* take(pieces: AsyncIterable<Buffer>, count: number): AsyncIterabl
     left -= piece.length
     if (left <= 0) return
   }
-}
-
-/** Hands a file through from upstream: not verified, so not kept, and said so. */
-async function sendPassed(
-  parts: SendParts,
-  exchange: Exchange,
-  urls: readonly string[],
-): Promise<void> {
-  const { request, response, signal } = exchange
-  const upstream = await firstAnswer(parts.upstream, urls, request, signal)
-  if (upstream.status === 304) {
-    response.writeHead(304, { 'X-Cache': 'PASS' }).end()
-    return
-  }
-  const length = upstream.contentLength
-  response.writeHead(200, {
-    'Content-Type': upstream.headers['content-type'] ?? 'application/octet-stream',
-    'Cache-Control': MUTABLE,
-    'X-Cache': 'PASS',
-    ...(length === undefined ? {} : { 'Content-Length': String(length) }),
-    ...(upstream.lastModified === undefined ? {} : { 'Last-Modified': upstream.lastModified }),
-  })
-  parts.metrics.countFile('pass', length ?? 0)
-  if (request.method !== 'HEAD') return writeBody(response, upstream.body, length, signal)
-  response.end()
-  await upstream.body[Symbol.asyncIterator]().return?.()
-}
-
-async function firstAnswer(
-  upstream: Upstream,
-  urls: readonly string[],
-  request: IncomingMessage,
-  signal: AbortSignal,
-): Promise<UpstreamResponse> {
-  const since = request.headers['if-modified-since']
-  const options = {
-    maxBytes: MAX_PASSED_BYTES,
-    ...(since === undefined ? {} : { ifModifiedSince: since }),
-  }
-  let problem: unknown
-  for (const url of urls) {
-    try {
-      return await upstream.get(url, options, { signal })
-    } catch (error) {
-      problem ??= error
-    }
-  }
-  throw problem ?? new AppError('ERR_NOT_FOUND', { message: 'no URL to ask' })
 }

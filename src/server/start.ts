@@ -5,18 +5,17 @@
  * The port is taken before long work begins, so that a busy one is told at once; what is not there yet answers 503 or
  * 404 until it is.
  */
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
 import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { listArchives, listSuites } from '../archives/archive-table.ts'
-import type { UpstreamLimits } from '../archives/routed-upstream.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
+import { makeDataDir } from '../base/data-dir.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
@@ -29,7 +28,8 @@ import type { ClientSetup } from './client-script.ts'
 import { beginImport } from './import-record.ts'
 import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
-import { openParts, type ServerParts } from './parts.ts'
+import { openParts, type Patience, type ServerParts } from './parts.ts'
+import { findPortHolder } from './port-holder.ts'
 import { allSetups } from './setups.ts'
 import type { StartEvent } from './start-event.ts'
 import { ensureAdminToken } from './tokens.ts'
@@ -40,8 +40,8 @@ const FIRST_ROUND_MS = 60_000
 
 export interface StartOptions extends Abortable {
   readonly onEvent?: ((event: StartEvent) => void) | undefined
-  /** How long to wait for upstream, where the defaults do not fit. */
-  readonly upstream?: UpstreamLimits | undefined
+  /** Where the defaults do not fit. */
+  readonly patience?: Patience | undefined
 }
 
 export interface RunningServer {
@@ -51,7 +51,7 @@ export interface RunningServer {
   readonly publicUrl: string
   readonly dataDir: string
   readonly isFirstStart: boolean
-  /** Downloads under way. */
+  /** Downloads under way: from upstream, or to a machine. */
   readonly active: number
   /** What to put on machines, for each channel that serves something. */
   setups(): Promise<ClientSetup[]>
@@ -67,9 +67,9 @@ export async function startServer(
   const startedAt = performance.now()
   const onEvent = options.onEvent ?? (() => undefined)
   const isFirstStart = !existsSync(join(config.dataDir, 'sluice.db'))
-  await mkdir(config.dataDir, { recursive: true })
+  await makeDataDir(config.dataDir)
   const record = await beginImport(config)
-  const parts = await openParts(config, systemClock, options.upstream)
+  const parts = await openParts(config, systemClock, options.patience)
   let app: FastifyInstance | undefined
   try {
     const counts = {
@@ -127,6 +127,7 @@ export async function startServer(
   } catch (error) {
     await app?.close()
     await parts.close()
+    await rm(join(config.dataDir, 'server.json'), { force: true })
     throw error
   }
 }
@@ -150,14 +151,17 @@ interface Started {
 
 function running({ parts, app, jobs, context, isFirstStart }: Started): RunningServer {
   let closing: Promise<void> | undefined
+  const countAnswers = answerCounter(app.server)
   const close = async (): Promise<void> => {
+    const drained = new AbortController()
+    const timer = setTimeout(() => drained.abort(), DRAIN_MS)
+    drained.signal.addEventListener('abort', () => app.server.closeAllConnections())
     await jobs.stop()
     const closed = app.close()
-    const drained = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
     app.server.closeIdleConnections()
     await closed
-    clearTimeout(drained)
-    await parts.close()
+    await parts.close(drained)
+    clearTimeout(timer)
     await rm(join(parts.config.dataDir, 'server.json'), { force: true })
   }
   return {
@@ -166,7 +170,7 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
     dataDir: parts.config.dataDir,
     isFirstStart,
     get active() {
-      return parts.downloads.active
+      return Math.max(parts.downloads.active, countAnswers())
     },
     setups: () => allSetups(context),
     close: () => {
@@ -174,6 +178,16 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
       return closing
     },
   }
+}
+
+/** Counts the answers that are being sent. */
+function answerCounter(server: Server): () => number {
+  let count = 0
+  server.on('request', (_request, response) => {
+    count++
+    response.once('close', () => count--)
+  })
+  return () => count
 }
 
 async function tellToken(parts: ServerParts, onEvent: (event: StartEvent) => void): Promise<void> {
@@ -208,7 +222,7 @@ async function listen(
     await app.listen({ host, port })
   } catch (error) {
     if (systemCode(error) !== 'EADDRINUSE') throw error
-    const holder = await portHolder(port)
+    const holder = await findPortHolder(port)
     throw new AppError('ERR_PORT_TAKEN', {
       message: `${host}:${port} is taken${holder === undefined ? '' : ` by ${holder}`}`,
       hint: `stop it, or: npm start -- --listen ${host}:${port + 1}`,
@@ -230,17 +244,4 @@ async function listen(
 function ownAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
   return all.find((one) => one.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.1'
-}
-
-/** Name and process id of what listens on the port, where `ss` can say it. */
-async function portHolder(port: number): Promise<string | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)('ss', ['-Hltnp', `sport = :${port}`], {
-      timeout: 2000,
-    })
-    const [, name, pid] = /\(\("([^"]+)",pid=(\d+)/.exec(stdout) ?? []
-    return name === undefined ? undefined : `${name} (pid ${pid})`
-  } catch {
-    return undefined
-  }
 }

@@ -32,7 +32,7 @@ type Machines = readonly [onChannel: TestApt, proxied: TestApt]
 
 /** Short waits for an upstream that is silent. */
 export const impatient = {
-  upstream: { connectTimeoutMs: 1000, firstByteTimeoutMs: 300, stallMs: 300 },
+  patience: { connectTimeoutMs: 1000, firstByteTimeoutMs: 300, stallMs: 300 },
 }
 
 export const packages: readonly PackageSpec[] = [

@@ -1,0 +1,61 @@
+/**
+ * One request, its response, and short texts as answers: errors say what is wrong and what to do. Every error reply has
+ * a body (rule 1 of apt-on-the-wire.md: without one apt does not retry).
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { httpStatus, isAppError, toAppError } from '../base/errors.ts'
+
+/** One request and its response. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Ends when the client is gone. */
+  readonly signal: AbortSignal
+}
+
+/** Sends an error as plain text: its message and what to do. */
+export function sendError(exchange: Exchange, error: unknown): void {
+  const { request, response } = exchange
+  if (response.headersSent) {
+    response.socket?.resetAndDestroy()
+    return
+  }
+  const { code, message, hint } = toAppError(error)
+  const status = upstreamSays404(error)
+    ? 404
+    : code.startsWith('ERR_UPSTREAM') || isTransient(code)
+      ? 503
+      : httpStatus(code)
+  sendText(exchange, status, `sluice: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+  if (!request.complete) request.resume()
+}
+
+/** Sends a short text with this status; its first line is the reason phrase too, the one thing that apt shows. */
+export function sendText({ request, response }: Exchange, status: number, text: string): void {
+  const body = Buffer.from(text)
+  const retry = status === 503 ? { 'Retry-After': '5' } : {}
+  response.writeHead(status, reasonPhrase(text), {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(body.length),
+    ...retry,
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** The first line of `text` as a status line can carry it. */
+export function reasonPhrase(text: string): string {
+  const [line = ''] = text.replace(/^sluice: /, '').split('\n')
+  return line.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)
+}
+
+function upstreamSays404(error: unknown): boolean {
+  return (
+    isAppError(error, 'ERR_UPSTREAM_STATUS') && [404, 410].includes(Number(error.details?.status))
+  )
+}
+
+function isTransient(code: string): boolean {
+  return ['ERR_DIGEST_MISMATCH', 'ERR_SIZE_MISMATCH', 'ERR_DISK_FULL', 'ERR_INTERRUPTED'].includes(
+    code,
+  )
+}
