@@ -157,7 +157,9 @@ function misfitOf(job: Job, response: UpstreamResponse): AppError | undefined {
   }
   const found = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers['content-range'] ?? '')
   const [start, end, total] = (found ?? []).slice(1).map(Number)
-  if (response.status === 206 && start === job.written && end === size - 1 && total === size) return
+  const isRest = start === job.written && end === size - 1 && total === size
+  const isLong = length === undefined || length === size - job.written
+  if (response.status === 206 && isRest && isLong) return undefined
   return wrongSize(job, `${url} answered another range than was asked for`)
 }
 

@@ -144,6 +144,26 @@ t.test('a file that was replaced in the middle is not mixed with the old one', a
   t.equal(second.bytes(), MiB - 600_000)
 })
 
+t.test('a server that sends another part than asked for is passed over', async (t) => {
+  const { downloads, first, second, file } = await makeDownloadBed(t)
+  const ranges = [
+    'bytes 0-548575/1048576',
+    'bytes 500000-1048574/1048576',
+    'bytes 500000-1048575/9',
+  ]
+  for (const [at, range] of [...ranges, ''].entries()) {
+    const next = await file(`${at}.deb`, MiB)
+    const body = 'x'.repeat(MiB - 500_000)
+    const headers = { 'Content-Range': range }
+    first.fault(next.path, { kind: 'truncate', bytes: 500_000 })
+    first.fault(next.path, { kind: 'rate', bytesPerSecond: 20 * MiB }, { times: 1 })
+    const download = await downloads.open(next.wanted, next.both, {})
+    first.fault(next.path, { kind: 'status', status: 206, body, headers })
+    t.equal((await readAll(download.read(0, {}))).sha256, next.wanted.sha256, range)
+    t.equal(second.bytes(next.path), MiB - 500_000)
+  }
+})
+
 t.test('an answer of another length gives no byte to anybody', async (t) => {
   const { downloads, first, second, file } = await makeDownloadBed(t)
   const some = await file('some.deb', MiB)

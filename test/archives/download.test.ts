@@ -57,7 +57,7 @@ t.test('the last 64 KiB wait until the digest was right', async (t) => {
   let got = 0
   const reading = readAll(download.read(0, { signal: stop.signal }), (so) => {
     got = so
-    if (so === MiB - HOLD_BACK) stop.abort()
+    if (so === MiB - HOLD_BACK) setTimeout(() => stop.abort(), 100)
   })
   t.match((await reading).error, { code: 'ERR_INTERRUPTED' })
   t.equal(got, MiB - HOLD_BACK)
@@ -125,6 +125,15 @@ t.test('a blob that lost its end is fetched again', async (t) => {
   const download = await downloads.open(some.wanted, some.one, {})
   t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
   t.equal(first.count(), 2)
+})
+
+t.test('a client learns that the blob was evicted while it read', async (t) => {
+  const { downloads, blobs, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', 2 * MiB)
+  const download = await downloads.open(some.wanted, some.one, {})
+  await download.done
+  await blobs.forget(some.wanted.sha256)
+  t.match((await readAll(download.read(0, {}))).error, { code: 'ERR_BLOB_MISSING' })
 })
 
 t.test('who waits can leave before the first byte; the others stay', async (t) => {

@@ -86,6 +86,9 @@ t.test('sends credentials to the origin that they are for, and shows them nowher
   await bytesOf((await other.upstream.get(`${other.server.url}/file`, { maxBytes }, {})).body)
   const ann = `Basic ${Buffer.from('ann:pass').toString('base64')}`
   t.equal(other.server.requests.at(-1)?.headers.authorization, ann)
+  other.server.fault('/back', { kind: 'redirect', to: `${server.url}/file` })
+  await bytesOf((await other.upstream.get(`${other.server.url}/back`, { maxBytes }, {})).body)
+  t.equal(server.requests.at(-1)?.headers.authorization, undefined)
   server.fault('/file', { kind: 'status', status: 403 })
   for (const path of ['/none', '/nearby']) {
     const error = await upstream.get(`${withLogin}${path}`, { maxBytes }, {}).catch((e) => e)

@@ -191,6 +191,19 @@ t.test('does not blame the archive for a reader that takes its time', async (t) 
   t.equal(got, file.length)
 })
 
+t.test('lets the archive wait for a reader that stands still', async (t) => {
+  const { upstream, server } = await makeBed(t)
+  server.fault('/file', { kind: 'wrong-size', by: 60_000_000 })
+  const response = await upstream.get(`${server.url}/file`, { maxBytes: 1e8 }, {})
+  const before = process.memoryUsage().arrayBuffers
+  for await (const _chunk of response.body) {
+    await sleep(300)
+    t.ok(process.memoryUsage().arrayBuffers - before < 8_000_000)
+    t.ok(server.bytes() < 30_000_000)
+    break
+  }
+})
+
 t.test('asks once more when a kept connection proves dead, and only then', async (t) => {
   const { upstream, server, url } = await makeBed(t)
   server.fault('/fresh', { kind: 'close' })

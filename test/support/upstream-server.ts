@@ -81,13 +81,6 @@ interface Rule {
   left: number
 }
 
-interface Reply {
-  readonly file: string
-  readonly size: number
-  readonly faults: readonly Fault[]
-  readonly entry: TestRequest
-}
-
 /** Serves the files under `root`, which may change at any time. */
 export async function startUpstream(root: string): Promise<TestUpstream> {
   const requests: TestRequest[] = []
@@ -97,7 +90,9 @@ export async function startUpstream(root: string): Promise<TestUpstream> {
     const entry = record(req)
     requests.push(entry)
     const faults = takeFaults(rules, entry.path)
-    answer(root, req, res, { entry, faults, stopped: stopped.signal }).catch(() => res.destroy())
+    answer(root, req, res, { entry, faults, stopped: stopped.signal }).catch(() =>
+      req.socket.destroy(),
+    )
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -154,6 +149,14 @@ interface Asked {
   readonly stopped: AbortSignal
 }
 
+/** Bytes `from` to `end` are sent of a file of `size` bytes. */
+interface Part {
+  readonly path: string
+  readonly size: number
+  readonly from: number
+  readonly end: number
+}
+
 async function answer(root: string, req: IncomingMessage, res: ServerResponse, asked: Asked) {
   const { entry, faults } = asked
   const replacing = faults.findLast((fault) => isReplacing(fault))
@@ -189,7 +192,7 @@ async function answer(root: string, req: IncomingMessage, res: ServerResponse, a
   res.setHeader('Content-Type', 'application/octet-stream')
   res.writeHead(entry.status)
   if (entry.method === 'HEAD') return void res.end()
-  await send(res, { file, size: found.size, faults, entry }, { from, end, stopped: asked.stopped })
+  await send(res, asked, { path: file, size: found.size, from, end })
 }
 
 function isReplacing(fault: Fault): boolean {
@@ -202,7 +205,7 @@ function wrongBy(faults: readonly Fault[]): number {
 }
 
 function replace(fault: Fault, res: ServerResponse, entry: TestRequest): void {
-  if (fault.kind === 'close') res.destroy()
+  if (fault.kind === 'close') res.req.socket.destroy()
   if (fault.kind === 'html') {
     res.setHeader('Content-Type', 'text/html')
     short(res, entry, 200, '<html><title>Log in</title><form>Welcome to the hotel</form></html>\n')
@@ -236,20 +239,17 @@ function rangeOf(req: IncomingMessage, modified: Date, size: number) {
 }
 
 /** Sends bytes `from` to `end` of the file (zeros behind its end), with the faults that change the body. */
-async function send(
-  res: ServerResponse,
-  reply: Reply,
-  part: { from: number; end: number; stopped: AbortSignal },
-): Promise<void> {
-  const { faults, entry } = reply
+async function send(res: ServerResponse, asked: Asked, part: Part): Promise<void> {
+  const { faults, entry } = asked
   const cut = find(faults, 'truncate') ?? find(faults, 'stall')
   const end = Math.min(part.end, part.from + (cut?.bytes ?? Number.POSITIVE_INFINITY))
   const rate = find(faults, 'trickle') ?? find(faults, 'rate')
   const pieceBytes = rate === undefined ? 65_536 : pieceOf(rate)
   const begun = performance.now()
   const flip = find(faults, 'flip')?.offset
+  const gone = closing(res, asked.stopped)
   let at = part.from
-  for await (const read of bytesOf(reply, part.from, end)) {
+  for await (const read of bytesOf(part, part.from, end)) {
     for (let offset = 0; offset < read.length; offset += pieceBytes) {
       const piece = Buffer.from(read.subarray(offset, offset + pieceBytes))
       if (flip !== undefined && flip >= at && flip < at + piece.length) {
@@ -258,30 +258,41 @@ async function send(
       if (rate !== undefined) {
         const dueMs = ((at - part.from + piece.length) * 1000) / rate.bytesPerSecond
         const waitMs = dueMs - (performance.now() - begun)
-        if (waitMs > 0) await sleep(waitMs, undefined, { signal: part.stopped })
+        if (waitMs > 0) await sleep(waitMs, undefined, { signal: gone })
       }
-      if (res.destroyed) return
+      if (gone.aborted) return
       at += piece.length
       entry.bytes += piece.length
-      if (!res.write(piece)) await once(res, 'drain', { signal: closing(res, part.stopped) })
+      await write(res, piece, gone)
     }
   }
   if (cut === undefined || end === part.end) res.end()
-  else if (cut.kind === 'truncate') res.socket?.destroySoon()
+  else if (cut.kind === 'truncate') res.req.socket.destroySoon()
 }
 
 function pieceOf(rate: Extract<Fault, { kind: 'trickle' | 'rate' }>): number {
-  return rate.kind === 'trickle'
-    ? 1
-    : Math.max(1, Math.min(65_536, Math.floor(rate.bytesPerSecond / 50)))
+  if (rate.kind === 'trickle') return 1
+  return Math.max(1, Math.min(65_536, Math.floor(rate.bytesPerSecond / 50)))
 }
 
-async function* bytesOf(reply: Reply, from: number, end: number): AsyncIterable<Buffer> {
-  if (from < Math.min(end, reply.size)) {
-    yield* createReadStream(reply.file, { start: from, end: Math.min(end, reply.size) - 1 })
+async function* bytesOf(file: Part, from: number, end: number): AsyncIterable<Buffer> {
+  if (from < Math.min(end, file.size)) {
+    yield* createReadStream(file.path, { start: from, end: Math.min(end, file.size) - 1 })
   }
-  const padding = end - Math.max(from, reply.size)
-  if (padding > 0) yield Buffer.alloc(padding)
+  const zeros = Buffer.alloc(65_536)
+  for (let at = Math.max(from, file.size); at < end; at += zeros.length) {
+    yield zeros.subarray(0, end - at)
+  }
+}
+
+/** Resolves when the kernel has the bytes: before that an answer may still wait for the one before it. */
+async function write(res: ServerResponse, piece: Buffer, gone: AbortSignal): Promise<void> {
+  const written = Promise.withResolvers<void>()
+  const stop = (): void => written.resolve()
+  gone.addEventListener('abort', stop)
+  res.write(piece, stop)
+  await written.promise
+  gone.removeEventListener('abort', stop)
 }
 
 function closing(res: ServerResponse, stopped: AbortSignal): AbortSignal {
