@@ -72,35 +72,27 @@ export async function addChunks(db: Db, chunks: readonly NewChunk[]): Promise<vo
     db,
     chunks.flatMap(({ member }) => (member === undefined ? [] : [member])),
   )
-  const tables = db.withTables<ChunkTables>()
-  for (const { chunk, sources, raw } of chunks) {
-    await tables
-      .insertInto('chunk')
-      .values({
-        plain: sha256Bytes(chunk.plain),
-        member: sha256Bytes(chunk.member),
-        plain_size: chunk.plainSize,
-        member_size: chunk.memberSize,
-        lines: chunk.lines,
-        stanzas: chunk.stanzas,
-        first: chunk.first,
-        last: chunk.last,
-      } as ChunkRow)
-      .onConflict((on) => on.column('plain').doNothing())
-      .execute()
-    const { id } = await tables
-      .selectFrom('chunk')
-      .select('id')
-      .where('plain', '=', sha256Bytes(chunk.plain))
-      .executeTakeFirstOrThrow()
-    await sql`INSERT OR IGNORE INTO chunk_source (source, chunk_id)
-      SELECT value, ${id} FROM json_each(${JSON.stringify(sources)})`.execute(db)
-    if (raw !== undefined) {
-      await sql`INSERT OR REPLACE INTO raw_chunk (raw, chunk_id) VALUES (${sha256Bytes(raw)}, ${id})`.execute(
-        db,
-      )
-    }
-  }
+  // Three statements for all, each over a JSON array: an import brings a thousand chunks.
+  const rows = chunks.map(({ chunk: c }) => {
+    return [c.plain, c.member, c.plainSize, c.memberSize, c.lines, c.stanzas, c.first, c.last]
+  })
+  await sql`INSERT INTO chunk (plain, member, plain_size, member_size, lines, stanzas, first, last)
+    SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+      value ->> 6, value ->> 7
+    FROM json_each(${JSON.stringify(rows)}) WHERE true ON CONFLICT (plain) DO NOTHING`.execute(db)
+  const sources = chunks.map((one) => [one.chunk.plain, one.sources])
+  await sql`INSERT OR IGNORE INTO chunk_source (source, chunk_id)
+    SELECT source.value, chunk.id
+    FROM json_each(${JSON.stringify(sources)}) AS one
+    JOIN chunk ON chunk.plain = unhex(one.value ->> 0), json_each(one.value, '$[1]') AS source`.execute(
+    db,
+  )
+  const raws = chunks.flatMap(({ chunk, raw }) => (raw === undefined ? [] : [[raw, chunk.plain]]))
+  await sql`INSERT OR REPLACE INTO raw_chunk (raw, chunk_id)
+    SELECT unhex(one.value ->> 0), chunk.id
+    FROM json_each(${JSON.stringify(raws)}) AS one JOIN chunk ON chunk.plain = unhex(one.value ->> 1)`.execute(
+    db,
+  )
 }
 
 /** The chunks whose text has one of these digests. */
