@@ -25,7 +25,7 @@ export function archiveTable(
   const now = Date.now()
   const columns: Column<ArchiveAnswer>[] = [
     { title: 'ARCHIVE', value: (one) => one.name, isWhole: true },
-    { title: 'URL', value: (one) => one.urls.join(' ') },
+    { title: 'URL', value: (one) => one.urls.map(plainUrl).join(' ') },
     { title: 'SUITES', value: (one) => one.suites.map(({ suite }) => suite).join(' ') },
     { title: 'ARCH', value: (one) => one.architectures.join(' ') },
     {
@@ -46,7 +46,7 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
   const next = archive.nextRefreshAt
   const lines = renderPairs([
     ['archive', archive.name],
-    ...archive.urls.map((url, at) => [at === 0 ? 'url' : 'mirror', url] as const),
+    ...archive.urls.map((url, at) => [at === 0 ? 'url' : 'mirror', plainUrl(url)] as const),
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
     ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
@@ -104,6 +104,10 @@ function problemLines(text: string, problem: ProblemAnswer, effect: string): str
     `  ${since}; ${effect}`,
     ...(problem.hint === undefined ? [] : [`  hint: ${printable(problem.hint)}`]),
   ]
+}
+
+function plainUrl(url: string): string {
+  return url.replace(/\/+$/, '')
 }
 
 function packagesOf(archive: ArchiveAnswer): number {

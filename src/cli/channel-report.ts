@@ -67,9 +67,10 @@ export function channelState(channel: ChannelEntry, now: number): string {
   if (channel.waiting === null) return 'ok'
   const { sources, security } = channel.waiting
   if (sources === 0) return 'ok, no security fix is waiting'
+  const wait = `${formatCount(sources)} ${sources === 1 ? 'waits' : 'wait'}`
   return security > 0
-    ? `${formatCount(sources)} wait, ${formatCount(security)} for SECURITY`
-    : `${formatCount(sources)} wait, none for security`
+    ? `${wait}, ${formatCount(security)} for SECURITY`
+    : `${wait}, none for security`
 }
 
 function standsStill(names: readonly string[]): string {

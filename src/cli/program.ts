@@ -20,7 +20,6 @@ with the token in SLUICE_TOKEN.`
 
 /** Runs the command that the arguments name; a usage error is an `AppError` with `ERR_USAGE`. */
 export async function runProgram(args: readonly string[], around: Surroundings): Promise<void> {
-  let usage = 'sluice --help'
   const program = new Command('sluice')
     .description('an apt update server: caching proxy and signed, staged channels')
     .version(version, '--version', 'print the version')
@@ -36,9 +35,6 @@ export async function runProgram(args: readonly string[], around: Surroundings):
       getOutHelpWidth: () => around.stdout.columns ?? 100,
     })
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-    .hook('preSubcommand', (_, command) => {
-      usage = `sluice ${pathOf(command)} --help`
-    })
   serveCommand(program, around)
   archiveCommands(program, around)
   channelCommands(program, around)
@@ -49,7 +45,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return
-    throw usageError(error, usage)
+    throw usageError(error, usageOf(program, args))
   }
 }
 
@@ -74,17 +70,25 @@ function serveCommand(program: Command, around: Surroundings): void {
   })
 }
 
-function pathOf(command: Command): string {
-  const parent = command.parent
-  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name()
+/** The help of the command that the arguments mean, as far as they name one. */
+function usageOf(program: Command, args: readonly string[]): string {
+  let command = program
+  const path = [program.name()]
+  for (const word of args) {
+    const next = command.commands.find((one) => one.name() === word)
+    if (next === undefined) continue
+    command = next
+    path.push(word)
+  }
+  return [...path, '--help'].join(' ')
 }
 
-/** commander's message without its `error: `; its suggestion, on a line of its own, becomes the hint. */
+/** commander's message without its `error: ` and full stop; its suggestion, on a line of its own, becomes the hint. */
 function usageError(error: CommanderError, usage: string): AppError {
   if (error.code === 'commander.help') {
     return new AppError('ERR_USAGE', { message: 'which command?', hint: usage })
   }
-  const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
+  const [first = '', suggestion] = error.message.replace(/^error: |\.$/g, '').split('\n')
   const hint = suggestion?.replace(/^\((.*)\)$/, '$1').replace(/^Did/, 'did') ?? usage
   return new AppError('ERR_USAGE', { message: first, hint })
 }
