@@ -1,0 +1,73 @@
+/**
+ * `kill -9` at every step of an import, a refresh, a promotion, a download, a rollback and a start: after the next
+ * start the invariants hold, apt is happy, the work goes on to the same end, and nothing complete is fetched again.
+ *
+ * The steps are the crash points that a server passes (base/fault.ts). All of them with SOAK=1; else the first and the
+ * last passing of each by its name, and some of the others, drawn by a seed (SLUICE_SEED repeats a draw).
+ */
+import { join } from 'node:path'
+import t from 'tap'
+import { type Lane, openLane } from '../support/crash-lane.ts'
+import { makeUpstreams, type Phase, phases } from '../support/crash-story.ts'
+
+const isSoak = process.env.SOAK === '1'
+const MORE = 12
+const LANES = 2
+const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+
+interface Point {
+  readonly phase: Phase
+  readonly nth: number
+  readonly name: string
+}
+
+const title = 'a server that is killed anywhere goes on as if it had not been'
+t.test(title, { timeout: isSoak ? 3_600_000 : 290_000 }, async (t) => {
+  const dir = t.testdir()
+  const upstreams = await makeUpstreams(join(dir, 'nut'))
+  const lanes = await Promise.all(
+    Array.from({ length: LANES }, (_, at) => openLane(join(dir, `lane-${at}`), upstreams)),
+  )
+  t.teardown(() => Promise.all(lanes.map((lane) => lane.close())))
+
+  const all = phases.flatMap((phase) => pointsOf(lanes[0], phase))
+  const chosen = isSoak ? all : choose(all)
+  t.comment(`${all.length} crash points, ${chosen.length} taken, SLUICE_SEED=${seed}`)
+  t.ok(chosen.length >= 50, 'enough crash points are taken')
+
+  let reached = 0
+  const queue = [...chosen]
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let point = queue.shift(); point !== undefined; point = queue.shift()) {
+        const { phase, nth, name } = point
+        const { wrong, isReached } = await lane.crash(phase, nth)
+        if (isReached) reached++
+        t.same(wrong, [], `killed in ${phase} at point ${nth}: ${name}`)
+      }
+    }),
+  )
+  t.comment(`killed at ${reached} of ${chosen.length} points`)
+  t.ok(reached >= chosen.length * 0.9, 'nearly all of them were reached')
+})
+
+function pointsOf(lane: Lane | undefined, phase: Phase): Point[] {
+  return (lane?.points(phase) ?? []).map((name, at) => ({ phase, nth: at + 1, name }))
+}
+
+/** The first and the last passing of each name, and an even spread of the others. */
+function choose(points: readonly Point[]): Point[] {
+  const names = [...new Set(points.map((point) => point.name))]
+  const taken = new Set(
+    names.flatMap((name) => [
+      points.find((point) => point.name === name),
+      points.findLast((point) => point.name === name),
+    ]),
+  )
+  const others = points.filter((point) => !taken.has(point))
+  for (let nth = 0; nth < MORE; nth++) {
+    const at = Math.floor(((nth + (seed % 1000) / 1000) * others.length) / MORE)
+    taken.add(others[at])
+  }
+  return points.filter((point) => taken.has(point))
+}
