@@ -26,6 +26,9 @@ t.teardown(async () => {
 })
 await terminal.line(/^(The same as a script|no channel holds anything)/)
 const first = terminal.text
+if (!first.includes('Put a machine on')) {
+  throw new Error(`the apt sources of this machine gave Sluice nothing to serve:\n${first}`)
+}
 const url = found(/^ready +(\S+)/m, first)
 const printed = found(/^Put a machine on `approved`[^\n]*\n\n(.*?)\n\nThe same/ms, first)
 const system = await makeSystem()
