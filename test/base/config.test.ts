@@ -1,0 +1,112 @@
+/** Settings: which place wins, and what is said of wrong ones. */
+import t from 'tap'
+import { type Config, parseConfig, type RawConfig } from '../../src/base/config.ts'
+import { AppError } from '../../src/base/errors.ts'
+
+function parse(raw: Partial<RawConfig>): Config {
+  return parseConfig({ flags: {}, env: {}, ...raw })
+}
+
+function problemsOf(raw: Partial<RawConfig>): string[] {
+  try {
+    parse(raw)
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'ERR_CONFIG') {
+      const problems = error.details?.problems
+      return Array.isArray(problems) ? problems.map(String) : []
+    }
+    throw error
+  }
+  return []
+}
+
+t.test('without a word all settings have their defaults', async (t) => {
+  t.match(parse({}), {
+    dataDir: './var',
+    listen: { host: '0.0.0.0', port: 3142 },
+    publicUrl: undefined,
+    importSources: true,
+    refreshMinutes: 60,
+    apiRemote: false,
+    logLevel: 'warn',
+  })
+  t.ok(parse({}).clients.includes('10.0.0.0/8'))
+  t.notOk(parse({}).clients.includes('0.0.0.0/0'))
+})
+
+t.test('a flag wins over a variable, and a variable over the file', async (t) => {
+  const toml = 'refresh-minutes = 5\nlisten = ":1111"\npublic-url = "http://file.example/"\n'
+  const env = { SLUICE_LISTEN: ':2222', SLUICE_REFRESH_MINUTES: '7', SLUICE_PUBLIC_URL: '' }
+  const config = parse({ flags: { 'refresh-minutes': '9' }, env, toml })
+  t.equal(config.refreshMinutes, 9)
+  t.same(config.listen, { host: '0.0.0.0', port: 2222 })
+  t.equal(config.publicUrl, 'http://file.example', 'an empty variable says nothing')
+})
+
+t.test('the data directory comes from the flag, the variable, or is ./var', async (t) => {
+  const env = { SLUICE_DATA: '/srv/sluice' }
+  t.equal(parse({ flags: { data: '/flag' }, env }).dataDir, '/flag')
+  t.equal(parse({ env }).dataDir, '/srv/sluice')
+})
+
+t.test('what to listen on is read in all its forms', async (t) => {
+  const read = (listen: string) => parse({ flags: { listen } }).listen
+  t.same(read('192.0.2.1:80'), { host: '192.0.2.1', port: 80 })
+  t.same(read('[::1]:3142'), { host: '::1', port: 3142 })
+  t.same(read(':0'), { host: '0.0.0.0', port: 0 })
+  t.same(read('8080'), { host: '0.0.0.0', port: 8080 })
+  t.same(read('apt.example:8080'), { host: 'apt.example', port: 8080 })
+  t.same(parse({ toml: 'listen = 8080' }).listen, { host: '0.0.0.0', port: 8080 })
+  for (const listen of ['', 'host', '::1:3142', 'a b:1', ':65536', '-1', 'host:']) {
+    t.match(problemsOf({ flags: { listen } }), [/^listen: .* is not HOST:PORT/], listen)
+  }
+})
+
+t.test('who is served: networks, and the words private and any', async (t) => {
+  const read = (clients: string) => parse({ flags: { clients } }).clients
+  t.same(read('192.0.2.0/24, 2001:db8::/32'), ['192.0.2.0/24', '2001:db8::/32'])
+  t.same(read('192.0.2.7'), ['192.0.2.7/32'])
+  t.same(read('any'), ['0.0.0.0/0', '::/0'])
+  t.same(read('private,10.0.0.0/8'), parse({}).clients, 'each once')
+  t.same(parse({ toml: 'clients = ["private", "192.0.2.0/24"]' }).clients.at(-1), '192.0.2.0/24')
+  for (const clients of ['192.0.2.0/33', '::/129', 'everybody', '192.0.2.0/24/1', ' ']) {
+    t.match(problemsOf({ flags: { clients } }), [/^clients: /], clients)
+  }
+})
+
+t.test('all that is wrong is told at once, with its key and its place', async (t) => {
+  const toml = 'refresh-minuts = 5\nlog-level = "loud"\nimport = "perhaps"\n'
+  const env = { SLUICE_PUBLIC_URL: 'ftp://x', SLUICE_API_REMOTE: '2' }
+  const problems = problemsOf({ flags: { listen: 'x', 'refresh-minutes': '0' }, env, toml })
+  t.match(problems.sort(), [
+    /^api-remote: "2" is not true or false \(SLUICE_API_REMOTE\)$/,
+    /^import: "perhaps" is not true or false \(sluice.toml\)$/,
+    /^listen: "x" is not .* \(--listen\)$/,
+    /^log-level: "loud" is not one of .* \(sluice.toml\)$/,
+    /^public-url: "ftp:\/\/x" is not a URL .* \(SLUICE_PUBLIC_URL\)$/,
+    /^refresh-minutes: "0" is not minutes from 1 to 10080 \(--refresh-minutes\)$/,
+    /^refresh-minuts: no such setting \(sluice.toml\); there are listen, /,
+  ])
+})
+
+t.test('a public URL with a user, a query or a fragment is refused', async (t) => {
+  for (const url of ['http://u:p@x/', 'http://x/?a', 'http://x/#a', 'x', '']) {
+    const toml = `public-url = ${JSON.stringify(url)}`
+    t.match(problemsOf({ toml }), [/^public-url: /], url)
+  }
+  t.equal(
+    parse({ toml: 'public-url = "https://x.example/apt//"' }).publicUrl,
+    'https://x.example/apt',
+  )
+})
+
+t.test('a file that is no TOML is told with its line', async (t) => {
+  t.match(problemsOf({ toml: 'listen = ":1"\nclients = [\n' }), [/^sluice.toml: .* in line \d+$/])
+})
+
+t.test('settings cannot be changed, not even deep inside', async (t) => {
+  const config = parse({})
+  t.throws(() => Object.assign(config, { refreshMinutes: 1 }), TypeError)
+  t.throws(() => Object.assign(config.listen, { port: 1 }), TypeError)
+  t.throws(() => Object.assign(config.clients, { 0: 'any' }), TypeError)
+})
