@@ -5,9 +5,9 @@ import { formatSpan } from './words.ts'
 
 const CELLS = 30
 
-/** The bar of a part between 0 and 1. */
+/** The bar of a part between 0 and 1; empty where there is no such part (0 of 0). */
 export function bar(part: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, part)) * CELLS)
+  const full = Number.isNaN(part) ? 0 : Math.round(Math.min(1, Math.max(0, part)) * CELLS)
   return `[${'='.repeat(full)}${' '.repeat(CELLS - full)}]`
 }
 

@@ -94,5 +94,6 @@ async function tellClients({ out }: Context, server: RunningServer): Promise<voi
 function stoppingLine(active: number): string {
   if (active === 0) return 'stopping'
   const are = active === 1 ? 'is' : 'are'
-  return `stopping: ${plural(active, 'download')} ${are} let finish (10 s; Ctrl-C again ends them)`
+  const them = active === 1 ? 'it' : 'them'
+  return `stopping: ${plural(active, 'download')} ${are} let finish (10 s; Ctrl-C again ends ${them})`
 }
