@@ -96,7 +96,10 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
   }
 }
 
-/** Adds small blobs as rows, within the caller's transaction; those that are here already stay. */
+/**
+ * Adds small blobs as rows, within the caller's transaction. One that is here as a file gets its bytes into the row too:
+ * where upstream is a Sluice, its small indexes are fetched as files and are the very chunks that are made of them.
+ */
 export async function putRows(db: Db, blobs: readonly Buffer[]): Promise<Sha256[]> {
   const rows = blobs.map((data) => ({ digest: sha256Of(data), data }))
   for (let at = 0; at < rows.length; at += 100) {
@@ -110,7 +113,12 @@ export async function putRows(db: Db, blobs: readonly Buffer[]): Promise<Sha256[
       .withTables<BlobTables>()
       .insertInto('blob')
       .values(values)
-      .onConflict((on) => on.column('sha256').doNothing())
+      .onConflict((on) =>
+        on
+          .column('sha256')
+          .doUpdateSet((row) => ({ data: row.ref('excluded.data') }))
+          .where('blob.data', 'is', null),
+      )
       .execute()
   }
   return rows.map((row) => row.digest)
@@ -212,7 +220,7 @@ async function openFile(path: string): Promise<OpenBlob | undefined> {
 /** Brings rows and files together: a file under its name is whole (see above), so that it only lacks its row. */
 async function sweep(place: BlobPlace): Promise<void> {
   const known = new Map((await listFileBlobs(place.db)).map((one) => [one.sha256, one.size]))
-  for (const prefix of await readdir(place.blobs)) {
+  for (const prefix of (await readdir(place.blobs)).filter((name) => /^[0-9a-f]{2}$/.test(name))) {
     for (const rest of await readdir(join(place.blobs, prefix))) {
       const sha256 = parseSha256(prefix + rest)
       if (sha256 === undefined) continue
