@@ -26,9 +26,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
     serverFactory: (handler) => createHttpServer(parts, handler, context.publicUrl),
   })
   app.setErrorHandler(async (error, _request, reply) => {
-    const known = isUsageError(error)
-      ? new AppError('ERR_USAGE', { message: (error as Error).message, cause: error })
-      : toAppError(error)
+    const known = usageError(error) ?? toAppError(error)
     await reply.status(httpStatus(known.code)).send(errorBody(known))
   })
   app.setNotFoundHandler(async (request, reply) => {
@@ -77,8 +75,10 @@ async function authorize({ parts }: ApiContext, request: FastifyRequest): Promis
 }
 
 /** What fastify refuses itself: schemas, JSON that is none, bodies too large. */
-function isUsageError(error: unknown): boolean {
-  if (error instanceof AppError || !(error instanceof Error)) return false
+function usageError(error: unknown): AppError | undefined {
+  if (error instanceof AppError || !(error instanceof Error)) return undefined
   const status: unknown = Reflect.get(error, 'statusCode')
-  return typeof status === 'number' && status >= 400 && status < 500
+  if (typeof status !== 'number' || status < 400 || status >= 500) return undefined
+  const code = status === 413 ? 'ERR_TOO_LARGE' : 'ERR_USAGE'
+  return new AppError(code, { message: error.message, cause: error })
 }

@@ -4,7 +4,7 @@
  * Last-Modified is the only validator (apt sends no ETag), and only its exact value counts: with "not newer than" a
  * rolled-back clock would freeze clients. What can change under its name is never sent in parts.
  */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 
 /** What of a file to send: all, nothing (304), a part of it, or a refusal (416). */
 export type Extent =
@@ -25,11 +25,14 @@ export function httpDate(seconds: number): string {
   return new Date(seconds * 1000).toUTCString()
 }
 
-/** What to answer to these request headers; `end` is not included. */
-export function extentOf(headers: IncomingHttpHeaders, file: Validator): Extent {
+/** What to answer to this request, GET or HEAD; `end` is not included. */
+export function extentOf(
+  { method, headers }: Pick<IncomingMessage, 'method' | 'headers'>,
+  file: Validator,
+): Extent {
   const whole: Extent = { status: 200, start: 0, end: file.size }
   if (headers['if-modified-since'] === file.lastModified) return { status: 304 }
-  if (file.isMutable || headers.range === undefined) return whole
+  if (file.isMutable || headers.range === undefined || method === 'HEAD') return whole
   const condition = headers['if-range']
   if (condition !== undefined && condition !== file.lastModified) return whole
   const match = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(headers.range)

@@ -31,13 +31,17 @@ export function sendError(exchange: Exchange, error: unknown): void {
 }
 
 /** Sends a short text with this status; its first line is the reason phrase too, the one thing that apt shows. */
-export function sendText({ request, response }: Exchange, status: number, text: string): void {
+export function sendText(
+  { request, response }: Pick<Exchange, 'request' | 'response'>,
+  status: number,
+  text: string,
+): void {
   const body = Buffer.from(text)
-  const retry = status === 503 ? { 'Retry-After': '5' } : {}
+  const more = { 503: { 'Retry-After': '5' }, 405: { Allow: 'GET, HEAD' } }[status]
   response.writeHead(status, reasonPhrase(text), {
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': String(body.length),
-    ...retry,
+    ...more,
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

@@ -40,6 +40,9 @@ export function createHttpServer(
     socket.on('error', () => socket.destroy())
     endWith(socket, 403, NO_TUNNEL)
   })
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    sendText({ request, response }, 417, 'sluice: only 100-continue can be expected\n')
+  })
   server.on('clientError', (_error: Error, socket: Socket) => {
     // Behind the head of an answer any text would be taken for a part of its body.
     if (socket.writable && socket.bytesWritten === 0) endWith(socket, 400, 'sluice: bad request\n')

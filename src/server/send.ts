@@ -59,7 +59,7 @@ async function sendExtent(
   cache: string,
   read: (start: number, end: number) => Pieces,
 ): Promise<void> {
-  const extent = extentOf(request.headers, file)
+  const extent = extentOf(request, file)
   const common = {
     'Last-Modified': file.lastModified,
     'Cache-Control': file.isMutable ? MUTABLE : IMMUTABLE,

@@ -18,7 +18,9 @@ const other: PackageSpec = { name: 'other', version: '1', arch: 'all' }
 const odd: PackageSpec = { name: 'libg++-dev', version: '1:2.0~rc1+b1-1', arch: 'amd64' }
 
 t.test('what one way fetched is not fetched again the other way', async (t) => {
-  const world = await makeWorld(t, [hello('1'), other, odd], { publish: { translations: true } })
+  const world = await makeWorld(t, [hello('1'), other, odd], {
+    publish: { translations: true, digests: ['MD5Sum', 'SHA256', 'SHA512'] },
+  })
   const { upstream } = world
   const proxied = await world.proxied('proxied')
   const onChannel = await world.machine('channel', 'approved')
@@ -64,7 +66,8 @@ t.test('so it does where upstream keeps no index of yesterday', async (t) => {
   const world = await makeWorld(t, [hello('1'), other], { publish: { byHash: false } })
   await world.publish([hello('2'), other])
   const late = await world.proxied('late')
-  t.same(troubles(await late.update()), clean)
+  // apt asks for xz first, which the refresh did not need, and takes the next form when told 404.
+  t.match(await late.update(), { code: 0, warnings: [], errors: [], failed: [] })
   t.equal((await late.policy('hello')).candidate, '1')
 })
 

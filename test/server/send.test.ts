@@ -1,0 +1,218 @@
+/**
+ * Answers on the wire when many ask at once, in a row on one connection, or go away in the middle.
+ */
+import { readdirSync, readlinkSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
+import { ask, openSocket, sendRaw } from '../support/raw-http.ts'
+import { makeWorld, type World, type WorldOptions } from '../support/world.ts'
+
+type Name = 'small' | 'middle' | 'large'
+
+const specs: Readonly<Record<Name, PackageSpec>> = {
+  small: { name: 'small', version: '1', arch: 'all', content: 3000 },
+  middle: { name: 'middle', version: '1', arch: 'all', content: 300_000 },
+  large: { name: 'large', version: '1', arch: 'all', content: 2_000_000 },
+}
+
+interface Files {
+  readonly world: World
+  readonly files: Readonly<Record<Name, File>>
+}
+
+interface File {
+  /** On the channel. */
+  readonly path: string
+  /** As upstream has them. */
+  readonly bytes: Buffer
+}
+
+async function makeFiles(t: Test, options?: WorldOptions): Promise<Files> {
+  const world = await makeWorld(t, Object.values(specs), options)
+  const index = await fetch(
+    `${world.sluice.url}/channels/testing/nut/dists/stable/main/binary-amd64/Packages.gz`,
+  )
+  const unpacked = index.body?.pipeThrough(new DecompressionStream('gzip'))
+  const text = await new Response(unpacked ?? null).text()
+  const file = async (spec: PackageSpec): Promise<File> => {
+    const name = new RegExp(`^Filename: (.*/${spec.name}_1_all.deb)$`, 'm').exec(text)?.[1]
+    const bytes = await readFile(join(world.dir, 'archive', poolPath(spec)))
+    return { path: `/channels/testing/nut/${name}`, bytes }
+  }
+  world.upstream.clearRequests()
+  const { small, middle, large } = specs
+  const files = { small: await file(small), middle: await file(middle), large: await file(large) }
+  return { world, files }
+}
+
+/** Waits for what must come about soon; the test's own time-out ends a wait for ever. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await sleep(5)
+}
+
+/** How many files of the data directory's blobs and downloads this process has open: the server runs in it. */
+function openFiles(dir: string): number {
+  const links = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return 'gone'
+    }
+  })
+  const ours = [join(dir, 'blobs'), join(dir, 'tmp')]
+  return links.filter((path) => ours.some((one) => path.startsWith(one))).length
+}
+
+t.test('fifty who ask at once get the same bytes, and upstream is asked once', async (t) => {
+  const { world, files } = await makeFiles(t)
+  const { path, bytes } = files.large
+  world.upstream.fault(/large/, { kind: 'rate', bytesPerSecond: 4_000_000 })
+  const readers = Array.from({ length: 50 }, async (_, at) => {
+    await sleep(at * 8)
+    const response = await fetch(`${world.sluice.url}${path}`)
+    return Buffer.from(await response.arrayBuffer())
+  })
+  for (const got of await Promise.all(readers)) t.ok(got.equals(bytes))
+  t.equal(world.upstream.count(/large/), 1)
+  t.equal(world.upstream.bytes(/large/), bytes.length)
+})
+
+t.test('ten requests on one connection are answered in order', async (t) => {
+  const { world, files } = await makeFiles(t)
+  const { small, large, middle } = files
+  world.upstream.fault(/large/, { kind: 'rate', bytesPerSecond: 8_000_000 })
+  const base = '/channels/testing/nut'
+  const paths = [
+    `${base}/dists/stable/InRelease`,
+    large.path,
+    small.path,
+    `${base}/none`,
+    middle.path,
+    '/healthz',
+    small.path,
+    large.path,
+    `${base}/dists/stable/Release`,
+    middle.path,
+  ]
+  const text = paths.map((path, at) => {
+    const close = at === paths.length - 1 ? 'Connection: close\r\n' : ''
+    return `GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n${close}\r\n`
+  })
+  const answers = await sendRaw(world.sluice.url, text.join(''))
+  t.same(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 404, 200, 200, 200, 200, 200, 200],
+  )
+  t.match(answers[0]?.body.toString(), /BEGIN PGP SIGNED MESSAGE/)
+  t.match(answers[5]?.body.toString(), /ok/)
+  t.match(answers[8]?.body.toString(), /^Origin: Nut/)
+  for (const [at, file] of [
+    [1, large],
+    [2, small],
+    [4, middle],
+    [6, small],
+    [7, large],
+    [9, middle],
+  ] as const) {
+    t.ok(answers[at]?.body.equals(file.bytes), `answer ${at}`)
+  }
+})
+
+t.test('a client that goes away leaves nothing open', async (t) => {
+  const { world, files } = await makeFiles(t)
+  const { sluice, upstream } = world
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`
+  const { small, large, middle } = files
+
+  const atRest = openFiles(sluice.dataDir)
+  upstream.fault(/middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  const cold = await openSocket(sluice.url)
+  cold.write(get(middle.path))
+  await until(() => cold.bytesRead > 0)
+  cold.resetAndDestroy()
+  t.equal(sluice.server.active, 1, 'the download goes on: it is useful soon')
+  await until(() => sluice.server.active === 0 && openFiles(sluice.dataDir) === atRest)
+  upstream.clearRequests()
+  const then = await fetch(`${sluice.url}${middle.path}`)
+  t.ok(Buffer.from(await then.arrayBuffer()).equals(middle.bytes))
+  t.equal(upstream.count(), 0)
+
+  await (await fetch(`${sluice.url}${small.path}`)).arrayBuffer()
+  upstream.fault(/large/, { kind: 'rate', bytesPerSecond: 4_000_000 })
+  const row = await openSocket(sluice.url)
+  row.write(get(large.path) + get(small.path).repeat(9))
+  await until(() => openFiles(sluice.dataDir) >= atRest + 9)
+  row.resetAndDestroy()
+  await until(() => sluice.server.active === 0 && openFiles(sluice.dataDir) === atRest)
+  t.pass('neither do nine that wait behind a slow one')
+
+  const lazy = await openSocket(sluice.url)
+  lazy.write(get(large.path).repeat(10))
+  await until(() => openFiles(sluice.dataDir) > atRest)
+  lazy.destroy()
+  await until(() => openFiles(sluice.dataDir) === atRest)
+  t.pass('nor does one that takes nothing of what is sent')
+})
+
+t.test('nonsense behind a request never gets into the answer', async (t) => {
+  const { world, files } = await makeFiles(t)
+  world.upstream.fault(/middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  const socket = await openSocket(world.sluice.url)
+  socket.write(`GET ${files.middle.path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`)
+  await until(() => socket.bytesRead > 1000)
+  socket.write('NONSENSE\r\n\r\n')
+  const pieces: Buffer[] = []
+  for await (const piece of socket) pieces.push(piece)
+  const data = Buffer.concat(pieces)
+  const body = data.subarray(data.indexOf('\r\n\r\n') + 4)
+  t.ok(body.length > 0 && body.equals(files.middle.bytes.subarray(0, body.length)))
+})
+
+t.test('who waits too long is told to come again, and finds the file then', async (t) => {
+  const { world, files } = await makeFiles(t, { start: { patience: { answerWithinMs: 200 } } })
+  const { path, bytes } = files.small
+  world.upstream.fault(/small/, { kind: 'rate', bytesPerSecond: 4000 })
+  const first = await ask(world.sluice.url, `GET ${path} HTTP/1.1`)
+  t.match(first, { status: 503, headers: { 'retry-after': '5' } })
+  t.match(first.body.toString(), /small_1_all\.deb is still on its way/)
+  await until(() => world.sluice.server.active === 0)
+  const second = await ask(world.sluice.url, `GET ${path} HTTP/1.1`)
+  t.ok(second.status === 200 && second.body.equals(bytes))
+  t.equal(world.upstream.count(/small/), 1)
+})
+
+t.test('every error reply has a body that says something', async (t) => {
+  const { world } = await makeFiles(t)
+  const { sluice, upstream } = world
+  upstream.fault(/middle/, { kind: 'status', status: 500, body: '' })
+  const token = `Authorization: Bearer ${sluice.token}`
+  const json = [token, 'Content-Type: application/json']
+  const asked: [number, string, ...string[]][] = [
+    [404, 'GET /nothing HTTP/1.1'],
+    [400, 'GET /%zz HTTP/1.1'],
+    [404, 'GET /channels/none/nut/dists/stable/InRelease HTTP/1.1'],
+    [404, 'GET /client/none HTTP/1.1'],
+    [406, 'GET / HTTP/1.1'],
+    [401, 'GET /api/v1/status HTTP/1.1'],
+    [401, 'GET /api/v1/status HTTP/1.1', 'Authorization: Bearer wrong'],
+    [404, 'GET /api/v1/nothing HTTP/1.1', token],
+    [404, 'GET /api/v1/archives/none HTTP/1.1', token],
+    [400, 'POST /api/v1/channels HTTP/1.1', ...json, 'Content-Length: 0'],
+    [413, 'POST /api/v1/channels HTTP/1.1', ...json, 'Content-Length: 99999999'],
+    [503, `GET ${upstream.url}/${poolPath(specs.middle)} HTTP/1.1`],
+    [503, `GET ${upstream.url}/project/middle HTTP/1.1`],
+    [404, `GET ${upstream.url}/project/none HTTP/1.1`],
+    [400, 'GET /channels/x HTTP/9.9'],
+    [417, 'GET /healthz HTTP/1.1', 'Expect: miracles'],
+    [400, 'GET /healthz HTTP/1.1', `X-Long: ${'x'.repeat(20_000)}`],
+  ]
+  for (const [status, line, ...headers] of asked) {
+    const answer = await ask(sluice.url, line, headers)
+    t.equal(answer.status, status, line)
+    t.match(answer.body.toString(), /\w{3}/, `${line} has a body`)
+    t.equal(Number(answer.headers['content-length']), answer.body.length)
+  }
+})
