@@ -16,6 +16,7 @@ import { AppError } from '../base/errors.ts'
 import { listChannels } from '../channels/channel-table.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
+import { finishImport } from './import-sources.ts'
 import { refreshAndFollow } from './jobs.ts'
 import { replyWithTask } from './task.ts'
 
@@ -110,8 +111,7 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
   refreshRoutes(api, context)
 }
 
-function refreshRoutes(api: FastifyInstance, context: ApiContext): void {
-  const { parts } = context
+function refreshRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void {
   const refresh = async (
     request: FastifyRequest,
     reply: Parameters<typeof replyWithTask>[1],
@@ -126,14 +126,19 @@ function refreshRoutes(api: FastifyInstance, context: ApiContext): void {
         onOutcome: (outcome: unknown) => emit({ kind: 'outcome', outcome }),
       }
       const { outcomes, generations } = await refreshAndFollow(parts, task, signal)
+      // While the first start itself imports, it is not for us to say that this is all.
+      const made = jobs() === undefined ? [] : await finishImport(parts, signal)
       return {
         outcomes,
-        generations: generations.map(({ channel, generation }) => ({
-          channel,
-          serial: generation.serial,
-          changes: generation.changes,
-          changed: generation.changes?.length ?? 0,
-        })),
+        generations: [
+          ...generations.map(({ channel, generation }) => ({
+            channel,
+            serial: generation.serial,
+            changes: generation.changes,
+            changed: generation.changes?.length ?? 0,
+          })),
+          ...made.map(({ name, head }) => ({ channel: name, serial: head, changed: 0 })),
+        ],
       }
     })
   }

@@ -22,8 +22,13 @@ export interface ImportRecord {
 export async function beginImport(config: Config): Promise<ImportRecord | undefined> {
   const isNew = !existsSync(join(config.dataDir, 'sluice.db'))
   if (isNew && config.importSources) await saveImport(config.dataDir, { isDone: false, files: [] })
+  return readImport(config.dataDir)
+}
+
+/** The record of this data directory; undefined where nothing was imported. */
+export async function readImport(dataDir: string): Promise<ImportRecord | undefined> {
   try {
-    const record: ImportRecord = JSON.parse(await readFile(recordPath(config.dataDir), 'utf8'))
+    const record: ImportRecord = JSON.parse(await readFile(recordPath(dataDir), 'utf8'))
     return record
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined

@@ -14,10 +14,10 @@ import {
 import { listArchives } from '../archives/archive-table.ts'
 import { addArchive } from '../archives/change-archive.ts'
 import { AppError, toAppError } from '../base/errors.ts'
-import { createChannel } from '../channels/change-channel.ts'
-import { listChannels } from '../channels/channel-table.ts'
+import { type CreateInput, createChannel } from '../channels/change-channel.ts'
+import { type Channel, listChannels } from '../channels/channel-table.ts'
 import { exportKeyring, limitKeyring, mergeKeyrings, readKeyring } from '../debian/keyring.ts'
-import { saveImport } from './import-record.ts'
+import { readImport, saveImport } from './import-record.ts'
 import { refreshAndFollow } from './jobs.ts'
 import type { ServerParts } from './parts.ts'
 import type { StartEvent } from './start-event.ts'
@@ -72,29 +72,36 @@ export async function importSources(
     },
     signal,
   )
-  await finishImport(parts, setup.files, signal)
+  await finishImport(parts, signal)
   return setup.files
 }
 
-/** Makes `testing` over all archives, and `approved` as a copy once testing holds something: then the import is done. */
-export async function finishImport(
+/**
+ * Makes `testing` over all archives, and `approved` as a copy once testing holds something: then the import is done.
+ * Whoever has looked upstream calls it; where nothing is to be finished it does nothing. The channels that it made.
+ */
+export function finishImport(
   parts: ServerParts,
-  files: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<void> {
-  const archives = (await listArchives(parts.db)).map((archive) => archive.name)
-  const here = new Set((await listChannels(parts.db)).map((channel) => channel.name))
-  if (archives.length === 0) return
-  if (!here.has('testing')) {
-    const source = { follow: archives }
-    await createChannel(parts, { ...reason, name: 'testing', source }, { signal })
-  }
-  if (parts.views.head('testing') === undefined) return
-  if (!here.has('approved')) {
-    const source = { from: 'testing' }
-    await createChannel(parts, { ...reason, name: 'approved', source }, { signal })
-  }
-  await saveImport(parts.config.dataDir, { isDone: true, files })
+): Promise<readonly Channel[]> {
+  // No channel's name has a blank: this is nobody else's lock.
+  return parts.channelLock('the import')(async () => {
+    const record = await readImport(parts.config.dataDir)
+    if (record === undefined || record.isDone) return []
+    const archives = (await listArchives(parts.db)).map((archive) => archive.name)
+    if (archives.length === 0) return []
+    const here = new Set((await listChannels(parts.db)).map((channel) => channel.name))
+    const made: Channel[] = []
+    const make = async (name: string, source: CreateInput['source']): Promise<void> => {
+      if (here.has(name)) return
+      made.push(await createChannel(parts, { ...reason, name, source }, { signal }))
+    }
+    await make('testing', { follow: archives })
+    if (parts.views.head('testing') === undefined) return made
+    await make('approved', { from: 'testing' })
+    await saveImport(parts.config.dataDir, { ...record, isDone: true })
+    return made
+  })
 }
 
 async function addGroup(parts: ServerParts, setup: AptSetup, group: GroupedSource): Promise<void> {

@@ -65,7 +65,7 @@ export interface JobOptions {
   /** When the first round begins. */
   readonly firstInMs: number
   /** What to do when a round has ended, besides. */
-  readonly afterRound: (signal: AbortSignal) => Promise<void>
+  readonly afterRound: (signal: AbortSignal) => Promise<unknown>
 }
 
 /** Starts the rounds. */

@@ -66,9 +66,12 @@ export async function startServer(
 ): Promise<RunningServer> {
   const startedAt = performance.now()
   const onEvent = options.onEvent ?? (() => undefined)
-  const isFirstStart = !existsSync(join(config.dataDir, 'sluice.db'))
+  const isNew = !existsSync(join(config.dataDir, 'sluice.db'))
   await makeDataDir(config.dataDir)
   const record = await beginImport(config)
+  const isImporting = record?.isDone === false
+  // One whose import did not come to its end (a taken port, Ctrl-C) is a first start again.
+  const isFirstStart = isNew || isImporting
   const parts = await openParts(config, systemClock, options.patience)
   let app: FastifyInstance | undefined
   try {
@@ -102,7 +105,6 @@ export async function startServer(
       join(config.dataDir, 'server.json'),
       `${JSON.stringify({ url: urls.url, pid: process.pid })}\n`,
     )
-    const isImporting = record?.isDone === false
     if (isImporting) {
       oldFiles.splice(0, oldFiles.length, ...(await importSources(parts, onEvent, options.signal)))
     }
@@ -111,8 +113,7 @@ export async function startServer(
       // What an import could not reach is looked for soon.
       firstInMs:
         isImporting && (await isImported(parts)) ? config.refreshMinutes * 60_000 : FIRST_ROUND_MS,
-      afterRound: (signal) =>
-        isImporting ? finishImport(parts, oldFiles, signal) : Promise.resolve(),
+      afterRound: (signal) => finishImport(parts, signal),
     })
     const clients = config.clients.length > 1 ? 'private networks' : (config.clients[0] ?? 'nobody')
     const { nextRefreshAt } = jobs
@@ -158,8 +159,10 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
     drained.signal.addEventListener('abort', () => app.server.closeAllConnections())
     await jobs.stop()
     const closed = app.close()
-    app.server.closeIdleConnections()
+    // A machine keeps its connection after its download: it would hold us until the time is over.
+    const sweeping = setInterval(() => app.server.closeIdleConnections(), 50)
     await closed
+    clearInterval(sweeping)
     await parts.close(drained)
     clearTimeout(timer)
     await rm(join(parts.config.dataDir, 'server.json'), { force: true })

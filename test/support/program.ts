@@ -10,6 +10,8 @@ import { type RunResult, run } from './run.ts'
 
 export const sluiceProgram = join(import.meta.dirname, '../../bin/sluice')
 
+const PATIENCE_MS = 20_000
+
 export interface ProgramOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
@@ -28,7 +30,7 @@ export interface Program {
   readonly pid: number
   /** What was printed so far, on both streams. */
   readonly text: string
-  /** Waits until what was printed matches; the first group, else the match. Throws when the program ends before. */
+  /** Waits until what was printed matches; the first group, else the match. Throws if it ends before, or after 20 s. */
   says(pattern: RegExp): Promise<string>
   signal(name: NodeJS.Signals): void
   readonly ended: Promise<Ended>
@@ -76,12 +78,20 @@ export function startProgram(
       return text
     },
     says: async (pattern) => {
-      for (;;) {
-        const found = pattern.exec(text)
-        if (found !== null) return found[1] ?? found[0]
-        if (hasEnded)
-          throw new Error(`sluice ${args[0]} ended, and never said ${pattern}:\n${text}`)
-        await wake.promise
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        note('')
+      }, PATIENCE_MS)
+      try {
+        for (;;) {
+          const found = pattern.exec(text)
+          if (found !== null) return found[1] ?? found[0]
+          if (hasEnded || isLate) throw new Error(`sluice never said ${pattern}:\n${text}`)
+          await wake.promise
+        }
+      } finally {
+        clearTimeout(timer)
       }
     },
     signal,
