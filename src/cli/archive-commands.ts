@@ -90,7 +90,7 @@ async function addArchive(
   context.out.lines(
     `archive ${name} added: ${suites.length === 1 ? 'suite' : 'suites'} ${suites.map((one) => one.suite).join(', ')}, signed by ${keys.map((key) => key.userIds[0] ?? key.fingerprint).join(', ')}`,
   )
-  await refresh(context, [name])
+  await refresh(context, [name], { archive: added })
   const followed = await client.call<readonly { follows: readonly string[] }[]>('GET', '/channels')
   if (!followed.some(({ follows }) => follows.includes(name))) {
     context.out.lines(`no channel follows it yet: sluice channel create NAME --follow ${name}`)

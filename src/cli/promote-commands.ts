@@ -69,7 +69,7 @@ async function promoteSources(
   })
   context.out.clear()
   const isDryRun = options.dryRun === true
-  context.out.result(answer, (one) => promotionLines(one, { isDryRun, width: context.out.width }))
+  context.out.result(answer, (one) => promotionLines(one, { isDryRun }))
 }
 
 function selection(names: readonly string[], isAll: boolean): object {

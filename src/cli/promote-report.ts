@@ -47,7 +47,7 @@ export function pendingLines(answer: PendingAnswer, width: number | undefined): 
 /** What a promotion did, or would do. */
 export function promotionLines(
   answer: PromotionAnswer,
-  options: { readonly isDryRun: boolean; readonly width: number | undefined },
+  { isDryRun }: { readonly isDryRun: boolean },
 ): string[] {
   const { from, to, changes, keptBack } = answer
   const kept =
@@ -59,7 +59,7 @@ export function promotionLines(
   if (changes.length === 0) {
     return [`nothing to promote: ${to} has of that what ${from} has`, ...kept]
   }
-  return [...(options.isDryRun ? dryRunLines(answer) : doneLines(answer)), ...kept]
+  return [...(isDryRun ? dryRunLines(answer) : doneLines(answer)), ...kept]
 }
 
 function dryRunLines({ to, before, changes, files, packages }: PromotionAnswer): string[] {

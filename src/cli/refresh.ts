@@ -3,6 +3,7 @@
  */
 import { AppError, isErrorCode } from '../base/errors.ts'
 import type {
+  ArchiveAnswer,
   ChannelEntry,
   RefreshAnswer,
   RefreshEvent,
@@ -17,8 +18,17 @@ import { formatChange, formatCount, formatSize, plural, printable } from './word
 
 const SHOWN_CHANGES = 10
 
-/** Refreshes these archives, or all; exit code 3 if some suites failed, an error if all did. */
-export async function refresh(context: Context, names: readonly string[]): Promise<void> {
+/** What the refresh is the end of: an archive that was just added. */
+export interface RefreshAfter {
+  readonly archive?: ArchiveAnswer
+}
+
+/** Refreshes these archives, or all; exit code 3 if some of it failed, an error if all did. */
+export async function refresh(
+  context: Context,
+  names: readonly string[],
+  after: RefreshAfter = {},
+): Promise<void> {
   const client = await context.connect()
   const showEvent = createRefreshProgress((text) => context.out.progress(text))
   const startedAt = performance.now()
@@ -31,11 +41,11 @@ export async function refresh(context: Context, names: readonly string[]): Promi
     },
   )
   context.out.clear()
-  context.out.result(answer, ({ outcomes, generations }) => {
+  context.out.result({ ...after, ...answer }, ({ outcomes, generations }) => {
     if (outcomes.length === 0) return ['there is no archive to look at: sluice archive add']
     return generations.flatMap((one) => generationLines(one, performance.now() - startedAt))
   })
-  await tellFailures(context, client, answer)
+  await tellFailures(context, client, answer, after)
 }
 
 function generationLines(
@@ -62,12 +72,13 @@ async function tellFailures(
   context: Context,
   client: Client,
   { outcomes }: RefreshAnswer,
+  after: RefreshAfter,
 ): Promise<void> {
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed')
   const last = failed.at(-1)
   if (last === undefined) return
   const channels = await client.call<ChannelEntry[]>('GET', '/channels')
-  const isPartly = failed.length < outcomes.length
+  const isPartly = after.archive !== undefined || failed.length < outcomes.length
   // With --json the outcomes are in the result; one that is all failure is an error beside it.
   for (const outcome of context.out.isJson ? [] : failed.slice(0, isPartly ? undefined : -1)) {
     const { message, hint } = describeFailure(outcome, channels)
