@@ -138,7 +138,7 @@ t.test('apt is content whichever way it is told to fetch indexes', async (t) => 
     const asked = [...update.output.matchAll(/^GET \S+\/binary-\S+?\/(\S+) HTTP/gm)]
     seen.set(way, [...new Set(asked.map(([, path = '']) => path.replace(/[0-9a-f]{64}/, '…')))])
     t.same(troubles(await apt.update()), clean, `${way}, again`)
-    t.same(troubles(await apt.download('hello', 'long-depends-', 'unicode')), clean, way)
+    t.same(troubles(await apt.download('hello', 'unicode')), clean, way)
     t.equal((await apt.policy('many')).candidate, '1:0.5-1')
     const lists = (await apt.lists()).filter((name) => name.includes('_Packages'))
     t.equal(lists.length, 4, way)
