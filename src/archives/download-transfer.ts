@@ -7,7 +7,7 @@
  * skipped. The digest is over all bytes from the first on, wherever they came from.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AppError, isAppError, systemCode, toAppError } from '../base/errors.ts'
+import { AppError, isAppError, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { BlobWriter } from '../store/blob-writer.ts'
 import { type DownloadParts, isTransient, type Job } from './download-job.ts'
@@ -45,6 +45,7 @@ export async function runJob(
     givers: new Set(),
   }
   try {
+    if ((await parts.blobs.freeBytes()) < job.wanted.size) throw noRoom(job)
     await fill(transfer, input.urls)
     await commit(transfer)
     return { error: undefined, badUrls: [] }
@@ -204,15 +205,17 @@ function wrongSize(job: Job, reason: string, cause?: unknown): AppError {
   })
 }
 
+function noRoom(job: Job, cause?: unknown): AppError {
+  return new AppError('ERR_DISK_FULL', {
+    message: `no room on the disk for ${job.wanted.label} (${job.wanted.size} bytes)`,
+    hint: 'make room, or move the data directory',
+    cause,
+  })
+}
+
 function toStoreError(job: Job, error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT') {
-    return new AppError('ERR_DISK_FULL', {
-      message: `no room on the disk for ${job.wanted.label} (${job.wanted.size} bytes)`,
-      hint: 'make room, or move the data directory',
-      cause: error,
-    })
-  }
+  if (isAppError(toAppError(error), 'ERR_DISK_FULL')) return noRoom(job, error)
   return new AppError('ERR_STORE', {
     message: `${job.wanted.label} could not be written to the store`,
     hint: 'look at the disk and the rights of the data directory',

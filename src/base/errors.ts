@@ -93,11 +93,24 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(table, text)
 }
 
-/** Any thrown value as an `AppError`: its own, an abort as `ERR_INTERRUPTED`, all else as `ERR_INTERNAL`. */
+/** What the system and SQLite say when there is no room for a write. */
+const fullCodes: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT', 'SQLITE_FULL']
+
+/**
+ * Any thrown value as an `AppError`: its own, an abort as `ERR_INTERRUPTED`, a full disk as `ERR_DISK_FULL`, all else as
+ * `ERR_INTERNAL`.
+ */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   if (error instanceof Error && error.name === 'AbortError') {
     return new AppError('ERR_INTERRUPTED', { message: 'interrupted', cause: error })
+  }
+  if (fullCodes.includes(systemCode(error))) {
+    return new AppError('ERR_DISK_FULL', {
+      message: 'no room on the disk of the data directory',
+      hint: 'make room, or move the data directory',
+      cause: error,
+    })
   }
   const message = error instanceof Error ? error.message : String(error)
   return new AppError('ERR_INTERNAL', { message, cause: error })

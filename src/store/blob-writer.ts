@@ -5,7 +5,7 @@
 import { constants } from 'node:fs'
 import { chmod, link, mkdir, open, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError, systemCode } from '../base/errors.ts'
+import { AppError, systemCode, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { Db } from './database.ts'
@@ -136,13 +136,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 function toStoreError(error: unknown, sha256: Sha256): AppError {
-  if (error instanceof AppError) return error
-  if (systemCode(error) === 'ENOSPC') {
-    return new AppError('ERR_DISK_FULL', {
-      message: 'the disk of the data directory is full',
-      hint: 'make room, or move the data directory',
-      cause: error,
-    })
-  }
+  const known = toAppError(error)
+  if (known.code !== 'ERR_INTERNAL') return known
   return new AppError('ERR_STORE', { message: `blob ${sha256} could not be stored`, cause: error })
 }

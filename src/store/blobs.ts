@@ -7,7 +7,7 @@
  *   name -> fsync of the directory -> row -> temp file removed.
  * So a row exists only after its file is complete (invariant 1), and a file under its name is always whole.
  */
-import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
@@ -44,6 +44,8 @@ export interface BlobStore {
   tempPath(): string
   /** Starts a file of unknown content. */
   create(): Promise<BlobWriter>
+  /** Bytes that new files can have on this disk. */
+  freeBytes(): Promise<number>
   /** Whether the blob is here, as row or file. */
   has(sha256: Sha256): Promise<boolean>
   /** All bytes of a blob, at most `maxBytes` (`ERR_TOO_LARGE`); `ERR_BLOB_MISSING` if it is not here. */
@@ -78,6 +80,10 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
   return {
     tempPath,
     create: () => createWriter(place, tempPath()),
+    freeBytes: async () => {
+      const { bavail, bsize } = await statfs(place.tmp)
+      return bavail * bsize
+    },
     has: async (sha256) => (await present(db, [sha256])).size === 1,
     present: (digests) => present(db, digests),
     read: (sha256, maxBytes = 64 * 1024 * 1024) => readBlob(db, filePath(sha256), sha256, maxBytes),

@@ -6,7 +6,7 @@
  * else waits, so no file and no network inside it. Functions take a `Db`, which may be a transaction's.
  */
 import Database from 'better-sqlite3'
-import { Kysely, SqliteDialect, sql } from 'kysely'
+import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 
@@ -33,9 +33,30 @@ export async function openDatabase(path: string, migrations: readonly Migration[
   file.pragma('busy_timeout = 5000')
   file.pragma('cache_size = -16384')
   file.pragma('journal_size_limit = 67108864')
-  const db: Db = new Kysely<NoTables>({ dialect: new SqliteDialect({ database: file }) })
+  const db: Db = new Kysely<NoTables>({ dialect: tolerant(file) })
   await migrate(db, migrations)
   return db
+}
+
+/**
+ * The dialect of SQLite, which ends a transaction by itself where a write fails (a full disk): to roll it back once more
+ * would fail too, and that would be told instead of the reason.
+ */
+function tolerant(file: Database.Database): Dialect {
+  const dialect = new SqliteDialect({ database: file })
+  return {
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createDriver: () => {
+      const driver = dialect.createDriver()
+      const rollBack = driver.rollbackTransaction.bind(driver)
+      driver.rollbackTransaction = async (connection) => {
+        if (file.inTransaction) await rollBack(connection)
+      }
+      return driver
+    },
+  }
 }
 
 /** Ends the database's file; no query may follow. */
