@@ -64,6 +64,7 @@ export async function createToken(
     .values({ name, hash: hashOf(token), made_at: madeAt })
     .execute()
   await writeAudit(db, { at: madeAt, who, what: 'token create', object: `token ${name}` })
+  crashPoint('token: before the commit')
   return token
 }
 

@@ -26,13 +26,17 @@ t.test(title, { timeout: isSoak ? 3_600_000 : 290_000 }, async (t) => {
   const dir = t.testdir()
   const upstreams = await makeUpstreams(join(dir, 'nut'))
   const lanes = await Promise.all(
-    Array.from({ length: LANES }, (_, at) => openLane(join(dir, `lane-${at}`), upstreams)),
+    Array.from({ length: LANES }, (_, at) => openLane(t, join(dir, `lane-${at}`), upstreams)),
   )
   t.teardown(() => Promise.all(lanes.map((lane) => lane.close())))
 
   const all = phases.flatMap((phase) => pointsOf(lanes[0], phase))
   const chosen = isSoak ? all : choose(all)
-  t.comment(`${all.length} crash points, ${chosen.length} taken, SLUICE_SEED=${seed}`)
+  const counts = phases.map(
+    (phase) => `${all.filter((one) => one.phase === phase).length} ${phase}`,
+  )
+  t.comment(`${all.length} crash points (${counts.join(', ')}), ${chosen.length} taken`)
+  t.comment(`SLUICE_SEED=${seed}`)
   t.ok(chosen.length >= 50, 'enough crash points are taken')
 
   let reached = 0

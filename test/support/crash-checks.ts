@@ -59,13 +59,13 @@ export function contradictions(earlier: Sight, later: Sight): string[] {
   })
 }
 
-/** The channels whose content is neither that of `before` nor that of `after`, as wholes. */
-export function strangers(now: Sight, before: Sight, after: Sight): string[] {
+/** The channels whose content is none of those that they may have, as wholes. */
+export function strangers(now: Sight, allowed: readonly Sight[]): string[] {
   const of = (sight: Sight, channel: string): string =>
-    suites.map((suite) => sight.get(`${channel} ${suite}`)?.content ?? '').join('\n')
+    suites.map((suite) => sight.get(`${channel} ${suite}`)?.content ?? 'nothing').join('\n')
   return channels
-    .filter((channel) => ![before, after].some((one) => of(one, channel) === of(now, channel)))
-    .map((channel) => `${channel} serves what it never was to be`)
+    .filter((channel) => !allowed.some((one) => of(one, channel) === of(now, channel)))
+    .map((channel) => `${channel} serves what it never was to be:\n${of(now, channel)}`)
 }
 
 /** Digests of the files that are complete in the store, after reading them all. */

@@ -5,6 +5,7 @@
 import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import Database from 'better-sqlite3'
+import type { Test } from 'tap'
 import { createApt, type TestApt } from './apt.ts'
 import {
   auditOf,
@@ -18,8 +19,9 @@ import {
 } from './crash-checks.ts'
 import { type Phase, phases, play, StoryError, type Upstreams, upstreamOf } from './crash-story.ts'
 import { type Front, startFront } from './front.ts'
+import type { Ended } from './program.ts'
 import { runOk } from './run.ts'
-import { type Exit, type SluiceProcess, startProcess } from './sluice-process.ts'
+import { type SluiceProcess, startProcess } from './sluice-process.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 import { clean, troubles } from './world.ts'
 
@@ -43,6 +45,7 @@ export interface Lane {
 }
 
 interface Place {
+  readonly t: Test
   /** `run/`: data directory and apt of the run under way; `starts/`: what each phase begins with. */
   readonly dir: string
   readonly upstreams: Upstreams
@@ -56,9 +59,10 @@ interface Place {
 }
 
 /** Prepares a lane in `dir` by going through all phases once. */
-export async function openLane(dir: string, upstreams: Upstreams): Promise<Lane> {
+export async function openLane(t: Test, dir: string, upstreams: Upstreams): Promise<Lane> {
   await mkdir(join(dir, 'starts', 'setup', 'var'), { recursive: true })
   const place: Place = {
+    t,
     dir,
     upstreams,
     upstream: await startUpstream(join(dir, 'upstream')),
@@ -114,8 +118,8 @@ async function copy(from: string, to: string): Promise<void> {
   await runOk('cp', ['-a', '--reflink=auto', from, to])
 }
 
-async function start(place: Place, fault?: string): Promise<Exit | undefined> {
-  const begun = await startProcess(join(place.dir, 'run', 'var'), fault)
+async function start(place: Place, fault?: string): Promise<Ended | undefined> {
+  const begun = await startProcess(place.t, join(place.dir, 'run', 'var'), fault)
   if (!('url' in begun)) return begun
   place.sluice = begun
   place.front.turnTo(begun.url)
@@ -206,7 +210,7 @@ async function crash(
   wrong.push(...(await checkAlive(sluice, data, scratch)))
   const now = await look(sluice.url)
   wrong.push(...contradictions(reference.before, now), ...contradictions(seen, now))
-  wrong.push(...strangers(now, reference.before, reference.after))
+  wrong.push(...strangers(now, [reference.before, reference.after]))
   if (now.has('approved stable')) wrong.push(...(await aptTroubles(place)))
   wrong.push(...(await finish(place, phase, sluice, now)))
   for (const { path } of place.upstream.requests) {
@@ -243,13 +247,16 @@ async function runToDeath(
     if (error instanceof StoryError) wrong.push(error.message)
     isReached = true
   }
-  const exit = isReached ? await sluice.exited : await sluice.stop('SIGKILL')
+  const exit = isReached ? await sluice.ended : await sluice.stop('SIGKILL')
   await watching
   return { seen, isReached, wrong: [...wrong, ...killedRightly(exit)] }
 }
 
-function killedRightly({ signal, code, stderr }: Exit): string[] {
-  return signal === 'SIGKILL' && stderr === '' ? [] : [`ended by ${signal ?? code}: ${stderr}`]
+function killedRightly({ signal, code, text }: Ended): string[] {
+  const said = text.split('\n').filter((line) => line !== '' && !line.startsWith('{"kind":'))
+  return signal === 'SIGKILL' && said.length === 0
+    ? []
+    : [`ended by ${signal ?? code}: ${said.join('\n')}`]
 }
 
 /** Goes on with the phase to its end, which must be the same as without a crash. */
@@ -269,7 +276,7 @@ async function finish(
   const audit = await auditOf(sluice)
   const wrong = contradictions(before, end)
   if (reference === undefined) return wrong
-  wrong.push(...strangers(end, reference.after, reference.after))
+  wrong.push(...strangers(end, [reference.after]))
   if (JSON.stringify(audit) !== JSON.stringify(reference.audit))
     wrong.push(`the audit is ${audit.join(', ')}`)
   if (!before.has('approved stable')) wrong.push(...(await aptTroubles(place)))

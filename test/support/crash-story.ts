@@ -102,8 +102,9 @@ function names(stem: string, starting: number, others: number): string[] {
 export async function play(phase: Phase, stage: Stage): Promise<void> {
   const { sluice } = stage
   const ask = async (path: string, body: object): Promise<void> => {
-    const { error } = await sluice.api('POST', path, body)
+    const { error, outcomes = [] } = await sluice.api('POST', path, body)
     if (error !== undefined && error.code !== 'ERR_CONFLICT') throw new StoryError(path, error)
+    for (const { problem } of outcomes) if (problem) throw new StoryError(path, problem)
   }
   if (phase === 'setup') await setUp(stage, ask)
   if (phase === 'refresh') await ask('/archives/refresh', {})
