@@ -3,6 +3,7 @@
  */
 import { readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { createApt } from '../support/apt.ts'
@@ -110,10 +111,8 @@ t.test('apt goes on with the half of a file that it has', async (t) => {
 })
 
 async function indexOf(url: string): Promise<string> {
-  const base = `${url}/channels/testing/nut/dists/stable/main/binary-amd64/Packages.gz`
-  const packed = await (await fetch(base)).arrayBuffer()
-  const text = new Response(packed).body?.pipeThrough(new DecompressionStream('gzip'))
-  return new Response(text ?? null).text()
+  const path = '/channels/testing/nut/dists/stable/main/binary-amd64/Packages.gz'
+  return gunzipSync(await (await fetch(`${url}${path}`)).arrayBuffer()).toString()
 }
 
 function poolPath(index: string): string {

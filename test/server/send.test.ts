@@ -3,25 +3,20 @@
  */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import { gunzipSync } from 'node:zlib'
+import t from 'tap'
 import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
-import { ask, openSocket, sendRaw } from '../support/raw-http.ts'
-import { makeWorld, type World, type WorldOptions } from '../support/world.ts'
+import { ask, openSocket, readAnswers, sendRaw } from '../support/raw-http.ts'
+import { makeWorld, type World } from '../support/world.ts'
 
-type Name = 'small' | 'middle' | 'large'
+type Size = 'small' | 'middle' | 'large'
 
-const specs: Readonly<Record<Name, PackageSpec>> = {
-  small: { name: 'small', version: '1', arch: 'all', content: 3000 },
-  middle: { name: 'middle', version: '1', arch: 'all', content: 300_000 },
-  large: { name: 'large', version: '1', arch: 'all', content: 2_000_000 },
-}
-
-interface Files {
-  readonly world: World
-  readonly files: Readonly<Record<Name, File>>
-}
+const contents: Readonly<Record<Size, number>> = { small: 3000, middle: 150_000, large: 600_000 }
+/** Each test has files of its own that nobody has asked for. */
+const groups = ['crowd', 'row', 'bad', 'gone', 'nonsense', 'error']
 
 interface File {
   /** On the channel. */
@@ -30,22 +25,26 @@ interface File {
   readonly bytes: Buffer
 }
 
-async function makeFiles(t: Test, options?: WorldOptions): Promise<Files> {
-  const world = await makeWorld(t, Object.values(specs), options)
-  const index = await fetch(
-    `${world.sluice.url}/channels/testing/nut/dists/stable/main/binary-amd64/Packages.gz`,
-  )
-  const unpacked = index.body?.pipeThrough(new DecompressionStream('gzip'))
-  const text = await new Response(unpacked ?? null).text()
-  const file = async (spec: PackageSpec): Promise<File> => {
-    const name = new RegExp(`^Filename: (.*/${spec.name}_1_all.deb)$`, 'm').exec(text)?.[1]
-    const bytes = await readFile(join(world.dir, 'archive', poolPath(spec)))
-    return { path: `/channels/testing/nut/${name}`, bytes }
-  }
-  world.upstream.clearRequests()
-  const { small, middle, large } = specs
-  const files = { small: await file(small), middle: await file(middle), large: await file(large) }
-  return { world, files }
+function specOf(group: string, size: Size): PackageSpec {
+  return { name: `${group}-${size}`, version: '1', arch: 'all', content: contents[size] }
+}
+
+async function fileOf(world: World, group: string, size: Size): Promise<File> {
+  const base = '/channels/testing/nut'
+  const index = `${world.sluice.url}${base}/dists/stable/main/binary-amd64/Packages.gz`
+  const text = gunzipSync(await (await fetch(index)).arrayBuffer()).toString()
+  const name = new RegExp(`^Filename: (.*/${group}-${size}_1_all.deb)$`, 'm').exec(text)?.[1]
+  const bytes = await readFile(join(world.dir, 'archive', poolPath(specOf(group, size))))
+  return { path: `${base}/${name}`, bytes }
+}
+
+async function filesOf(world: World, group: string): Promise<Record<Size, File>> {
+  const file = (size: Size): Promise<File> => fileOf(world, group, size)
+  return { small: await file('small'), middle: await file('middle'), large: await file('large') }
+}
+
+function get(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`
 }
 
 /** Waits for what must come about soon; the test's own time-out ends a wait for ever. */
@@ -66,24 +65,38 @@ function openFiles(dir: string): number {
   return links.filter((path) => ours.some((one) => path.startsWith(one))).length
 }
 
+/** Reads to the end; says how it came. */
+async function collect(socket: Socket, pieces: Buffer[]): Promise<string> {
+  try {
+    for await (const piece of socket) pieces.push(piece)
+    return ''
+  } catch (error) {
+    return String(error)
+  }
+}
+
+const sizes: Size[] = ['small', 'middle', 'large']
+const all = groups.flatMap((group) => sizes.map((size) => specOf(group, size)))
+const world = await makeWorld(t, all)
+
 t.test('fifty who ask at once get the same bytes, and upstream is asked once', async (t) => {
-  const { world, files } = await makeFiles(t)
+  const files = await filesOf(world, 'crowd')
   const { path, bytes } = files.large
-  world.upstream.fault(/large/, { kind: 'rate', bytesPerSecond: 4_000_000 })
+  world.upstream.fault(/crowd-large/, { kind: 'rate', bytesPerSecond: 1_200_000 })
   const readers = Array.from({ length: 50 }, async (_, at) => {
     await sleep(at * 8)
     const response = await fetch(`${world.sluice.url}${path}`)
     return Buffer.from(await response.arrayBuffer())
   })
   for (const got of await Promise.all(readers)) t.ok(got.equals(bytes))
-  t.equal(world.upstream.count(/large/), 1)
-  t.equal(world.upstream.bytes(/large/), bytes.length)
+  t.equal(world.upstream.count(/crowd-large/), 1)
+  t.equal(world.upstream.bytes(/crowd-large/), bytes.length)
 })
 
 t.test('ten requests on one connection are answered in order', async (t) => {
-  const { world, files } = await makeFiles(t)
+  const files = await filesOf(world, 'row')
   const { small, large, middle } = files
-  world.upstream.fault(/large/, { kind: 'rate', bytesPerSecond: 8_000_000 })
+  world.upstream.fault(/row-large/, { kind: 'rate', bytesPerSecond: 8_000_000 })
   const base = '/channels/testing/nut'
   const paths = [
     `${base}/dists/stable/InRelease`,
@@ -121,14 +134,32 @@ t.test('ten requests on one connection are answered in order', async (t) => {
   }
 })
 
-t.test('a client that goes away leaves nothing open', async (t) => {
-  const { world, files } = await makeFiles(t)
+t.test('in a row too, a bad file spoils nothing before it and is never whole', async (t) => {
+  const files = await filesOf(world, 'bad')
   const { sluice, upstream } = world
-  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`
+  const { small, middle, large } = files
+  upstream.fault(/bad-middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  upstream.fault(/bad-small/, { kind: 'flip', offset: 1000 }, { times: 1 })
+  upstream.fault(/bad-large/, { kind: 'flip', offset: 1000 }, { times: 1 })
+  const socket = await openSocket(sluice.url)
+  socket.write([middle, small, large, small].map(({ path }) => get(path)).join(''))
+  const pieces: Buffer[] = []
+  const ending = await collect(socket, pieces)
+  const [first, second, third, ...more] = readAnswers(Buffer.concat(pieces))
+  t.ok(first?.status === 200 && first.body.equals(middle.bytes))
+  t.match(second, { status: 503, body: /\w/ })
+  t.same(more, [])
+  t.ok((third?.body.length ?? 0) < large.bytes.length, 'the last bytes of a wrong file never come')
+  t.match(ending, /^$|ECONNRESET/)
+})
+
+t.test('a client that goes away leaves nothing open', async (t) => {
+  const files = await filesOf(world, 'gone')
+  const { sluice, upstream } = world
   const { small, large, middle } = files
 
   const atRest = openFiles(sluice.dataDir)
-  upstream.fault(/middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  upstream.fault(/gone-middle/, { kind: 'rate', bytesPerSecond: 600_000 })
   const cold = await openSocket(sluice.url)
   cold.write(get(middle.path))
   await until(() => cold.bytesRead > 0)
@@ -141,7 +172,7 @@ t.test('a client that goes away leaves nothing open', async (t) => {
   t.equal(upstream.count(), 0)
 
   await (await fetch(`${sluice.url}${small.path}`)).arrayBuffer()
-  upstream.fault(/large/, { kind: 'rate', bytesPerSecond: 4_000_000 })
+  upstream.fault(/gone-large/, { kind: 'rate', bytesPerSecond: 1_200_000 })
   const row = await openSocket(sluice.url)
   row.write(get(large.path) + get(small.path).repeat(9))
   await until(() => openFiles(sluice.dataDir) >= atRest + 9)
@@ -150,7 +181,7 @@ t.test('a client that goes away leaves nothing open', async (t) => {
   t.pass('neither do nine that wait behind a slow one')
 
   const lazy = await openSocket(sluice.url)
-  lazy.write(get(large.path).repeat(10))
+  lazy.write(get(large.path).repeat(60))
   await until(() => openFiles(sluice.dataDir) > atRest)
   lazy.destroy()
   await until(() => openFiles(sluice.dataDir) === atRest)
@@ -158,8 +189,8 @@ t.test('a client that goes away leaves nothing open', async (t) => {
 })
 
 t.test('nonsense behind a request never gets into the answer', async (t) => {
-  const { world, files } = await makeFiles(t)
-  world.upstream.fault(/middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  const files = await filesOf(world, 'nonsense')
+  world.upstream.fault(/nonsense-middle/, { kind: 'rate', bytesPerSecond: 600_000 })
   const socket = await openSocket(world.sluice.url)
   socket.write(`GET ${files.middle.path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`)
   await until(() => socket.bytesRead > 1000)
@@ -172,22 +203,22 @@ t.test('nonsense behind a request never gets into the answer', async (t) => {
 })
 
 t.test('who waits too long is told to come again, and finds the file then', async (t) => {
-  const { world, files } = await makeFiles(t, { start: { patience: { answerWithinMs: 200 } } })
-  const { path, bytes } = files.small
-  world.upstream.fault(/small/, { kind: 'rate', bytesPerSecond: 4000 })
+  const start = { patience: { answerWithinMs: 200 } }
+  const world = await makeWorld(t, [specOf('late', 'small')], { start })
+  const { path, bytes } = await fileOf(world, 'late', 'small')
+  world.upstream.fault(/late-small/, { kind: 'rate', bytesPerSecond: 4000 })
   const first = await ask(world.sluice.url, `GET ${path} HTTP/1.1`)
   t.match(first, { status: 503, headers: { 'retry-after': '5' } })
   t.match(first.body.toString(), /small_1_all\.deb is still on its way/)
   await until(() => world.sluice.server.active === 0)
   const second = await ask(world.sluice.url, `GET ${path} HTTP/1.1`)
   t.ok(second.status === 200 && second.body.equals(bytes))
-  t.equal(world.upstream.count(/small/), 1)
+  t.equal(world.upstream.count(/late-small/), 1)
 })
 
 t.test('every error reply has a body that says something', async (t) => {
-  const { world } = await makeFiles(t)
   const { sluice, upstream } = world
-  upstream.fault(/middle/, { kind: 'status', status: 500, body: '' })
+  upstream.fault(/error-middle/, { kind: 'status', status: 500, body: '' })
   const token = `Authorization: Bearer ${sluice.token}`
   const json = [token, 'Content-Type: application/json']
   const asked: [number, string, ...string[]][] = [
@@ -202,8 +233,8 @@ t.test('every error reply has a body that says something', async (t) => {
     [404, 'GET /api/v1/archives/none HTTP/1.1', token],
     [400, 'POST /api/v1/channels HTTP/1.1', ...json, 'Content-Length: 0'],
     [413, 'POST /api/v1/channels HTTP/1.1', ...json, 'Content-Length: 99999999'],
-    [503, `GET ${upstream.url}/${poolPath(specs.middle)} HTTP/1.1`],
-    [503, `GET ${upstream.url}/project/middle HTTP/1.1`],
+    [503, `GET ${upstream.url}/${poolPath(specOf('error', 'middle'))} HTTP/1.1`],
+    [503, `GET ${upstream.url}/project/error-middle HTTP/1.1`],
     [404, `GET ${upstream.url}/project/none HTTP/1.1`],
     [400, 'GET /channels/x HTTP/9.9'],
     [417, 'GET /healthz HTTP/1.1', 'Expect: miracles'],

@@ -46,7 +46,7 @@ export async function ask(
 }
 
 /** Takes answers apart by Content-Length, else to the end; those to HEAD only if nothing follows them. */
-function readAnswers(data: Buffer): RawAnswer[] {
+export function readAnswers(data: Buffer): RawAnswer[] {
   const answers: RawAnswer[] = []
   for (let at = 0; at < data.length; ) {
     const end = data.indexOf('\r\n\r\n', at)
