@@ -4,6 +4,7 @@
  *
  * Needs root, and an archive that this machine's sources name and can reach.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -135,21 +136,22 @@ t.test('a second start goes on where the first ended, and says so in three lines
   t.notMatch(update.output, /^Get:/m, 'nothing is new to a machine')
 })
 
-/** A system of this machine's own codename; which archive has that suite is tried out. */
+/** A system like this machine's own: of the first suite in its sources that debootstrap knows. */
 async function makeSystem(): Promise<Chroot> {
-  const codename = found(/^VERSION_CODENAME=(\S+)$/m, await readFile('/etc/os-release', 'utf8'))
-  for (const [, archive] of printed.matchAll(/^URIs: (\S+)$/gm)) {
-    if (!(await fetch(`${archive}/dists/${codename}/InRelease`)).ok) continue
-    const keyring = join(dir, 'approved.gpg')
-    const key = await fetch(`${url}/channels/approved/key.gpg`)
-    await writeFile(keyring, Buffer.from(await key.arrayBuffer()))
-    const system = await makeChroot(codename, archive ?? '', keyring)
-    closing.push(system.close)
-    // What debootstrap had it made from is no source of an administrator's.
-    await system.sh('rm -f /etc/apt/sources.list')
-    return system
-  }
-  throw new Error(`no apt source of this machine that can be reached has ${codename}:\n${first}`)
+  const stanzas = printed.matchAll(/^URIs: (\S+)\nSuites: (.*)$/gm)
+  const suites = [...stanzas].flatMap(([, archive = '', suites = '']) =>
+    suites.split(' ').map((suite) => ({ archive, suite })),
+  )
+  const known = suites.find(({ suite }) => existsSync(`/usr/share/debootstrap/scripts/${suite}`))
+  if (known === undefined) throw new Error(`debootstrap knows none of the suites:\n${printed}`)
+  const keyring = join(dir, 'approved.gpg')
+  const key = await fetch(`${url}/channels/approved/key.gpg`)
+  await writeFile(keyring, Buffer.from(await key.arrayBuffer()))
+  const system = await makeChroot(known.suite, known.archive, keyring)
+  closing.push(system.close)
+  // What debootstrap had it made from is no source of an administrator's.
+  await system.sh('rm -f /etc/apt/sources.list')
+  return system
 }
 
 /** Sources as the machine may have had them: none of them can be reached. */

@@ -38,7 +38,12 @@ export async function makeChroot(suite: string, archive: string, keyring: string
   const options = ['--variant=minbase', `--keyring=${keyring}`]
   // apt's own user must reach its files.
   await chmod(dir, 0o755)
-  const made = await run('debootstrap', [...options, suite, dir, archive], { timeoutMs: 250_000 })
+  const made = await run('debootstrap', [...options, suite, dir, archive], {
+    timeoutMs: 250_000,
+  }).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   // No /dev/pts is mounted there.
   const conf = join(dir, 'etc/apt/apt.conf.d/no-pty')
   if (made.code === 0) await writeFile(conf, 'DPkg::Use-Pty "false";\n')
