@@ -56,9 +56,15 @@ export async function waitForBytes(job: Job, { signal }: Abortable): Promise<voi
   throwIfOver(job, signal)
 }
 
+/** A wait that tells how many bytes are here. */
+export interface Watching extends Abortable {
+  readonly onBytes?: ((written: number) => void) | undefined
+}
+
 /** Waits until the file is in the store; throws as `readJob` does. */
-export async function waitForEnd(job: Job, { signal }: Abortable): Promise<void> {
+export async function waitForEnd(job: Job, { signal, onBytes }: Watching): Promise<void> {
   while (!isSettled(job)) {
+    onBytes?.(job.written)
     throwIfOver(job, signal)
     await job.bell.wait(signal)
   }

@@ -14,7 +14,7 @@ import { createLru, type Lru } from '../base/lru.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
 import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
-import { readJob, waitForBytes, waitForEnd } from './download-reader.ts'
+import { readJob, type Watching, waitForBytes, waitForEnd } from './download-reader.ts'
 import { runJob } from './download-transfer.ts'
 
 export { type DownloadLog, type DownloadParts, HOLD_BACK, type Wanted } from './download-job.ts'
@@ -46,7 +46,7 @@ export interface Downloads {
    */
   open(wanted: Wanted, source: Source, abortable: Abortable): Promise<Download>
   /** Resolves when the file is in the store. The signal ends the waiting, not the download. */
-  fetch(wanted: Wanted, source: Source, abortable: Abortable): Promise<void>
+  fetch(wanted: Wanted, source: Source, watching: Watching): Promise<void>
   /** Downloads under way. */
   readonly active: number
   /** Takes no more, and lets running ones end, until the signal aborts them. */
@@ -91,8 +91,8 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
         done: flight.done,
       }
     },
-    fetch: async (wanted, source, { signal }) => {
-      await bring(state, wanted, source, (job) => waitForEnd(job, { signal }))
+    fetch: async (wanted, source, watching) => {
+      await bring(state, wanted, source, (job) => waitForEnd(job, watching))
     },
     get active() {
       return state.flights.size

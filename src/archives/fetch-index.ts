@@ -45,12 +45,17 @@ export function indexForms(release: Release, path: string): ReleaseFile[] {
     .sort((a, b) => cost(a) - cost(b))
 }
 
+/** How to fetch: when to stop, and whom to tell how many bytes of how many are here. */
+export interface FetchOptions extends Abortable {
+  readonly onBytes?: ((written: number, size: number) => void) | undefined
+}
+
 /** Fetches the index at `path` below the suite, in its first form that can be had, and adds its text to `text`. */
 export async function fetchIndex(
   parts: { readonly blobs: BlobStore; readonly downloads: Downloads },
   source: IndexSource,
   { path, text }: { readonly path: string; readonly text: IndexText },
-  { signal }: Abortable,
+  { signal, onBytes }: FetchOptions,
 ): Promise<ReleaseFile> {
   let problem: unknown
   for (const file of indexForms(source.release, path)) {
@@ -61,7 +66,11 @@ export async function fetchIndex(
           size: file.size,
           label: `${source.suite} ${file.path}`,
         }
-        await parts.downloads.fetch(wanted, { urls: fileUrls(source, file) }, { signal })
+        await parts.downloads.fetch(
+          wanted,
+          { urls: fileUrls(source, file) },
+          { signal, onBytes: (written) => onBytes?.(written, file.size) },
+        )
       }
       await text.append(unpack(parts.blobs, source.release, { path, file }, signal))
       return file

@@ -28,6 +28,16 @@ export type RefreshEvent =
       readonly date?: number | undefined
     }
   | {
+      /** Bytes of an index on their way. */
+      readonly kind: 'fetch'
+      readonly archive: string
+      readonly suite: string
+      readonly path: string
+      readonly doneBytes: number
+      readonly sizeBytes: number
+    }
+  | {
+      /** Stanzas of an index that are done. */
       readonly kind: 'index'
       readonly archive: string
       readonly suite: string
@@ -142,18 +152,20 @@ async function readIndex(
   const text = await openIndexText(parts.blobs.tempPath())
   try {
     const fetched: ReleaseFile[] = []
-    for (const path of paths)
-      fetched.push(await fetchIndex(parts, source, { path, text }, { signal }))
-    crashPoint('refresh: index fetched')
-    const sizeBytes = fetched.reduce((sum, file) => sum + file.size, 0)
-    const about = {
+    const where = {
       archive: archive.name,
       suite: source.suite,
       path: indexPath({ component, architecture }),
-      sizeBytes,
     }
+    const onBytes = (doneBytes: number, sizeBytes: number): void =>
+      onEvent?.({ kind: 'fetch', ...where, doneBytes, sizeBytes })
+    for (const path of paths) {
+      fetched.push(await fetchIndex(parts, source, { path, text }, { signal, onBytes }))
+    }
+    crashPoint('refresh: index fetched')
+    const sizeBytes = fetched.reduce((sum, file) => sum + file.size, 0)
     const onProgress = (done: number, total: number): void =>
-      onEvent?.({ kind: 'index', ...about, done, total })
+      onEvent?.({ kind: 'index', ...where, sizeBytes, done, total })
     const built = await buildIndex(parts, text, { archiveId: archive.id, signal, onProgress })
     const files = Object.fromEntries(fetched.map((file) => [file.path, file.sha256]))
     const { stanzas, plainSize } = measure(built.chunks)

@@ -87,7 +87,7 @@ async function refreshSuite(
     return { ...base, ...taken, durationMs: parts.clock.now() - startedAt }
   } catch (error) {
     if (input.signal?.aborted) throw error
-    const problem = toProblem(error, known.problem, startedAt)
+    const problem = toProblem(archive.name, error, known.problem, startedAt)
     await saveSuite(parts.db, archive.id, { ...known, checkedAt: startedAt, problem })
     return {
       ...base,
@@ -99,8 +99,15 @@ async function refreshSuite(
   }
 }
 
-function toProblem(error: unknown, before: SuiteProblem | undefined, now: number): SuiteProblem {
-  const { code, message, hint } = toAppError(error)
+function toProblem(
+  archive: string,
+  error: unknown,
+  before: SuiteProblem | undefined,
+  now: number,
+): SuiteProblem {
+  const { code, message, hint: general } = toAppError(error)
+  // Who verifies knows no names of archives.
+  const hint = general?.replace('archive set NAME', `archive set ${archive}`)
   return { code, message, hint, since: before?.code === code ? before.since : now }
 }
 

@@ -20,6 +20,7 @@ import {
   listChannels,
   listGenerationSuites,
   type SourceChange,
+  setFollows,
 } from './channel-table.ts'
 import { changesOf, diffStates } from './diff.ts'
 import { findGeneration } from './promote.ts'
@@ -78,6 +79,36 @@ export async function createChannel(
     await publishGeneration(parts, { ...input, channel, kind: 'create', entries }, { signal })
     return getChannel(parts.db, input.name)
   })
+}
+
+/** Says anew which archives a following channel tracks, and brings it to what they hold. */
+export async function setFollowed(
+  parts: ChannelParts,
+  input: Reason & { readonly channel: string; readonly follow: readonly string[] },
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  for (const archive of input.follow) await getArchive(parts.db, archive)
+  await parts.channelLock(input.channel)(async () => {
+    const channel = await getChannel(parts.db, input.channel)
+    if (channel.kind !== 'following') {
+      throw new AppError('ERR_REFUSED', {
+        message: `channel ${channel.name} changes by promotion only; it follows nothing`,
+        hint: `let the channel that it is promoted from follow the archive, then: sluice promote --all --to ${channel.name}`,
+      })
+    }
+    await inTransaction(parts.db, async (trx) => {
+      await setFollows(trx, channel.id, input.follow)
+      await writeAudit(trx, {
+        at: parts.clock.now(),
+        who: input.who,
+        what: 'channel set',
+        object: `channel ${channel.name}`,
+        why: input.why,
+        detail: { before: channel.follows, follow: input.follow },
+      })
+    })
+  })
+  return followArchives(parts, input, { signal })
 }
 
 /** Brings a following channel to what its archives hold; undefined if it is there already. */

@@ -39,6 +39,12 @@ export function channelCommands(program: Command, around: Surroundings): void {
     .option('--from <channel>', 'channel, or CHANNEL@SERIAL, to copy: it changes by promotion only')
     .option(...reason)
   run(around, create, createChannel)
+  const set = channel
+    .command('set <name>')
+    .description('which archives a following channel tracks from now on')
+    .requiredOption('--follow <archive...>', 'all archives to follow')
+    .option(...reason)
+  run(around, set, setChannel)
   const list = channel.command('list').description('all channels, and what waits for them')
   run(around, list, listChannels)
   const show = channel.command('show <name>')
@@ -65,6 +71,20 @@ export function channelCommands(program: Command, around: Surroundings): void {
 
 function diffCommand(command: Command): Command {
   return command.description('how B differs from A; each is CHANNEL or CHANNEL@SERIAL')
+}
+
+async function setChannel(
+  context: Context,
+  [name = '']: readonly string[],
+  { follow, reason: why }: CreateOptions,
+): Promise<void> {
+  const client = await context.connect()
+  const body = { follow: splitList(follow), reason: why }
+  const path = `/channels/${encodeURIComponent(name)}`
+  const now = await client.call<ChannelAnswer>('PATCH', path, body)
+  context.out.result(now, (one) => [
+    `channel ${name} follows ${one.follows.join(', ')}; generation ${one.head}`,
+  ])
 }
 
 async function createChannel(

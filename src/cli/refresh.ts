@@ -115,14 +115,17 @@ export function createRefreshProgress(draw: (text: string) => void): (event: Ref
       draw(`fetch    ${name}`)
       return
     }
-    const { done, total, sizeBytes } = event
     const path = printable(event.path).replace(/\/binary-(.*)\/Packages$/, ' $1')
-    if (current !== `${name} ${path}`) pace = createPace()
-    current = `${name} ${path}`
-    const left = pace.left(done, total)
-    const count = `${formatCount(done)} of ${plural(total, 'package')}`
-    draw(
-      `fetch    ${name} ${path}  ${formatSize(sizeBytes)}  ${bar(done / total)} ${[count, left].filter(Boolean).join(', ')}`,
-    )
+    const stage = `${event.kind} ${name} ${path}`
+    if (current !== stage) pace = createPace()
+    current = stage
+    const [done, total] =
+      event.kind === 'fetch' ? [event.doneBytes, event.sizeBytes] : [event.done, event.total]
+    const count =
+      event.kind === 'fetch'
+        ? `${formatSize(done)} of ${formatSize(total)}`
+        : `${formatSize(event.sizeBytes)}, ${formatCount(done)} of ${plural(total, 'package')}`
+    const told = [count, pace.left(done, total)].filter(Boolean).join(', ')
+    draw(`fetch    ${name} ${path}  ${bar(done / total)} ${told}`)
   }
 }

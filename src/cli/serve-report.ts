@@ -43,7 +43,7 @@ export function createServeReport(out: Output): (event: StartEvent) => void {
     const known = notes.get(key) ?? { signers: [], date: undefined, sizes: new Map() }
     notes.set(key, known)
     if (event.kind === 'index') known.sizes.set(event.path, event.sizeBytes)
-    else Object.assign(known, { signers: event.signers, date: event.date })
+    if (event.kind === 'suite') Object.assign(known, { signers: event.signers, date: event.date })
     showProgress(event)
   }
   return (event) => {

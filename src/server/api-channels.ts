@@ -4,7 +4,7 @@
 import type { FastifyInstance } from 'fastify'
 import { readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
-import { createChannel, deleteChannel, rollback } from '../channels/change-channel.ts'
+import { createChannel, deleteChannel, rollback, setFollowed } from '../channels/change-channel.ts'
 import {
   type Channel,
   getChannel,
@@ -35,6 +35,14 @@ const createSchema = {
       from: { type: 'string' },
       reason,
     },
+    additionalProperties: false,
+  },
+}
+const followSchema = {
+  body: {
+    type: 'object',
+    required: ['follow'],
+    properties: { follow: { type: 'array', items: { type: 'string' }, minItems: 1 }, reason },
     additionalProperties: false,
   },
 }
@@ -107,6 +115,16 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
         before: channel.head,
         generation: generation && { serial: generation.serial, changes: generation.changes },
       }
+    },
+  )
+  api.patch<Named & { Body: { follow: string[] } }>(
+    '/channels/:name',
+    { schema: followSchema },
+    async (request) => {
+      const { name } = request.params
+      const { follow } = request.body
+      await setFollowed(parts, { ...reasonOf(request), channel: name, follow })
+      return show(context, await getChannel(parts.db, name))
     },
   )
   api.delete<Named>('/channels/:name', async (request) => {

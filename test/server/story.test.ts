@@ -1,6 +1,7 @@
 /**
  * The story of Sluice, told by a real apt: upstream publishes, testing offers it, approved waits for the promotion.
  */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
@@ -151,6 +152,31 @@ t.test(
     t.same((await sluice.api('GET', '/diff?from=testing&to=approved')).changes, [])
   },
 )
+
+t.test('a channel that follows one archive can follow another one too', async (t) => {
+  const { sluice, upstream, key, machine } = await makeWorld(t, [hello('1'), other])
+  const keyring = await readFile(key.publicAsc, 'utf8')
+  const more = { urls: [upstream.url], suites: ['stable'], components: ['main'] }
+  const archive = { name: 'more', ...more, architectures: ['amd64'], keyring }
+  await sluice.api('POST', '/archives', archive)
+  await sluice.api('POST', '/archives/more/refresh')
+  const set = await sluice.api('PATCH', '/channels/testing', { follow: ['nut', 'more'] })
+  t.match(set, { follows: ['nut', 'more'], head: 2, suites: 2 })
+  const apt = await machine('one', 'testing')
+  await apt.setSources(
+    `deb [signed-by=${join(apt.dir, 'sluice.asc')}] ${sluice.url}/channels/testing/more stable main`,
+  )
+  t.same(troubles(await apt.update()), clean)
+  const refused = await sluice.api('PATCH', '/channels/approved', { follow: ['more'] })
+  t.equal(refused.error.code, 'ERR_REFUSED')
+  const promoted = await sluice.api('POST', '/promotions', {
+    from: 'testing',
+    to: 'approved',
+    all: true,
+  })
+  t.match(promoted, { generation: { serial: 2 } })
+  t.match(await sluice.api('GET', '/channels/approved'), { suites: 2 })
+})
 
 t.test('a dry run changes nothing, and what cannot be promoted is told', async (t) => {
   const { sluice, publish } = await makeWorld(t, [hello('1'), other])
