@@ -11,7 +11,7 @@ import { type Lane, openLane } from '../support/crash-lane.ts'
 import { makeUpstreams, type Phase, phases } from '../support/crash-story.ts'
 
 const isSoak = process.env.SOAK === '1'
-const MORE = 12
+const MORE = 6
 const LANES = 2
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
 
