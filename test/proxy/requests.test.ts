@@ -139,6 +139,10 @@ t.test('an absolute URI never reaches the API or a page of ours', async (t) => {
   }
   const through = await plain(`GET ${sluice.url}/channels/../api/v1/status HTTP/1.1`, authorization)
   refuses(t, through, 400, /no URL of an archive/)
+  const release = 'channels/testing/nut/dists/stable/InRelease'
+  t.equal((await plain(`GET ${sluice.url}/${release} HTTP/1.1`)).status, 200, 'channels are')
+  const foreign = await plain(`GET http://other.example/${release} HTTP/1.1`)
+  refuses(t, foreign, 403, /other\.example.* is not in an archive/)
   const host = `GET ${world.upstream.url}/api/v1/status HTTP/1.1`
   refuses(t, await plain(host, authorization), 404, /answered 404/)
 })
@@ -150,6 +154,12 @@ t.test('tunnels and other methods are refused', async (t) => {
   const [refused] = await sendRaw(sluice.url, tunnel)
   t.match(refused, { status: 403, reason: /tunnels are not open here/ })
   t.match(refused?.body.toString(), /Acquire::https::Proxy "DIRECT"/)
+  const apt = await createApt(join(world.dir, 'tunnel'), {
+    sources: 'deb [trusted=yes] https://archive.example/debian stable main',
+    proxy: sluice.url,
+    options: ['-oAcquire::Retries=0'],
+  })
+  t.match((await apt.update()).output, /tunnels are not open here/, 'apt says it too')
   const gone = await openSocket(sluice.url)
   gone.write(tunnel)
   gone.resetAndDestroy()
