@@ -5,8 +5,16 @@
 export interface Figure {
   readonly value: number
   readonly unit: 'ms' | 'bytes' | 'count'
+  /** Processor time that the measured processes took meanwhile: unlike the value, it does not grow with others' work. */
+  readonly processorMs?: number
   /** What must be known to read the figure, if anything. */
   readonly note?: string
+}
+
+/** What one step took; 0 for processor time that was not looked at. */
+export interface Timing {
+  readonly wallMs: number
+  readonly processorMs: number
 }
 
 /** The figures of one system, by the label of their row. */
@@ -21,11 +29,17 @@ export function percentile(values: readonly number[], share: number): number {
   return value
 }
 
-/** p50 and p95 as one note, and the middle value as the figure. */
-export function setPercentiles(column: Column, label: string, valuesMs: readonly number[]): void {
-  const note = `${valuesMs.length} runs`
-  column.set(`${label}, p50`, { value: percentile(valuesMs, 0.5), unit: 'ms', note })
-  column.set(`${label}, p95`, { value: percentile(valuesMs, 0.95), unit: 'ms', note })
+/** A row for p50, one for p95; the processor time is the mean of all runs. */
+export function setPercentiles(column: Column, label: string, timings: readonly Timing[]): void {
+  const walls = timings.map(({ wallMs }) => wallMs)
+  const sumMs = timings.reduce((sum, { processorMs }) => sum + processorMs, 0)
+  const common = {
+    unit: 'ms' as const,
+    note: `${timings.length} runs`,
+    ...(sumMs === 0 ? {} : { processorMs: sumMs / timings.length }),
+  }
+  column.set(`${label}, p50`, { ...common, value: percentile(walls, 0.5) })
+  column.set(`${label}, p95`, { ...common, value: percentile(walls, 0.95) })
 }
 
 /** A Markdown table: one row for each label of the first column and of the others, ratios to the first at the end. */
@@ -55,16 +69,15 @@ function row(cells: readonly string[]): string {
 /** A figure for people, its note in parentheses. */
 export function formatFigure(figure: Figure | undefined): string {
   if (figure === undefined) return '–'
-  const note = figure.note === undefined ? '' : ` (${figure.note})`
-  return `${formatValue(figure)}${note}`
+  const notes: string[] = []
+  if (figure.processorMs !== undefined) notes.push(`CPU ${formatTime(figure.processorMs)}`)
+  if (figure.note !== undefined) notes.push(figure.note)
+  return `${formatValue(figure)}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`
 }
 
 function formatValue({ value, unit }: Figure): string {
   if (unit === 'count') return String(value)
-  if (unit === 'ms')
-    return value < 1000
-      ? `${value.toFixed(value < 10 ? 1 : 0)} ms`
-      : `${(value / 1000).toFixed(2)} s`
+  if (unit === 'ms') return formatTime(value)
   if (value < 1e6) return `${(value / 1e3).toFixed(1)} kB`
   return `${(value / 1e6).toFixed(1)} MB`
 }
@@ -73,4 +86,8 @@ function formatRatio(peer: Figure | undefined, own: Figure | undefined): string 
   if (peer === undefined || own === undefined || own.value === 0) return '–'
   const ratio = peer.value / own.value
   return `${ratio.toFixed(ratio < 10 ? 1 : 0)}x`
+}
+
+function formatTime(ms: number): string {
+  return ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(2)} s`
 }

@@ -7,8 +7,15 @@
 import { mainSuite, updatesSuite } from './archive.ts'
 import { type Bed, describeTraffic, labels } from './bed.ts'
 import { closeClient, type FetchedSuite, fetchSuite, get, stanzasOfIndex } from './client.ts'
-import { type Column, type Figure, formatFigure, percentile, setPercentiles } from './figures.ts'
-import { diskUsage, peakMemory } from './processes.ts'
+import {
+  type Column,
+  type Figure,
+  formatFigure,
+  percentile,
+  setPercentiles,
+  type Timing,
+} from './figures.ts'
+import { diskUsage, peakMemory, processorSeconds } from './processes.ts'
 import { keyringPath } from './signing.ts'
 import { type SluiceServer, startSluice } from './sluice-server.ts'
 import { needField, sourceOf } from './stanzas.ts'
@@ -27,7 +34,7 @@ export async function measureSluice(bed: Bed): Promise<Column> {
     const server = await startSluice(bed.directory, bed.logPath, bed.limitMs)
     const job: Job = { bed, server, column }
     try {
-      setTime(job, startLabel, server.startMs)
+      setTime(job, startLabel, { wallMs: server.startMs, processorMs: 0 })
       await work(job)
       peaks.push(peakMemory(server.pid))
     } finally {
@@ -60,11 +67,22 @@ function setGrowth(column: Column, grown: number, count: number): void {
   column.set(label, { value: (grown / count) * 1000, unit: 'bytes', note })
 }
 
-function setTime(job: Job, label: string, value: number, note?: string): void {
-  const figure: Figure = { value, unit: 'ms', ...(note === undefined ? {} : { note }) }
+function setTime(job: Job, label: string, { wallMs, processorMs }: Timing, note?: string): void {
+  const about = { ...(processorMs > 0 && { processorMs }), ...(note !== undefined && { note }) }
+  const figure: Figure = { value: wallMs, unit: 'ms', ...about }
   job.column.set(label, figure)
   const peak = (peakMemory(job.server.pid) / 1e6).toFixed(0)
   job.bed.progress(`${label}: ${formatFigure(figure)}; memory's peak by now ${peak} MB`)
+}
+
+/** Starts to measure; each call of what it gives tells what has passed since, and what the server used of it. */
+function startMeter({ server }: Job): () => Timing {
+  const startedMs = performance.now()
+  const startedSeconds = processorSeconds(server.pid)
+  return () => ({
+    wallMs: performance.now() - startedMs,
+    processorMs: (processorSeconds(server.pid) - startedSeconds) * 1000,
+  })
 }
 
 function channelUrl({ server }: Job, channel: string): string {
@@ -87,24 +105,24 @@ async function untilServed(
   act: () => Promise<unknown>,
 ): Promise<{
   readonly fetched: FetchedSuite
-  readonly answeredMs: number
-  readonly servedMs: number
+  readonly answered: Timing
+  readonly served: Timing
 }> {
-  const startedMs = performance.now()
+  const read = startMeter(job)
   await act()
-  const answeredMs = performance.now() - startedMs
+  const answered = read()
   for (;;) {
     const fetched = await fetchChannel(job, channel)
-    const servedMs = performance.now() - startedMs
-    if (fetched.inRelease !== old?.inRelease) return { fetched, answeredMs, servedMs }
-    if (servedMs > job.bed.limitMs) throw new Error(`${channel} still serves the old suite`)
+    const served = read()
+    if (fetched.inRelease !== old?.inRelease) return { fetched, answered, served }
+    if (served.wallMs > job.bed.limitMs) throw new Error(`${channel} still serves the old suite`)
   }
 }
 
 async function importArchive(job: Job): Promise<void> {
   const { bed, server } = job
   await bed.upstream.takeTraffic()
-  const startedMs = performance.now()
+  const read = startMeter(job)
   await server.addArchive({
     name: 'debian',
     url: `${bed.upstream.url}/debian`,
@@ -113,11 +131,11 @@ async function importArchive(job: Job): Promise<void> {
     components: ['main'],
     architectures: bed.changes.architectures,
   })
-  const importMs = performance.now() - startedMs
-  setTime(job, labels.import, importMs, describeTraffic(await bed.upstream.takeTraffic()))
+  const imported = read()
+  setTime(job, labels.import, imported, describeTraffic(await bed.upstream.takeTraffic()))
   const create = () => server.post('/channels', { name: 'testing', follow: ['debian'] })
-  const { servedMs } = await untilServed(job, 'testing', undefined, create)
-  setTime(job, labels.publish, servedMs)
+  const { served } = await untilServed(job, 'testing', undefined, create)
+  setTime(job, labels.publish, served)
   await server.post('/channels', { name: 'approved', from: 'testing' })
 }
 
@@ -125,10 +143,10 @@ async function refreshes(job: Job): Promise<void> {
   const { bed, server } = job
   const refresh = () => server.refresh('debian')
   await bed.upstream.takeTraffic()
-  const startedMs = performance.now()
+  const read = startMeter(job)
   await refresh()
-  const nothingMs = performance.now() - startedMs
-  setTime(job, labels.refresh0, nothingMs, describeTraffic(await bed.upstream.takeTraffic()))
+  const nothing = read()
+  setTime(job, labels.refresh0, nothing, describeTraffic(await bed.upstream.takeTraffic()))
   for (const [label, choice] of [
     [labels.refresh100, bed.changes.hundred],
     [labels.refresh1, bed.changes.one],
@@ -136,8 +154,8 @@ async function refreshes(job: Job): Promise<void> {
     const old = await fetchChannel(job, 'testing')
     await bed.bump(choice)
     await bed.upstream.takeTraffic()
-    const { servedMs } = await untilServed(job, 'testing', old, refresh)
-    setTime(job, label, servedMs, describeTraffic(await bed.upstream.takeTraffic()))
+    const { served } = await untilServed(job, 'testing', old, refresh)
+    setTime(job, label, served, describeTraffic(await bed.upstream.takeTraffic()))
   }
 }
 
@@ -154,49 +172,48 @@ async function warm(job: Job): Promise<void> {
       if (names.has(sourceOf(stanza))) files.add(needField(stanza, 'Filename'))
     }
   }
-  const startedMs = performance.now()
+  const read = startMeter(job)
   const queue = [...files]
   const work = async () => {
     for (let file = queue.pop(); file !== undefined; file = queue.pop())
       await get(`${base}/${file}`)
   }
   await Promise.all(Array.from({ length: 8 }, work))
-  const note = `${files.size} files, 8 at once`
-  setTime(job, 'misses: one .deb each', (performance.now() - startedMs) / files.size, note)
+  setTime(job, `misses: ${files.size} .debs, 8 at once`, read())
 }
 
 async function promotions(job: Job): Promise<void> {
   const { bed, server, column } = job
-  const aloneMs: number[] = []
-  const answeredMs: number[] = []
-  const servedMs: number[] = []
+  const alone: Timing[] = []
+  const answered: Timing[] = []
+  const served: Timing[] = []
   for (const [at, name] of bed.changes.promoted.entries()) {
-    const startedMs = performance.now()
+    const read = startMeter(job)
     const old = await fetchChannel(job, 'approved')
-    aloneMs.push(performance.now() - startedMs)
-    const served = await untilServed(job, 'approved', old, () =>
+    alone.push(read())
+    const promoted = await untilServed(job, 'approved', old, () =>
       server.post('/promotions', promotionOf(name)),
     )
-    if (served.fetched.digest === old.digest) throw new Error(`promoting ${name} changed nothing`)
-    answeredMs.push(served.answeredMs)
-    servedMs.push(served.servedMs)
-    if (at < 3) setTime(job, `${labels.promote}: ${name}`, served.servedMs)
+    if (promoted.fetched.digest === old.digest) throw new Error(`promoting ${name} changed nothing`)
+    answered.push(promoted.answered)
+    served.push(promoted.served)
+    if (at < 3) setTime(job, `${labels.promote}: ${name}`, promoted.served)
   }
-  setPercentiles(column, labels.promote, servedMs)
-  setPercentiles(column, `${labels.promote}, until answered`, answeredMs)
-  setPercentiles(column, 'of it: client alone', aloneMs)
-  bed.progress(`promotions: p95 ${percentile(servedMs, 0.95).toFixed(0)} ms`)
+  setPercentiles(column, labels.promote, served)
+  setPercentiles(column, `${labels.promote}, until answered`, answered)
+  setPercentiles(column, 'of it: client alone', alone)
+  bed.progress(`${served.length} promotions done`)
 }
 
 /** Further generations of one package each; what they take on disk is seen when the server has ended. */
 async function generations(job: Job): Promise<void> {
-  const timesMs: number[] = []
+  const timings: Timing[] = []
   for (const name of job.bed.changes.single) {
-    const startedMs = performance.now()
+    const read = startMeter(job)
     await job.server.post('/promotions', promotionOf(name))
-    timesMs.push(performance.now() - startedMs)
+    timings.push(read())
   }
-  if (timesMs.length > 0) setPercentiles(job.column, 'further one-package promotion', timesMs)
+  if (timings.length > 0) setPercentiles(job.column, 'further one-package promotion', timings)
 }
 
 function promotionOf(name: string): Record<string, unknown> {
@@ -209,12 +226,12 @@ async function copyAndRollback(job: Job): Promise<void> {
   const copy = () => server.post('/channels', { name: 'copy', from: 'approved' })
   const copied = await untilServed(job, 'copy', undefined, copy)
   const grown = ((diskUsage(server.data) - diskBefore) / 1e3).toFixed(0)
-  setTime(job, labels.copy, copied.servedMs, `${grown} kB`)
+  setTime(job, labels.copy, copied.served, `${grown} kB`)
   const now = await fetchChannel(job, 'approved')
   const first = await fetchChannel(job, 'approved@1')
   const back = () => server.post('/channels/approved/rollback', { to: 1 })
   const rolled = await untilServed(job, 'approved', now, back)
-  setTime(job, labels.rollback, rolled.servedMs)
+  setTime(job, labels.rollback, rolled.served)
   if (rolled.fetched.digest !== first.digest)
     throw new Error('after the rollback the index is another one')
 }

@@ -9,7 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mainSuite } from './archive.ts'
 import { type Bed, describeTraffic, labels } from './bed.ts'
-import { type Column, setPercentiles } from './figures.ts'
+import { type Column, setPercentiles, type Timing } from './figures.ts'
 import { diskUsage, type Run, run } from './processes.ts'
 import { gnupgHome, keyFingerprint, keyringPath } from './signing.ts'
 
@@ -26,7 +26,7 @@ export function measurePeer(name: PeerName, bed: Bed): Promise<Column> {
 interface Steps {
   readonly column: Column
   /** Runs the program with each list of arguments in turn; the sum is one figure unless `label` is undefined. */
-  time(label: string | undefined, ...calls: readonly string[][]): Promise<number>
+  time(label: string | undefined, ...calls: readonly string[][]): Promise<Timing>
   finish(): Column
 }
 
@@ -43,14 +43,16 @@ function startSteps(program: string, bed: Bed): Steps {
         runs.push(await run({ ...bed, program, args, environment }, bed.limitMs))
       }
       const value = runs.reduce((sum, { wallMs }) => sum + wallMs, 0)
+      const processorMs = runs.reduce((sum, one) => sum + one.processorMs, 0)
+      const timing = { wallMs: value, processorMs }
       peakBytes = Math.max(peakBytes, ...runs.map((one) => one.peakBytes))
       const traffic = await bed.upstream.takeTraffic()
-      if (label === undefined) return value
+      if (label === undefined) return timing
       const isLocal = traffic.requests === 0
       const note = isLocal ? {} : { note: describeTraffic(traffic) }
-      column.set(label, { value, unit: 'ms', ...note })
+      column.set(label, { value, unit: 'ms', processorMs, ...note })
       bed.progress(`${label}: ${(value / 1000).toFixed(2)} s`)
-      return value
+      return timing
     },
     finish: () => {
       column.set(labels.disk, { value: diskUsage(bed.directory), unit: 'bytes' })
@@ -117,9 +119,9 @@ async function measureAptly(bed: Bed): Promise<Column> {
   await timeRefreshes(bed, (label) => steps.time(label, update, snapshot()))
 
   let current = 'testing1'
-  const timesMs: number[] = []
+  const timings: Timing[] = []
   for (const source of promotedByPeers(bed)) {
-    const next = `approved-${timesMs.length}`
+    const next = `approved-${timings.length}`
     const query = `$Source (${source})`
     const pull = [
       'snapshot',
@@ -132,11 +134,11 @@ async function measureAptly(bed: Bed): Promise<Column> {
       query,
     ]
     const flip = aptly('publish', 'switch', ...signing, 'approved', 'approved', next)
-    timesMs.push(await steps.time(undefined, aptly(...pull), flip))
-    bed.progress(`promote ${source}: ${((timesMs.at(-1) ?? 0) / 1000).toFixed(2)} s`)
+    timings.push(await steps.time(undefined, aptly(...pull), flip))
+    bed.progress(`promote ${source}: ${((timings.at(-1)?.wallMs ?? 0) / 1000).toFixed(2)} s`)
     current = next
   }
-  setPercentiles(steps.column, labels.promote, timesMs)
+  setPercentiles(steps.column, labels.promote, timings)
   await steps.time(labels.copy, publishAs(current, 'copy'))
   await steps.time(
     labels.rollback,
@@ -154,12 +156,12 @@ async function measureReprepro(bed: Bed): Promise<Column> {
   await steps.time(labels.import, reprepro('update', 'testing'))
   await steps.time(labels.publish, reprepro('pull', 'approved'))
   await timeRefreshes(bed, (label) => steps.time(label, reprepro('update', 'testing')))
-  const timesMs: number[] = []
+  const timings: Timing[] = []
   for (const source of promotedByPeers(bed)) {
-    timesMs.push(await steps.time(undefined, reprepro('copysrc', 'approved', 'testing', source)))
-    bed.progress(`promote ${source}: ${((timesMs.at(-1) ?? 0) / 1000).toFixed(2)} s`)
+    timings.push(await steps.time(undefined, reprepro('copysrc', 'approved', 'testing', source)))
+    bed.progress(`promote ${source}: ${((timings.at(-1)?.wallMs ?? 0) / 1000).toFixed(2)} s`)
   }
-  setPercentiles(steps.column, labels.promote, timesMs)
+  setPercentiles(steps.column, labels.promote, timings)
   await steps.time(labels.copy, reprepro('pull', 'copy'))
   return steps.finish()
 }

@@ -115,6 +115,8 @@ function lastLines(logPath: string): string {
 
 export interface Run {
   readonly wallMs: number
+  /** Of all processes of the run, looked at ten times a second: a little less than the truth. */
+  readonly processorMs: number
   /** Of the largest process of the run, looked at ten times a second. */
   readonly peakBytes: number
 }
@@ -124,14 +126,16 @@ export async function run(command: Command, limitMs: number): Promise<Run> {
   const startedMs = performance.now()
   const child = start(command)
   let peakBytes = 0
+  let processorMs = 0
   const watch = setInterval(() => {
+    processorMs = Math.max(processorMs, processorSeconds(child.pid ?? 0) * 1000)
     for (const pid of groupOf(child.pid ?? 0)) peakBytes = Math.max(peakBytes, peakMemory(pid))
   }, 100)
   const late = setTimeout(() => signalGroup(child, 'SIGKILL'), limitMs)
   try {
     const [code] = await once(child, 'exit')
     const wallMs = performance.now() - startedMs
-    if (code === 0) return { wallMs, peakBytes }
+    if (code === 0) return { wallMs, processorMs, peakBytes }
     const text = [command.program, ...command.args].join(' ')
     throw new Error(
       `${text} ended with ${code} after ${(wallMs / 1000).toFixed(0)} s:\n${lastLines(command.logPath)}`,
