@@ -3,7 +3,8 @@
  * start the invariants hold, apt is happy, the work goes on to the same end, and nothing complete is fetched again.
  *
  * The steps are the crash points that a server passes (base/fault.ts). All of them with SOAK=1; else the first and the
- * last passing of each by its name, and some of the others, drawn by a seed (SLUICE_SEED repeats a draw).
+ * last passing of each by its name, and some of the others, drawn by a seed (SLUICE_SEED repeats a draw). With
+ * SLUICE_POINTS only those whose `phase nth: name` it matches, as a pattern: `promote 19:`, `blob`.
  */
 import { join } from 'node:path'
 import t from 'tap'
@@ -11,6 +12,7 @@ import { type Lane, openLane } from '../support/crash-lane.ts'
 import { makeUpstreams, type Phase, phases } from '../support/crash-story.ts'
 
 const isSoak = process.env.SOAK === '1'
+const only = process.env.SLUICE_POINTS
 const MORE = 6
 const LANES = 2
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
@@ -31,13 +33,13 @@ t.test(title, { timeout: isSoak ? 3_600_000 : 290_000 }, async (t) => {
   t.teardown(() => Promise.all(lanes.map((lane) => lane.close())))
 
   const all = phases.flatMap((phase) => pointsOf(lanes[0], phase))
-  const chosen = isSoak ? all : choose(all)
+  const chosen = isSoak ? all : only === undefined ? choose(all) : matching(all, only)
   const counts = phases.map(
     (phase) => `${all.filter((one) => one.phase === phase).length} ${phase}`,
   )
   t.comment(`${all.length} crash points (${counts.join(', ')}), ${chosen.length} taken`)
   t.comment(`SLUICE_SEED=${seed}`)
-  t.ok(chosen.length >= 50, 'enough crash points are taken')
+  t.ok(chosen.length >= 50 || only !== undefined, 'enough crash points are taken')
 
   let reached = 0
   const queue = [...chosen]
@@ -57,6 +59,11 @@ t.test(title, { timeout: isSoak ? 3_600_000 : 290_000 }, async (t) => {
 
 function pointsOf(lane: Lane | undefined, phase: Phase): Point[] {
   return (lane?.points(phase) ?? []).map((name, at) => ({ phase, nth: at + 1, name }))
+}
+
+function matching(points: readonly Point[], pattern: string): Point[] {
+  const wanted = new RegExp(pattern)
+  return points.filter(({ phase, nth, name }) => wanted.test(`${phase} ${nth}: ${name}`))
 }
 
 /** The first and the last passing of each name, and an even spread of the others. */

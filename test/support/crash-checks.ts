@@ -116,6 +116,10 @@ export async function checkDead(
       WHERE NOT EXISTS (SELECT 1 FROM blob WHERE lower(hex(sha256)) = state)`)
     for (const { state } of stateless.all() as { state: string }[])
       wrong.push(`the state ${state} is no blob`)
+    const floorless = db.prepare(`SELECT archive, suite FROM generation_suite
+      JOIN release ON release.id = release_id JOIN publication_suite USING (publication_id, archive, suite)
+      WHERE date > date_floor`)
+    for (const one of floorless.all()) wrong.push(`no Date floor holds for ${JSON.stringify(one)}`)
     return wrong
   } finally {
     db.close()

@@ -153,6 +153,7 @@ async function rehearse(place: Place, phase: Phase, next: Phase | undefined): Pr
   const data = join(place.dir, 'run', 'var')
   const { here } = await completeBlobs(data)
   const flaws = await checkDead(data, here, join(place.dir, 'scratch'))
+  if (phase !== 'repair' && flaws.length > 0) throw new Error(flaws.join('\n'))
   const trace = join(place.dir, `trace-${phase}`)
   const exit = await start(place, `trace:${trace}`)
   if (exit !== undefined || place.sluice === undefined) throw new Error(JSON.stringify(exit))
