@@ -39,8 +39,21 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
     await handle.write(bytes, 0, bytes.length, offset)
     places.set(digest, { offset, size: bytes.length })
   }
+  /** A buffer that is not in use: what is read for each publication should not wait for the garbage collector. */
+  const idle: Buffer[] = []
   const read: ChunkCache['read'] = async function* (digests, load) {
-    const buffer = Buffer.allocUnsafe(READ_BYTES)
+    const buffer = idle.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
+    try {
+      yield* readAll(digests, load, buffer)
+    } finally {
+      idle.push(buffer)
+    }
+  }
+  async function* readAll(
+    digests: readonly Sha256[],
+    load: (digest: Sha256, at: number) => Promise<Buffer>,
+    buffer: Buffer,
+  ): AsyncIterable<Buffer> {
     let run: Run | undefined
     for (const [at, digest] of digests.entries()) {
       const place = places.get(digest)

@@ -225,10 +225,12 @@ function toStoreError(job: Job, error: unknown): AppError {
 
 /** One error for all tries: one that may pass says more than a fallback's 404. */
 function summary(job: Job, failures: readonly AppError[]): AppError {
+  const { label } = job.wanted
   const said = failures.findLast(isTransient) ?? failures.at(-1)
+  const reason = said?.message.replace(`${label}: `, '') ?? 'no URL is known for it'
   const tried = failures.map((failure) => `${failure.code}: ${failure.message}`)
   return new AppError(said?.code ?? 'ERR_NOT_FOUND', {
-    message: `${job.wanted.label} could not be fetched: ${said?.message ?? 'no URL is known for it'}`,
+    message: `${label} could not be fetched: ${reason}`,
     hint: said?.hint ?? 'refresh the archive: sluice archive refresh',
     cause: said,
     details: { ...said?.details, tried },

@@ -19,10 +19,12 @@ import {
   isChannelName,
   listChannels,
   listGenerationSuites,
+  listGenerations,
   type SourceChange,
   setFollows,
 } from './channel-table.ts'
 import { changesOf, diffStates } from './diff.ts'
+import { inverseChanges } from './inverse-changes.ts'
 import { findGeneration } from './promote.ts'
 import { type NewChannel, publishGeneration, type SuiteEntry } from './publish.ts'
 
@@ -164,7 +166,10 @@ export function rollback(
         hint: `sluice channel history ${channel.name}`,
       })
     }
-    const changes = await changesAgainstHead(parts, channel, entries)
+    const since = await listGenerations(parts.db, channel.id, channel.head - input.to)
+    const changes =
+      inverseChanges(since.filter(({ serial }) => serial > input.to)) ??
+      (await changesAgainstHead(parts, channel, entries))
     return publishGeneration(
       parts,
       { ...input, channel, kind: 'rollback', entries, changes },

@@ -3,8 +3,8 @@
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeSecret } from '../base/durable-file.ts'
 import { AppError, systemCode } from '../base/errors.ts'
-import { writeSecret } from '../base/secret-file.ts'
 import { generateSigningKey, readSigningKey, type SigningKey } from '../debian/openpgp-sign.ts'
 
 export interface SigningKeys {

@@ -19,7 +19,7 @@ import { findPublication } from '../channels/publication-table.ts'
 import { publicationOf } from '../channels/publish.ts'
 import type { GenerationView } from '../channels/views.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
-import type { ServerParts } from './parts.ts'
+import type { ServerParts, Waiting } from './parts.ts'
 import { setupOf } from './setups.ts'
 
 type Named = { Params: { name: string } }
@@ -89,7 +89,7 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
         })
       }
       const source = from === undefined ? { follow: follow ?? [] } : { from }
-      return show(context, await createChannel(parts, { ...reasonOf(request), name, source }))
+      return show(context, await createChannel(parts, { ...reasonOf(request), name, source }), true)
     },
   )
   api.get<Named & { Querystring: { limit: number } }>(
@@ -182,7 +182,11 @@ async function diffGenerations(
   return changes
 }
 
-async function summarize(parts: ServerParts, channel: Channel): Promise<Record<string, unknown>> {
+async function summarize(
+  parts: ServerParts,
+  channel: Channel,
+  isNew = false,
+): Promise<Record<string, unknown>> {
   const { name, kind, follows, head } = channel
   const view = parts.views.head(name)
   const [newest] = await listGenerations(parts.db, channel.id, 1)
@@ -193,7 +197,7 @@ async function summarize(parts: ServerParts, channel: Channel): Promise<Record<s
     head,
     packages: await countPackages(parts, view),
     changedAt: newest?.madeAt ?? channel.madeAt,
-    waiting: kind === 'following' ? null : await countWaiting(parts, view),
+    waiting: kind === 'following' || isNew ? null : await countWaiting(parts, view),
     suites: view?.suites.length ?? 0,
     validUntil: Math.min(...(view?.suites ?? []).map((suite) => suite.validUntil)),
   }
@@ -203,15 +207,26 @@ async function summarize(parts: ServerParts, channel: Channel): Promise<Record<s
 async function countWaiting(
   parts: ServerParts,
   view: GenerationView | undefined,
-): Promise<{ sources: number; security: number } | null> {
+): Promise<Waiting | null> {
   const following = (await listChannels(parts.db)).find((channel) => channel.kind === 'following')
   const source = following && parts.views.head(following.name)
   if (following === undefined || source === undefined) return null
+  // Generations never change, and so neither does what differs between two of them.
+  const key = [following.id, source.serial, view?.channel, view?.serial].join(' ')
+  const known = parts.waiting.get(key)
+  if (known !== undefined) return known
   const pending = await listPending(parts, { channel: following, view: source }, view)
-  return { sources: pending.length, security: pending.filter((one) => one.isSecurity).length }
+  const security = pending.filter((one) => one.isSecurity).length
+  const waiting = { sources: pending.length, security }
+  parts.waiting.set(key, waiting)
+  return waiting
 }
 
-async function show(context: ApiContext, channel: Channel): Promise<Record<string, unknown>> {
+async function show(
+  context: ApiContext,
+  channel: Channel,
+  isNew = false,
+): Promise<Record<string, unknown>> {
   const { parts } = context
   const view = parts.views.head(channel.name)
   const publication = await findPublication(parts.db, publicationOf(channel.name))
@@ -232,7 +247,7 @@ async function show(context: ApiContext, channel: Channel): Promise<Record<strin
   }
   const setup = view === undefined ? undefined : await setupOf(context, channel.name)
   return {
-    ...(await summarize(parts, channel)),
+    ...(await summarize(parts, channel, isNew)),
     fingerprint: publication?.fingerprint,
     keySha256: setup?.keySha256,
     setup,

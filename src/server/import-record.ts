@@ -3,9 +3,10 @@
  * whose archives could not be reached, is gone on with later.
  */
 import { existsSync } from 'node:fs'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../base/config.ts'
+import { writeDurable } from '../base/durable-file.ts'
 import { systemCode } from '../base/errors.ts'
 
 export interface ImportRecord {
@@ -36,11 +37,9 @@ export async function readImport(dataDir: string): Promise<ImportRecord | undefi
   }
 }
 
-/** Writes the record, whole or not at all. */
+/** Writes the record; durable when it returns. */
 export async function saveImport(dataDir: string, record: ImportRecord): Promise<void> {
-  const path = recordPath(dataDir)
-  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`)
-  await rename(`${path}.new`, path)
+  await writeDurable(recordPath(dataDir), `${JSON.stringify(record)}\n`)
 }
 
 function recordPath(dataDir: string): string {

@@ -18,6 +18,7 @@ import {
 import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
+import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
@@ -55,6 +56,12 @@ export interface Patience extends UpstreamLimits {
   readonly answerWithinMs?: number | undefined
 }
 
+/** Sources that one channel has differently than another, and how many of them for security. */
+export interface Waiting {
+  readonly sources: number
+  readonly security: number
+}
+
 export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
   readonly proxy: ArchiveProxy
@@ -62,6 +69,8 @@ export interface ServerParts extends ChannelParts {
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
   readonly config: Config
+  /** How much waits between two generations, where that was counted: see api-channels.ts. */
+  readonly waiting: Lru<string, Waiting>
   /** Takes all down; running downloads are let end until the signal, or ended at once without one. */
   close(abortable?: Abortable): Promise<void>
 }
@@ -105,6 +114,7 @@ export async function openParts(
       answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
       fileProblems: createFileProblems(blobs, clock),
       config,
+      waiting: createLru(1000),
       close,
     }
   } catch (error) {

@@ -5,9 +5,9 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { writeSecret } from '../base/durable-file.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
-import { writeSecret } from '../base/secret-file.ts'
 import { writeAudit } from '../store/audit.ts'
 import { type Db, inTransaction, type Migration } from '../store/database.ts'
 

@@ -86,9 +86,9 @@ t.test('a rollback offers the older version under a newer Date', async (t) => {
   const apt = await machine('one', 'approved')
   t.same(troubles(await apt.update()), clean)
   t.equal((await apt.policy('hello')).candidate, '2')
-  t.match(await sluice.api('POST', '/channels/approved/rollback', { to: 1 }), {
-    generation: { serial: 3 },
-  })
+  const back = await sluice.api('POST', '/channels/approved/rollback', { to: 1 })
+  const changes = [{ source: 'hello', old: ['2'], new: ['1'] }]
+  t.match(back, { generation: { serial: 3, changes } })
   t.same(troubles(await apt.update()), clean)
   t.equal((await apt.policy('hello')).candidate, '1')
 })
