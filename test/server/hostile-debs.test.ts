@@ -7,7 +7,7 @@ import type { PackageSpec } from '../../fixtures/debs.ts'
 import type { TestApt } from '../support/apt.ts'
 import type { Fault } from '../support/upstream-server.ts'
 import { clean, troubles } from '../support/world.ts'
-import { holdsNothingWrong, makeSiege, packages, serves } from './hostile.ts'
+import { holdsNothingWrong, makeSiege, packages, printedArchive, serves } from './hostile.ts'
 
 const small = (name: string): PackageSpec => ({ name, version: '1', arch: 'all', content: 3000 })
 const large = (name: string): PackageSpec => ({ name, version: '1', arch: 'all', content: 200_000 })
@@ -97,6 +97,11 @@ t.test('no machine gets a .deb that is not what the signed index names', async (
   await serves(t, siege)
   const { fileProblems, suites } = await world.sluice.api('GET', '/archives/nut')
   t.equal(suites[0].problem, undefined, 'the suite itself is well')
+  const printed = await printedArchive(world)
+  t.match(
+    printed,
+    /^wrong: .*small-flipped_1_all\.deb.*\n {2}since \d.* \(.*\); machines that ask/m,
+  )
   t.equal(fileProblems.length, smallNames.length + largeNames.length)
   for (const { name, code, says } of lasting) {
     for (const size of ['small', 'large']) {

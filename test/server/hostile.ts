@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import type { ErrorCode } from '../../src/base/errors.ts'
+import { describeArchive } from '../../src/cli/archive-report.ts'
 import type { AptRun, TestApt } from '../support/apt.ts'
 import { clean, makeWorld, troubles, type World, type WorldOptions } from '../support/world.ts'
 
@@ -69,6 +70,10 @@ export async function withstand(t: Test, siege: Siege, attack: Attack): Promise<
   t.match(problem.message, attack.says)
   t.match(problem.hint, /\w/, 'it says what to do')
   t.ok(Math.abs(Date.now() - problem.since) < 60_000)
+  const printed = await printedArchive(siege.world)
+  t.match(printed, `wrong: nut stable: ${problem.message.replace('stable: ', '')}`)
+  t.match(printed, /^ {2}since \d.* \(.*\); channels go on serving the state before that$/m)
+  t.match(printed, `  hint: ${problem.hint}`)
 
   await sluice.api('POST', '/archives/nut/refresh')
   const later = await shownSuite(siege.world)
@@ -86,10 +91,15 @@ export async function withstand(t: Test, siege: Siege, attack: Attack): Promise<
   )
 }
 
-/** What `sluice archive show nut` has to say of its suite. */
+/** What the API has to say of the suite. */
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers by name, and a wrong name fails the test
 export async function shownSuite({ sluice }: World): Promise<any> {
   return (await sluice.api('GET', '/archives/nut')).suites[0]
+}
+
+/** What `sluice archive show nut` prints. */
+export async function printedArchive({ sluice }: World): Promise<string> {
+  return describeArchive(await sluice.api('GET', '/archives/nut'), undefined).join('\n')
 }
 
 /** An archive without InRelease makes apt say `Ign:`, and no user minds. */
