@@ -24,7 +24,7 @@ export interface AptSetup {
   /** No two of one URI, suite and set of architectures. */
   readonly sources: readonly AptSource[]
   readonly leftOut: readonly LeftOut[]
-  /** The files of sources that were read. */
+  /** The files that have a source which Sluice can carry. */
   readonly files: readonly string[]
   readonly nativeArchitecture: string
   /** The native one first. */
@@ -91,7 +91,7 @@ export async function readAptSetup(
   return {
     sources: distinct(read.sources, leftOut).filter((source) => canReach(source, proxy, leftOut)),
     leftOut,
-    files: files.map(({ path }) => path),
+    files: read.files,
     nativeArchitecture,
     architectures,
     checkValidUntil: defaults.checkValidUntil,
@@ -153,6 +153,7 @@ function readSources(files: readonly TextFile[], architecture: string, defaults:
   const sources: AptSource[] = []
   const leftOut: LeftOut[] = []
   const urls: URL[] = []
+  const used = new Set<string>()
   for (const { path, text } of files) {
     for (const entry of parseAptFile(path, text, architecture)) {
       if ('problem' in entry) {
@@ -161,11 +162,12 @@ function readSources(files: readonly TextFile[], architecture: string, defaults:
       }
       const resolved = resolveEntry(entry, defaults)
       sources.push(...resolved.sources)
+      if (resolved.sources.length > 0) used.add(path)
       leftOut.push(...resolved.leftOut)
       urls.push(...resolved.urls)
     }
   }
-  return { sources, leftOut, urls }
+  return { sources, leftOut, urls, files: [...used] }
 }
 
 /** Sources of one URI and suite joined; apt refuses them if they differ in whom to trust, here the first counts. */

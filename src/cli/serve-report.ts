@@ -114,7 +114,7 @@ function importedLines({ files, archives, leftOut }: Told<'imported'>): string[]
     undefined,
   )
   return [
-    `read     ${files.join(', ')}`,
+    `read     ${files.join(', ') || 'no apt source of this machine can be imported: sluice archive add adds one'}`,
     // The first line would be the heading.
     ...table.slice(1).map((line) => `${MARGIN}  ${line}`),
     ...leftOut.map(({ what, reason }) => `${MARGIN}left out: ${printable(`${what} (${reason})`)}`),

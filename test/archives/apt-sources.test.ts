@@ -121,6 +121,16 @@ t.test('files are read in the order and by the names that apt reads', async (t) 
   t.equal(setup.files.length, 4)
 })
 
+t.test('only files with a source that is carried are named', async (t) => {
+  const setup = await agrees(t, {
+    'sources.list': '# See sources.list.d\n',
+    'sources.list.d/a.list': 'deb http://a.example/x s c\n',
+    'sources.list.d/flat.list': 'deb http://flat.example/x ./\n',
+    'sources.list.d/source.list': 'deb-src http://a.example/x s c\n',
+  })
+  t.match(setup.files, [/\/a\.list$/])
+})
+
 t.test('other directories of apt.conf are followed', async (t) => {
   const setup = await agrees(t, {
     'apt.conf': 'Dir::Etc::SourceList "other/my.list"; Dir::Etc::SourceParts "/dev/null";',

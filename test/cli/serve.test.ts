@@ -31,6 +31,7 @@ t.test(
     const url = await server.says(readyAt)
     t.match(server.text, /^channel {2}approved {2}generation 1 /m)
     await server.says(/^Put a machine on `approved`/m)
+    t.notMatch(server.text, 'test.sources', 'a file without a source is not switched off')
 
     const { port: own } = new URL(url)
     const other = serve(t, join(dir, 'port/other'), { args: ['--listen', `127.0.0.1:${own}`] })
