@@ -77,6 +77,21 @@ t.test('an archive that cannot be reached does not keep a server from serving', 
   t.equal((await server.ended).code, 0)
 })
 
+t.test('an expired source is told, with what to do about it', async (t) => {
+  const day = 86_400_000
+  const now = Math.floor(Date.now() / 1000) * 1000
+  await bed.publish('old', { date: new Date(now - 9 * day), validUntil: new Date(now - 2 * day) })
+  const upstream = await bed.upstream(t)
+  const { env, data } = await bed.sources(
+    'expired',
+    ['nut', 'old'].map((name) => `${upstream.url}/${name}`),
+  )
+  const server = serve(t, data, { env })
+  await server.says(readyAt)
+  t.match(server.text, /^failed {3}old stable: .*expired.*\n {9}hint: .*--allow-expired/m)
+  t.match(server.text, /^channel {2}approved {2}generation 1 /m)
+})
+
 t.test('where no archive can be reached, the channels come with the first that can', async (t) => {
   const upstream = await bed.upstream(t)
   upstream.fault(/./, { kind: 'status', status: 503 })

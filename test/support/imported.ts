@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { PublishOptions } from '../../fixtures/archive-spec.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { makeArchive } from '../../fixtures/make-archive.ts'
 import { makeSigningKey } from '../../fixtures/signing-key.ts'
@@ -28,6 +29,8 @@ export interface Sources {
 
 /** Files of an upstream for all tests of a file. */
 export interface ImportBed {
+  /** Publishes `hello` as another archive of this name. */
+  publish(name: string, options: PublishOptions): Promise<void>
   /** Serves the files; closed with the test. */
   upstream(t: Test): Promise<TestUpstream>
   /** Sources that name these archives, in a folder of their own. */
@@ -56,7 +59,13 @@ export async function makeImportBed(
   const hello = { name: 'hello', version: '1', arch: 'amd64', content: helloBytes }
   const suite = { suite: 'stable', components: ['main'], architectures: ['amd64'] }
   const packages = [hello, ...more]
-  await makeArchive(join(dir, 'files/nut'), { key, suites: [{ ...suite, packages }] })
+  const publish: ImportBed['publish'] = async (name, options) => {
+    await makeArchive(join(dir, 'files', name), {
+      key,
+      suites: [{ ...suite, ...options, packages }],
+    })
+  }
+  await publish('nut', {})
   const upstream: ImportBed['upstream'] = async (t) => {
     const started = await startUpstream(join(dir, 'files'))
     t.teardown(() => started.close())
@@ -68,6 +77,7 @@ export async function makeImportBed(
     return { env: { APT_CONFIG: join(apt.dir, 'apt.conf') }, data: join(dir, name, 'var') }
   }
   return {
+    publish,
     upstream,
     sources,
     serving: async (t, name, options = {}) => {
