@@ -23,7 +23,7 @@ import type { IndexText, StanzaBytes, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
 import { addOrigins, type Origin } from './origins.ts'
 
-const COMPRESSORS = 3
+const COMPRESSORS = 4
 const BATCH_CHUNKS = 24
 const BLANK = Buffer.from('\n')
 
@@ -67,7 +67,7 @@ export async function buildIndex(
   text: IndexText,
   options: BuildOptions,
 ): Promise<BuiltIndex> {
-  const sorted = await sortStanzas(await text.scan())
+  const sorted = sortStanzas(text.stanzas())
   const cuts = cutByName(sorted.names)
   const raws = await rawDigests(sorted, cuts, options.archiveId)
   const known = await findChunksByRaw(parts.db, raws)
@@ -97,7 +97,7 @@ export async function buildIndex(
   return { root: tree.root, chunks: whole, made, skipped }
 }
 
-async function sortStanzas(list: StanzaList): Promise<Sorted> {
+function sortStanzas(list: StanzaList): Sorted {
   const { names } = list
   if (names.length > 0 && names.every((name) => name === '')) {
     throw new AppError('ERR_FORMAT', { message: 'the index holds no package stanza' })

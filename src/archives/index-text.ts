@@ -6,7 +6,6 @@
  */
 import { readSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 
@@ -31,7 +30,8 @@ export interface StanzaList {
 export interface IndexText {
   /** Adds a text behind those that are there; it is as if it had not been, if the pieces end in an error. */
   append(pieces: AsyncIterable<Buffer>): Promise<{ readonly size: number; readonly sha256: Sha256 }>
-  scan(): Promise<StanzaList>
+  /** The stanzas of all texts. */
+  stanzas(): StanzaList
   close(): Promise<void>
 }
 
@@ -39,66 +39,91 @@ export interface IndexText {
 export async function openIndexText(path: string): Promise<IndexText> {
   const handle = await open(path, 'wx+', 0o600)
   await unlink(path)
-  /** Where each text ends. */
-  const ends: number[] = []
+  let end = 0
+  const found: Found = { names: [], starts: [], stops: [] }
   const append: IndexText['append'] = async (pieces) => {
     const hash = sha256Stream()
-    const start = ends.at(-1) ?? 0
-    let end = start
-    for await (const piece of pieces) {
-      hash.update(piece)
-      await handle.write(piece, 0, piece.length, end)
-      end += piece.length
-    }
-    ends.push(end)
-    return { size: end - start, sha256: hash.digest() }
-  }
-  return { append, scan: () => scan(handle, ends), close: () => handle.close() }
-}
-
-async function scan(handle: FileHandle, ends: readonly number[]): Promise<StanzaList> {
-  const names: string[] = []
-  const starts: number[] = []
-  const stops: number[] = []
-  let from = 0
-  for (const end of ends) {
-    for await (const { block, at, ranges } of blocks(handle, from, end)) {
-      for (let nth = 0; nth < ranges.length; nth += 2) {
-        const start = ranges[nth] ?? 0
-        const stop = ranges[nth + 1] ?? 0
-        names.push(fieldValue(block, start, stop, 'Package') ?? '')
-        starts.push(at + start)
-        stops.push(at + stop)
+    const scanner = createScanner(end)
+    let at = end
+    // One write is under way while the next piece is unpacked, hashed and looked through.
+    let writing: Promise<unknown> = Promise.resolve()
+    try {
+      for await (const piece of pieces) {
+        hash.update(piece)
+        scanner.push(piece)
+        await writing
+        writing = handle.write(piece, 0, piece.length, at)
+        writing.catch(() => undefined)
+        at += piece.length
       }
-      await breathe()
+    } finally {
+      await writing
     }
-    from = end
+    const { names, starts, stops } = scanner.end()
+    for (const name of names) found.names.push(name)
+    for (const start of starts) found.starts.push(start)
+    for (const stop of stops) found.stops.push(stop)
+    const size = at - end
+    end = at
+    return { size, sha256: hash.digest() }
   }
-  const places = { starts: Uint32Array.from(starts), stops: Uint32Array.from(stops) }
-  return { names, read: (numbers) => read(handle, places, numbers) }
+  const stanzas = (): StanzaList => {
+    const places = { starts: Uint32Array.from(found.starts), stops: Uint32Array.from(found.stops) }
+    return { names: found.names, read: (numbers) => read(handle, places, numbers) }
+  }
+  return { append, stanzas, close: () => handle.close() }
 }
 
-/** Blocks of whole stanzas from `from` up to `end`; a block is valid until the next is asked for. */
-async function* blocks(
-  handle: FileHandle,
-  from: number,
-  end: number,
-): AsyncIterable<{ block: Buffer; at: number; ranges: Uint32Array }> {
-  let buffer = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, Math.max(1, end - from)))
+/** Names and places of stanzas: one entry in each for a stanza. */
+interface Found {
+  readonly names: string[]
+  readonly starts: number[]
+  readonly stops: number[]
+}
+
+interface Scanner {
+  push(piece: Buffer): void
+  end(): Found
+}
+
+/** Finds the stanzas of a text that comes in pieces and begins at `from` in the file. */
+function createScanner(from: number): Scanner {
+  const found: Found = { names: [], starts: [], stops: [] }
+  let block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+  let filled = 0
   let at = from
-  while (at < end) {
-    const size = Math.min(buffer.length, end - at)
-    readFully(handle, buffer.subarray(0, size), at)
-    const isLast = at + size === end
-    const cut = isLast ? size : buffer.lastIndexOf(BOUNDARY, size - 1) + BOUNDARY.length
-    if (cut < BOUNDARY.length || (!isLast && cut > size)) {
-      // One stanza larger than the block, or no boundary of that form: look further.
-      buffer = Buffer.allocUnsafe(Math.min(buffer.length * 2, end - at))
-      continue
+  const look = (size: number): void => {
+    const ranges = splitStanzas(block.subarray(0, size))
+    for (let nth = 0; nth < ranges.length; nth += 2) {
+      const start = ranges[nth] ?? 0
+      const stop = ranges[nth + 1] ?? 0
+      found.names.push(fieldValue(block, start, stop, 'Package') ?? '')
+      found.starts.push(at + start)
+      found.stops.push(at + stop)
     }
-    const block = buffer.subarray(0, cut)
-    yield { block, at, ranges: splitStanzas(block) }
-    at += cut
+    block.copyWithin(0, size, filled)
+    filled -= size
+    at += size
+  }
+  return {
+    push: (piece) => {
+      if (filled + piece.length > block.length) {
+        // Whole stanzas only: what is behind the last blank line waits for its end.
+        const boundary = block.subarray(0, filled).lastIndexOf(BOUNDARY)
+        if (boundary >= 0) look(boundary + BOUNDARY.length)
+      }
+      if (filled + piece.length > block.length) {
+        const larger = Buffer.allocUnsafeSlow(2 * (filled + piece.length))
+        block.copy(larger, 0, 0, filled)
+        block = larger
+      }
+      piece.copy(block, filled)
+      filled += piece.length
+    },
+    end: () => {
+      look(filled)
+      return found
+    },
   }
 }
 

@@ -36,7 +36,7 @@ export function decompressStream(kind: Compression): Duplex {
     case 'none':
       return new PassThrough()
     case 'gz':
-      return createGunzip({ chunkSize: decodedStep })
+      return createGunzip({ chunkSize: 256 * 1024 })
     case 'xz':
       return xzStream()
     case 'bz2':
@@ -135,7 +135,7 @@ function translated(kind: Compression, error: unknown, signal: AbortSignal | und
 }
 function zstdStream(): Duplex {
   const frames = zstdFrames()
-  const decoder = createZstdDecompress({ chunkSize: decodedStep })
+  const decoder = createZstdDecompress({ chunkSize: 256 * 1024 })
   pipeline(frames, decoder).catch(() => undefined)
   return Duplex.from({ writable: frames, readable: decoder })
 }
