@@ -13,6 +13,8 @@ const MAX_BYTES = 4 * 1024 * 1024 * 1024
 export interface ChunkCache {
   /** Keeps the bytes with this digest. */
   put(digest: Sha256, bytes: Buffer): Promise<void>
+  /** The bytes with this digest, if they are kept. */
+  get(digest: Sha256): Promise<Buffer | undefined>
   /** The bytes of all, one after the other; each piece is valid until the next is asked for. */
   read(
     digests: readonly Sha256[],
@@ -38,6 +40,13 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
     end += bytes.length
     await handle.write(bytes, 0, bytes.length, offset)
     places.set(digest, { offset, size: bytes.length })
+  }
+  const get = async (digest: Sha256): Promise<Buffer | undefined> => {
+    const place = places.get(digest)
+    if (place === undefined) return undefined
+    const bytes = Buffer.allocUnsafeSlow(place.size)
+    const { bytesRead } = await handle.read(bytes, 0, place.size, place.offset)
+    return bytesRead === place.size ? bytes : undefined
   }
   /** A buffer that is not in use: what is read for each publication should not wait for the garbage collector. */
   const idle: Buffer[] = []
@@ -70,7 +79,7 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
     }
     if (run !== undefined) yield* readRun(handle, run, buffer)
   }
-  return { put, read, close: () => handle.close() }
+  return { put, get, read, close: () => handle.close() }
 }
 
 async function* readRun(handle: FileHandle, run: Run, buffer: Buffer): AsyncIterable<Buffer> {

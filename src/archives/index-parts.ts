@@ -28,6 +28,8 @@ export interface IndexEntry extends PackageStanza {
 
 /** The text of a chunk: stanzas, each followed by a blank line. */
 export async function readChunk(parts: IndexParts, chunk: Chunk): Promise<Buffer> {
+  const kept = await parts.texts.get(chunk.plain)
+  if (kept !== undefined) return kept
   const [member] = await readRows(parts.db, [chunk.member])
   return member === undefined ? Buffer.alloc(0) : gunzipMember(member, chunk.plainSize)
 }

@@ -3,11 +3,18 @@
  * difference.
  */
 import { chunksOfSource } from '../archives/chunk-table.ts'
-import { entryKey } from '../archives/index-edit.ts'
-import { chunksAt, type IndexEntry, type IndexParts, readEntries } from '../archives/index-parts.ts'
+import {
+  chunksAt,
+  type IndexEntry,
+  type IndexParts,
+  readChunk,
+  readEntries,
+} from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
 import { findIndex, type IndexState, type SuiteState } from '../archives/suite-state.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { fieldValue, splitStanzas } from '../debian/control.ts'
+import { readPackageStanza } from '../debian/packages-index.ts'
 import { compareVersions } from '../debian/version.ts'
 import type { SourceChange } from './channel-table.ts'
 
@@ -106,27 +113,76 @@ async function diffIndexes(
   const [left, right] = [await chunksAt(parts, from), await chunksAt(parts, to)]
   const [inLeft, inRight] = [digests(left), digests(right)]
   const isWanted = await chunkFilter(parts, sources)
-  const old = await entriesOf(
-    parts,
-    left.filter((c) => !inRight.has(c.plain) && isWanted(c)),
-    sources,
-  )
-  const fresh = await entriesOf(
-    parts,
-    right.filter((c) => !inLeft.has(c.plain) && isWanted(c)),
-    sources,
-  )
-  const removed = [...old].filter(
-    ([key, entry]) => fresh.get(key)?.sha256 !== entry.sha256 || !isSameText(fresh.get(key), entry),
-  )
-  const added = [...fresh].filter(
-    ([key, entry]) => old.get(key)?.sha256 !== entry.sha256 || !isSameText(old.get(key), entry),
-  )
-  return { removed: removed.map(([, entry]) => entry), added: added.map(([, entry]) => entry) }
+  const old = left.filter((chunk) => !inRight.has(chunk.plain) && isWanted(chunk))
+  const fresh = right.filter((chunk) => !inLeft.has(chunk.plain) && isWanted(chunk))
+  const removed: IndexEntry[] = []
+  const added: IndexEntry[] = []
+  for await (const { before, after } of pairByName(parts, old, fresh)) {
+    removed.push(...readUnlike(before, after, sources))
+    added.push(...readUnlike(after, before, sources))
+  }
+  return { removed, added }
 }
 
-function isSameText(a: IndexEntry | undefined, b: IndexEntry): boolean {
-  return a?.text.equals(b.text) === true
+/** The stanzas of one package name, as they stand in their chunks. */
+interface NamedStanzas {
+  readonly name: string
+  readonly texts: Buffer[]
+}
+
+/** Goes through two lists of chunks side by side, name by name: one chunk of each is held at a time. */
+async function* pairByName(
+  parts: IndexParts,
+  old: readonly Chunk[],
+  fresh: readonly Chunk[],
+): AsyncIterable<{ before: readonly Buffer[]; after: readonly Buffer[] }> {
+  const [left, right] = [stanzasByName(parts, old), stanzasByName(parts, fresh)]
+  let one = await left.next()
+  let other = await right.next()
+  while (!one.done || !other.done) {
+    const first = one.done ? undefined : one.value.name
+    const second = other.done ? undefined : other.value.name
+    const isLeft = first !== undefined && (second === undefined || first <= second)
+    const isRight = second !== undefined && (first === undefined || second <= first)
+    const before = isLeft && !one.done ? one.value.texts : []
+    const after = isRight && !other.done ? other.value.texts : []
+    yield { before, after }
+    if (isLeft) one = await left.next()
+    if (isRight) other = await right.next()
+  }
+}
+
+async function* stanzasByName(
+  parts: IndexParts,
+  chunks: readonly Chunk[],
+): AsyncGenerator<NamedStanzas, undefined> {
+  for (const chunk of chunks) {
+    const text = await readChunk(parts, chunk)
+    const ranges = splitStanzas(text)
+    let open: NamedStanzas | undefined
+    for (let at = 0; at < ranges.length; at += 2) {
+      const [start = 0, end = 0] = ranges.subarray(at, at + 2)
+      const name = fieldValue(text, start, end, 'Package') ?? ''
+      if (open?.name !== name) {
+        if (open !== undefined) yield open
+        open = { name, texts: [] }
+      }
+      open.texts.push(text.subarray(start, end))
+    }
+    if (open !== undefined) yield open
+  }
+}
+
+/** The stanzas that have no like among the others, read; their bytes are copied, so that the chunk can go. */
+function readUnlike(
+  stanzas: readonly Buffer[],
+  others: readonly Buffer[],
+  sources: SourceFilter,
+): IndexEntry[] {
+  return stanzas
+    .filter((text) => !others.some((other) => other.equals(text)))
+    .map((text) => ({ ...readPackageStanza(text, 0, text.length), text: Buffer.from(text) }))
+    .filter((entry) => sources === 'all' || sources.has(entry.source))
 }
 
 function digests(chunks: readonly Chunk[]): Set<Sha256> {
@@ -144,18 +200,4 @@ async function chunkFilter(
     for (const plain of await chunksOfSource(parts.db, source)) wanted.add(plain)
   }
   return (chunk) => wanted.has(chunk.plain)
-}
-
-async function entriesOf(
-  parts: IndexParts,
-  chunks: readonly Chunk[],
-  sources: SourceFilter,
-): Promise<Map<string, IndexEntry>> {
-  const entries = new Map<string, IndexEntry>()
-  for (const chunk of chunks) {
-    for (const entry of await readEntries(parts, chunk)) {
-      if (sources === 'all' || sources.has(entry.source)) entries.set(entryKey(entry), entry)
-    }
-  }
-  return entries
 }

@@ -20,7 +20,7 @@ export type Compression = 'none' | 'gz' | 'xz' | 'bz2' | 'zst'
 
 const extension = /\.(gz|xz|bz2|zst)$/
 const bunzip2Step = 16 * 1024
-const decodedStep = 64 * 1024
+const decodedStep = 256 * 1024
 const gzipAsync = promisify(gzip)
 const gunzipAsync = promisify(gunzip)
 
@@ -36,7 +36,7 @@ export function decompressStream(kind: Compression): Duplex {
     case 'none':
       return new PassThrough()
     case 'gz':
-      return createGunzip({ chunkSize: 256 * 1024 })
+      return createGunzip({ chunkSize: decodedStep })
     case 'xz':
       return xzStream()
     case 'bz2':
@@ -135,7 +135,7 @@ function translated(kind: Compression, error: unknown, signal: AbortSignal | und
 }
 function zstdStream(): Duplex {
   const frames = zstdFrames()
-  const decoder = createZstdDecompress({ chunkSize: 256 * 1024 })
+  const decoder = createZstdDecompress({ chunkSize: decodedStep })
   pipeline(frames, decoder).catch(() => undefined)
   return Duplex.from({ writable: frames, readable: decoder })
 }
