@@ -15,7 +15,6 @@ import {
   sha256Of,
   sha256Stream,
 } from '../base/sha256.ts'
-import { readRows } from '../store/blobs.ts'
 import type { Db, Migration } from '../store/database.ts'
 
 export const indexFormMigrations: readonly Migration[] = [
@@ -31,7 +30,6 @@ export const indexFormMigrations: readonly Migration[] = [
   },
 ]
 
-const MEMBERS_AT_ONCE = 32
 /** What an index without packages is served as: gzip -t and debootstrap refuse a file of no bytes. */
 const EMPTY_MEMBER = gzipSync('', { level: 9 })
 
@@ -78,7 +76,7 @@ export async function findFormsByGz(db: Db, gz: Sha256): Promise<IndexForms | un
   return findForms(db, 'gz', gz)
 }
 
-/** The bytes of the index's `Packages.gz` from `start` up to `end` (not included), in pieces. */
+/** The bytes of the index's `Packages.gz` from `start` up to `end` (not included), in pieces that stay as they are. */
 export async function* readComposite(
   parts: IndexParts,
   root: Sha256,
@@ -88,17 +86,18 @@ export async function* readComposite(
   const { chunks } = await parts.trees.read(root)
   if (chunks.length === 0) yield EMPTY_MEMBER.subarray(start, end)
   let at = 0
-  let first = 0
-  while (first < chunks.length && at + (chunks[first]?.memberSize ?? 0) <= start) {
-    at += chunks[first]?.memberSize ?? 0
-    first++
+  const wanted: Sha256[] = []
+  let from = 0
+  for (const { member, memberSize } of chunks) {
+    const isBefore = at + memberSize <= start
+    if (isBefore) from = at + memberSize
+    else if (at < end) wanted.push(member)
+    at += memberSize
   }
-  while (first < chunks.length && at < end) {
-    const some = chunks.slice(first, first + MEMBERS_AT_ONCE)
-    const members = Buffer.concat(await readMembers(parts.db, some))
-    yield members.subarray(Math.max(0, start - at), Math.min(members.length, end - at))
-    at += members.length
-    first += some.length
+  for await (const piece of readMembers(parts, wanted)) {
+    // The cache reads into one buffer again and again; what goes to a socket must not change.
+    yield Buffer.from(piece.subarray(Math.max(0, start - from), Math.min(piece.length, end - from)))
+    from += piece.length
   }
 }
 
@@ -115,7 +114,7 @@ async function hashTexts(parts: IndexParts, chunks: readonly Chunk[]): Promise<F
 async function hashMembers(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
   if (chunks.length === 0) return { sha256: sha256Of(EMPTY_MEMBER), size: EMPTY_MEMBER.length }
   const digests = chunks.map((chunk) => chunk.member)
-  return hashPieces(parts.members.read(digests, (digest) => parts.blobs.read(digest)))
+  return hashPieces(readMembers(parts, digests))
 }
 
 async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<FileDigest> {
@@ -128,11 +127,8 @@ async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<FileDigest> {
   return { sha256: hash.digest(), size }
 }
 
-function readMembers(db: Db, chunks: readonly Chunk[]): Promise<Buffer[]> {
-  return readRows(
-    db,
-    chunks.map((chunk) => chunk.member),
-  )
+function readMembers(parts: IndexParts, members: readonly Sha256[]): AsyncIterable<Buffer> {
+  return parts.members.read(members, (digest) => parts.blobs.read(digest))
 }
 
 async function findForms(
