@@ -38,7 +38,10 @@ export interface Origin {
   readonly path: string
 }
 
-/** Adds origins of one archive; within the caller's transaction. */
+/**
+ * Adds origins of one archive; within the caller's transaction. Most of those in a chunk that changed are known and the
+ * last to have their path: these are left alone.
+ */
 export async function addOrigins(
   db: Db,
   archiveId: number,
@@ -47,7 +50,15 @@ export async function addOrigins(
   const json = JSON.stringify(origins.map((one) => [one.sha256, one.size, one.path]))
   await sql`INSERT INTO origin (sha256, archive_id, size, path, named_at)
     SELECT unhex(value ->> 0), ${archiveId}, value ->> 1, value ->> 2, ${Date.now()}
-    FROM json_each(${json}) WHERE true
+    FROM json_each(${json})
+    WHERE NOT EXISTS (
+      SELECT 1 FROM origin AS known
+      WHERE known.sha256 = unhex(value ->> 0) AND known.archive_id = ${archiveId} AND known.path = value ->> 2
+        AND NOT EXISTS (
+          SELECT 1 FROM origin AS later
+          WHERE later.archive_id = ${archiveId} AND later.path = known.path AND later.named_at > known.named_at
+        )
+    )
     ON CONFLICT (sha256, archive_id) DO UPDATE SET path = excluded.path, named_at = excluded.named_at`.execute(
     db,
   )
