@@ -154,8 +154,17 @@ async function refreshes(job: Job): Promise<void> {
     const old = await fetchChannel(job, 'testing')
     await bed.bump(choice)
     await bed.upstream.takeTraffic()
-    const { served } = await untilServed(job, 'testing', old, refresh)
-    setTime(job, label, served, describeTraffic(await bed.upstream.takeTraffic()))
+    let stateMs = 0
+    const { served } = await untilServed(job, 'testing', old, async () => {
+      stateMs = await refresh()
+    })
+    const traffic = describeTraffic(await bed.upstream.takeTraffic())
+    setTime(
+      job,
+      label,
+      served,
+      `verified and in its state after ${stateMs.toFixed(0)} ms; ${traffic}`,
+    )
   }
 }
 

@@ -19,7 +19,8 @@ export interface SluiceServer {
   /** Adds an archive with everything that its signed suites offer, from the first request to the last stored state. */
   addArchive(archive: ArchiveToAdd): Promise<unknown>
   /** Refreshes the archive; a suite that fails is an error. */
-  refresh(archive: string): Promise<unknown>
+  /** Milliseconds that the server says its suites took, until their states were written. */
+  refresh(archive: string): Promise<number>
   /** Runs a command and tells how long it took. */
   command(...args: readonly string[]): Promise<number>
   end(): Promise<void>
@@ -71,6 +72,8 @@ export async function startSluice(
     const text = JSON.stringify(result)
     if (!text.includes('"outcomes"') || text.includes('"failed"'))
       throw new Error(`refresh: ${text}`)
+    const { outcomes } = result as { outcomes: readonly { durationMs: number }[] }
+    return outcomes.reduce((sum, outcome) => sum + outcome.durationMs, 0)
   }
   return {
     url,
