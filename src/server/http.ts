@@ -3,10 +3,11 @@
  * our own /api, rule 10), answers files itself and hands the rest to fastify.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { BlockList, type Socket } from 'node:net'
+import type { BlockList, Socket } from 'node:net'
 import { AppError } from '../base/errors.ts'
 import { resolveChannelPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
+import { clientList, isClient } from './clients.ts'
 import { type Exchange, reasonPhrase, sendError, sendText } from './exchange.ts'
 import type { ServerParts } from './parts.ts'
 import { sendAnswer } from './send.ts'
@@ -85,7 +86,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
     others(request, response)
     return
   }
-  if (!isClient(clients, request.socket.remoteAddress)) {
+  if (!isClient(clients, request.socket)) {
     return sendText(
       exchange,
       403,
@@ -152,23 +153,4 @@ function usageInformation({ request, response }: Exchange): void {
     'Content-Length': String(body.length),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
-}
-
-/** Networks in CIDR form as a list; a single address is a network of one. */
-function clientList(networks: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const network of networks) {
-    const [address = '', prefix] = network.split('/')
-    const family = address.includes(':') ? 'ipv6' : 'ipv4'
-    const bits = prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix)
-    list.addSubnet(address, bits, family)
-  }
-  return list
-}
-
-function isClient(list: BlockList, address: string | undefined): boolean {
-  if (address === undefined) return false
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1]
-  if (mapped !== undefined) return list.check(mapped, 'ipv4')
-  return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
 }

@@ -25,6 +25,7 @@ import { buildApi } from './api.ts'
 import { countPackages } from './api-channels.ts'
 import type { ApiContext } from './api-context.ts'
 import type { ClientSetup } from './client-script.ts'
+import { unservedHost } from './clients.ts'
 import { beginImport } from './import-record.ts'
 import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
@@ -116,6 +117,7 @@ export async function startServer(
       afterRound: (signal) => finishImport(parts, signal),
     })
     const clients = config.clients.length > 1 ? 'private networks' : (config.clients[0] ?? 'nobody')
+    tellUnserved(config, urls.publicUrl, onEvent)
     const { nextRefreshAt } = jobs
     onEvent({
       kind: 'ready',
@@ -131,6 +133,21 @@ export async function startServer(
     await rm(join(config.dataDir, 'server.json'), { force: true })
     throw error
   }
+}
+
+function tellUnserved(
+  config: Config,
+  publicUrl: string,
+  onEvent: (event: StartEvent) => void,
+): void {
+  const host = unservedHost(config.clients, publicUrl)
+  if (host === undefined) return
+  const network = host.includes(':') ? `${host}/64` : host.replace(/\d+$/, '0/24')
+  onEvent({
+    kind: 'warning',
+    message: `${host}, this machine's address, is in no network that is served: the machines beside it are refused`,
+    hint: `name their network: --clients private,${network}`,
+  })
 }
 
 /** Whether every suite of every archive is here. */

@@ -1,0 +1,41 @@
+/**
+ * Who is served: the networks of the setting `clients`, and always this machine itself, by whatever address.
+ */
+import { BlockList, isIP, type Socket } from 'node:net'
+
+/** Networks in CIDR form as a list; a single address is a network of one. */
+export function clientList(networks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/')
+    const family = address.includes(':') ? 'ipv6' : 'ipv4'
+    const bits = prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix)
+    list.addSubnet(address, bits, family)
+  }
+  return list
+}
+
+/** Whether the other end of the connection is a client. */
+export function isClient(
+  list: BlockList,
+  socket: Pick<Socket, 'remoteAddress' | 'localAddress'>,
+): boolean {
+  const { remoteAddress, localAddress } = socket
+  if (remoteAddress === undefined) return false
+  return remoteAddress === localAddress || isListed(list, remoteAddress)
+}
+
+/**
+ * The host of the URL that clients are told, if it is an address outside of all networks that are served: then those
+ * beside it are probably refused.
+ */
+export function unservedHost(networks: readonly string[], publicUrl: string): string | undefined {
+  const host = URL.parse(publicUrl)?.hostname.replace(/^\[|\]$/g, '') ?? ''
+  return isIP(host) === 0 || isListed(clientList(networks), host) ? undefined : host
+}
+
+function isListed(list: BlockList, address: string): boolean {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1]
+  if (mapped !== undefined) return list.check(mapped, 'ipv4')
+  return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+}
