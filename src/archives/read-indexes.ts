@@ -16,7 +16,13 @@ import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
 import { openIndexText } from './index-text.ts'
 import { measure } from './index-tree.ts'
-import { findIndex, type IndexState, indexPath, type SuiteState } from './suite-state.ts'
+import {
+  findIndex,
+  type IndexName,
+  type IndexState,
+  indexPath,
+  type SuiteState,
+} from './suite-state.ts'
 
 /** What a refresh tells while it works. */
 export type RefreshEvent =
@@ -90,9 +96,7 @@ export async function readIndexes(
 }
 
 /** An index to take: its own file, and that of `all` where the archive keeps it apart. */
-interface WantedIndex {
-  readonly component: string
-  readonly architecture: string
+interface WantedIndex extends IndexName {
   readonly paths: readonly string[]
 }
 
@@ -103,13 +107,13 @@ function wantedIndexes(archive: Archive, suite: string, release: Release): Wante
     release.architectures.includes('all') && release.noSupportForArchitectureAll !== 'Packages'
   const wanted: WantedIndex[] = []
   for (const component of components) {
-    const all = indexPath({ component, architecture: 'all' })
+    const all = indexPath({ kind: 'Packages', component, architecture: 'all' })
     for (const architecture of architectures) {
-      const path = indexPath({ component, architecture })
+      const path = indexPath({ kind: 'Packages', component, architecture })
       const own = indexForms(release, path).length > 0 ? [path] : []
       const more = isAllApart && path !== all && indexForms(release, all).length > 0 ? [all] : []
       if (own.length + more.length > 0)
-        wanted.push({ component, architecture, paths: [...own, ...more] })
+        wanted.push({ kind: 'Packages', component, architecture, paths: [...own, ...more] })
     }
   }
   if (wanted.length > 0) return wanted
@@ -142,7 +146,7 @@ async function readIndex(
   parts: ArchiveParts,
   archive: Archive,
   source: IndexSource,
-  { component, architecture, paths }: WantedIndex,
+  { kind, component, architecture, paths }: WantedIndex,
   { onEvent, signal }: ReadOptions,
 ): Promise<{
   index: IndexState
@@ -155,7 +159,7 @@ async function readIndex(
     const where = {
       archive: archive.name,
       suite: source.suite,
-      path: indexPath({ component, architecture }),
+      path: indexPath({ kind, component, architecture }),
     }
     const onBytes = (doneBytes: number, sizeBytes: number): void =>
       onEvent?.({ kind: 'fetch', ...where, doneBytes, sizeBytes })
@@ -170,7 +174,7 @@ async function readIndex(
     const files = Object.fromEntries(fetched.map((file) => [file.path, file.sha256]))
     const { stanzas, plainSize } = measure(built.chunks)
     return {
-      index: { component, architecture, root: built.root, stanzas, plainSize },
+      index: { kind, component, architecture, root: built.root, stanzas, plainSize },
       files,
       skipped: built.skipped,
     }

@@ -20,10 +20,19 @@ export interface ReleaseIdentity {
   readonly butAutomaticUpgrades: boolean
 }
 
-/** One `Packages` index: its component, its architecture, and the root of its chunk list. */
-export interface IndexState {
+/** What the stanzas of an index are: binary packages, source packages, or descriptions in one language. */
+export type IndexKind = 'Packages' | 'Sources' | 'Translation'
+
+/** Which index of a suite. */
+export interface IndexName {
+  readonly kind: IndexKind
   readonly component: string
+  /** `amd64`; `source` for Sources; the language (`en`) for a Translation. */
   readonly architecture: string
+}
+
+/** One index that is kept as chunks: what it is, and the root of its chunk list. */
+export interface IndexState extends IndexName {
   readonly root: Sha256
   readonly stanzas: number
   readonly plainSize: number
@@ -39,12 +48,20 @@ export interface UpstreamFiles {
   readonly files: Readonly<Record<string, Sha256>>
 }
 
+/** Length and digest of a blob. */
+export interface FileDigest {
+  readonly sha256: Sha256
+  readonly size: number
+}
+
 export interface SuiteState {
   readonly archive: string
   readonly suite: string
   readonly identity: ReleaseIdentity
-  /** Sorted by component and architecture. */
+  /** Sorted by their paths. */
   readonly indexes: readonly IndexState[]
+  /** Files that are listed as they are (Contents, dep11): path below the suite -> blob. Absent where there are none. */
+  readonly extras?: Readonly<Record<string, FileDigest>> | undefined
   readonly upstream?: UpstreamFiles | undefined
 }
 
@@ -67,13 +84,16 @@ export function encodeState(state: SuiteState): { digest: Sha256; blob: Buffer }
         notAutomatic: id.notAutomatic,
         butAutomaticUpgrades: id.butAutomaticUpgrades,
       },
-      indexes: indexes.map(({ component, architecture, root, stanzas, plainSize }) => ({
+      indexes: indexes.map(({ kind, component, architecture, root, stanzas, plainSize }) => ({
+        // Absent for Packages: states written before there were others keep their names.
+        kind: kind === 'Packages' ? undefined : kind,
         component,
         architecture,
         root,
         stanzas,
         plainSize,
       })),
+      extras: sortedExtras(state),
       upstream: state.upstream,
     }),
   )
@@ -82,7 +102,7 @@ export function encodeState(state: SuiteState): { digest: Sha256; blob: Buffer }
 
 /** Reads a state; `ERR_BLOB_MISSING`, or `ERR_STORE` if it is none. */
 export async function readState(blobs: BlobStore, digest: Sha256): Promise<SuiteState> {
-  const state: SuiteState & { format: number } = JSON.parse((await blobs.read(digest)).toString())
+  const state: StoredState = JSON.parse((await blobs.read(digest)).toString())
   const isSound =
     state.format === 1 && state.indexes.every((one) => parseSha256(one.root) !== undefined)
   if (!isSound) {
@@ -91,22 +111,41 @@ export async function readState(blobs: BlobStore, digest: Sha256): Promise<Suite
       hint: 'sluice verify',
     })
   }
-  return state
+  return {
+    ...state,
+    indexes: state.indexes.map((index) => ({ ...index, kind: index.kind ?? 'Packages' })),
+  }
 }
 
-/** Where an index stands below its suite: `main/binary-amd64/Packages`. */
-export function indexPath(index: Pick<IndexState, 'component' | 'architecture'>): string {
-  return `${index.component}/binary-${index.architecture}/Packages`
+/** As JSON holds it. */
+type StoredState = Omit<SuiteState, 'indexes'> & {
+  readonly format: number
+  readonly indexes: readonly (Omit<IndexState, 'kind'> & Partial<Pick<IndexState, 'kind'>>)[]
 }
 
-/** The index of this component and architecture, if the state has it. */
+function sortedExtras({ extras }: SuiteState): SuiteState['extras'] {
+  const entries = Object.entries(extras ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+/** Where an index stands below its suite: `main/binary-amd64/Packages`, `main/source/Sources`, `main/i18n/Translation-en`. */
+export function indexPath({ kind, component, architecture }: IndexName): string {
+  if (kind === 'Sources') return `${component}/source/Sources`
+  if (kind === 'Translation') return `${component}/i18n/Translation-${architecture}`
+  return `${component}/binary-${architecture}/Packages`
+}
+
+/** The index of this name, if the state has it. */
 export function findIndex(
   state: SuiteState | undefined,
-  wanted: Pick<IndexState, 'component' | 'architecture'>,
+  wanted: IndexName,
 ): IndexState | undefined {
-  return state?.indexes.find(
-    (one) => one.component === wanted.component && one.architecture === wanted.architecture,
-  )
+  return state?.indexes.find((one) => isSameIndex(one, wanted))
+}
+
+/** Whether two names mean the same index. */
+export function isSameIndex(a: IndexName, b: IndexName): boolean {
+  return a.kind === b.kind && a.component === b.component && a.architecture === b.architecture
 }
 
 /** Whether two states offer the same packages under the same identity, wherever they came from. */

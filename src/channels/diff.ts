@@ -11,7 +11,13 @@ import {
   readEntries,
 } from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
-import { findIndex, type IndexState, type SuiteState } from '../archives/suite-state.ts'
+import {
+  findIndex,
+  type IndexName,
+  type IndexState,
+  indexPath,
+  type SuiteState,
+} from '../archives/suite-state.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { readPackageStanza } from '../debian/packages-index.ts'
@@ -22,9 +28,7 @@ import type { SourceChange } from './channel-table.ts'
 export type SourceFilter = ReadonlySet<string> | 'all'
 
 /** The stanzas that one index has alone and that the other has alone. */
-export interface IndexDiff {
-  readonly component: string
-  readonly architecture: string
+export interface IndexDiff extends IndexName {
   readonly removed: readonly IndexEntry[]
   readonly added: readonly IndexEntry[]
 }
@@ -37,12 +41,13 @@ export async function diffStates(
   sources: SourceFilter,
 ): Promise<IndexDiff[]> {
   const diffs: IndexDiff[] = []
-  for (const { component, architecture } of allIndexes(from, to)) {
-    const left = findIndex(from, { component, architecture })?.root
-    const right = findIndex(to, { component, architecture })?.root
+  for (const { kind, component, architecture } of allIndexes(from, to)) {
+    const name = { kind, component, architecture }
+    const left = findIndex(from, name)?.root
+    const right = findIndex(to, name)?.root
     if (left === right) continue
     const { removed, added } = await diffIndexes(parts, left, right, sources)
-    if (removed.length + added.length > 0) diffs.push({ component, architecture, removed, added })
+    if (removed.length + added.length > 0) diffs.push({ ...name, removed, added })
   }
   return diffs
 }
@@ -95,12 +100,9 @@ export async function entriesOfSource(
   return found
 }
 
-function allIndexes(
-  from: SuiteState | undefined,
-  to: SuiteState | undefined,
-): Pick<IndexState, 'component' | 'architecture'>[] {
+function allIndexes(from: SuiteState | undefined, to: SuiteState | undefined): IndexName[] {
   const all = [...(from?.indexes ?? []), ...(to?.indexes ?? [])]
-  const byName = new Map(all.map((index) => [`${index.component} ${index.architecture}`, index]))
+  const byName = new Map(all.map((index) => [indexPath(index), index]))
   return [...byName.values()]
 }
 

@@ -7,6 +7,7 @@
 import { gzipSync } from 'node:zlib'
 import { type IndexParts, readChunk } from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
+import type { FileDigest } from '../archives/suite-state.ts'
 import { crashPoint } from '../base/fault.ts'
 import {
   type Sha256,
@@ -32,12 +33,6 @@ export const indexFormMigrations: readonly Migration[] = [
 
 /** What an index without packages is served as: gzip -t and debootstrap refuse a file of no bytes. */
 const EMPTY_MEMBER = gzipSync('', { level: 9 })
-
-/** Digest and length of a file. */
-export interface FileDigest {
-  readonly sha256: Sha256
-  readonly size: number
-}
 
 /** The forms of the index whose chunk list is `root`. */
 export interface IndexForms {

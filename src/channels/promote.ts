@@ -10,6 +10,7 @@ import {
   encodeState,
   findIndex,
   type IndexState,
+  isSameIndex,
   type SuiteState,
 } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
@@ -184,16 +185,15 @@ async function applyPlan(
 async function newState(parts: ChannelParts, plan: SuitePlan): Promise<SuiteState> {
   const { archive, suite, old, from } = plan
   const indexes: IndexState[] = []
-  for (const { component, architecture } of from.indexes) {
-    const index = findIndex(old, { component, architecture })
-    const diff = plan.diffs.find(
-      (one) => one.component === component && one.architecture === architecture,
-    )
+  for (const { kind, component, architecture } of from.indexes) {
+    const name = { kind, component, architecture }
+    const index = findIndex(old, name)
+    const diff = plan.diffs.find((one) => isSameIndex(one, name))
     const edit = { remove: diff?.removed ?? [], add: diff?.added ?? [] }
     const isKept = diff === undefined && index !== undefined
     const root = isKept ? index.root : await editIndex(parts, index?.root, edit)
     const { stanzas, plainSize } = measure((await parts.trees.read(root)).chunks)
-    indexes.push({ component, architecture, root, stanzas, plainSize })
+    indexes.push({ ...name, root, stanzas, plainSize })
   }
   const others = (old?.indexes ?? []).filter((index) => findIndex(from, index) === undefined)
   return {
