@@ -1,10 +1,10 @@
 /**
- * Channels and their generations: owns the tables `channel`, `generation` and `generation_suite`.
+ * Channels: owns the table `channel`. Its first migration also makes the tables of generation-table.ts.
  *
- * A generation is never changed once written; the channel's `head` says which one is served.
+ * What is published for a class of machines is kept as a channel too, of kind `class`: it serves what another channel
+ * serves, under a key and a URL of its own. Its name is `class/<class>`, which no other channel can have.
  */
 import { AppError } from '../base/errors.ts'
-import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { Db, Migration } from '../store/database.ts'
 
 export const channelMigrations: readonly Migration[] = [
@@ -26,51 +26,27 @@ export const channelMigrations: readonly Migration[] = [
       ) WITHOUT ROWID`,
     ],
   },
+  { name: 'channels-2', statements: ['ALTER TABLE channel ADD COLUMN base_id INTEGER'] },
 ]
 
-export type ChannelKind = 'following' | 'curated'
-export type GenerationKind = 'create' | 'follow' | 'promote' | 'rollback' | 're-sign'
+/**
+ * `following`: tracks archives. `curated`: changes by promotion only. `derived`: tracks its base, and keeps changes of its
+ * own on top. `class`: is what its base is.
+ */
+export type ChannelKind = 'following' | 'curated' | 'derived' | 'class'
 
 export interface Channel {
   readonly id: number
   readonly name: string
   readonly kind: ChannelKind
-  /** Names of the archives that a following channel tracks. */
+  /** Names of the archives that a following channel tracks, or that a derived one has besides its base's. */
   readonly follows: readonly string[]
+  /** The channel that a derived one or a class is based on. */
+  readonly baseId?: number | undefined
   /** Serial of the generation that is served; 0 before the first. */
   readonly head: number
   /** Epoch milliseconds. */
   readonly madeAt: number
-}
-
-/** What changed for one source package in one suite. */
-export interface SourceChange {
-  readonly archive: string
-  readonly suite: string
-  readonly source: string
-  /** Source versions before and after; empty where it was or is absent. */
-  readonly old: readonly string[]
-  readonly new: readonly string[]
-}
-
-export interface Generation {
-  readonly channelId: number
-  readonly serial: number
-  /** Epoch milliseconds. */
-  readonly madeAt: number
-  readonly kind: GenerationKind
-  readonly who: string
-  readonly why?: string | undefined
-  /** Against the generation before; absent for a channel's first one, where all is new. */
-  readonly changes?: readonly SourceChange[] | undefined
-}
-
-/** One suite of a generation: what it holds and which signed Release says so. */
-export interface GenerationSuite {
-  readonly archive: string
-  readonly suite: string
-  readonly state: Sha256
-  readonly releaseId: number
 }
 
 type ChannelTables = {
@@ -81,23 +57,7 @@ type ChannelTables = {
     follows: string
     head: number
     made_at: number
-  }
-  generation: {
-    channel_id: number
-    serial: number
-    made_at: number
-    kind: string
-    who: string
-    why: string | null
-    changes: string | null
-  }
-  generation_suite: {
-    channel_id: number
-    serial: number
-    archive: string
-    suite: string
-    state: string
-    release_id: number
+    base_id: number | null
   }
 }
 
@@ -150,7 +110,7 @@ export async function assertNameIsFree(db: Db, name: string): Promise<void> {
 /** Adds a channel without a generation, within the caller's transaction; its name must be free. */
 export async function insertChannel(
   db: Db,
-  channel: Pick<Channel, 'name' | 'kind' | 'follows' | 'madeAt'>,
+  channel: Pick<Channel, 'name' | 'kind' | 'follows' | 'madeAt' | 'baseId'>,
 ): Promise<Channel> {
   await db
     .withTables<ChannelTables>()
@@ -161,6 +121,7 @@ export async function insertChannel(
       follows: JSON.stringify(channel.follows),
       head: 0,
       made_at: channel.madeAt,
+      base_id: channel.baseId ?? null,
     } as ChannelTables['channel'])
     .execute()
   return getChannel(db, channel.name)
@@ -176,121 +137,40 @@ export async function setFollows(db: Db, id: number, follows: readonly string[])
     .execute()
 }
 
-/** Removes a channel with its generations; its publication, with key and Date floors, stays. */
-export async function deleteChannelRows(db: Db, id: number): Promise<void> {
-  const tables = db.withTables<ChannelTables>()
-  await tables.deleteFrom('generation_suite').where('channel_id', '=', id).execute()
-  await tables.deleteFrom('generation').where('channel_id', '=', id).execute()
-  await tables.deleteFrom('channel').where('id', '=', id).execute()
-}
-
-/** Writes a generation and moves the head to it; within the caller's transaction. */
-export async function insertGeneration(
-  db: Db,
-  generation: Generation,
-  suites: readonly GenerationSuite[],
-): Promise<void> {
-  const tables = db.withTables<ChannelTables>()
-  const { channelId, serial } = generation
-  await tables
-    .insertInto('generation')
-    .values({
-      channel_id: channelId,
-      serial,
-      made_at: generation.madeAt,
-      kind: generation.kind,
-      who: generation.who,
-      why: generation.why ?? null,
-      changes: generation.changes === undefined ? null : JSON.stringify(generation.changes),
-    })
-    .execute()
-  for (const { archive, suite, state, releaseId } of suites) {
-    await tables
-      .insertInto('generation_suite')
-      .values({ channel_id: channelId, serial, archive, suite, state, release_id: releaseId })
-      .execute()
-  }
-  await tables.updateTable('channel').set({ head: serial }).where('id', '=', channelId).execute()
-}
-
-/** A generation of a channel; `ERR_NOT_FOUND` if there is none of this serial. */
-export async function getGeneration(db: Db, channel: Channel, serial: number): Promise<Generation> {
-  const row = await db
+/** Moves a channel to another base; within the caller's transaction. */
+export async function setBase(db: Db, id: number, baseId: number): Promise<void> {
+  await db
     .withTables<ChannelTables>()
-    .selectFrom('generation')
-    .selectAll()
-    .where('channel_id', '=', channel.id)
-    .where('serial', '=', serial)
-    .executeTakeFirst()
-  if (row === undefined) {
-    throw new AppError('ERR_NOT_FOUND', {
-      message: `channel ${channel.name} has no generation ${serial}`,
-      hint: `sluice channel history ${channel.name}`,
-    })
-  }
-  return toGeneration(row)
+    .updateTable('channel')
+    .set({ base_id: baseId })
+    .where('id', '=', id)
+    .execute()
 }
 
-/** The newest generations, newest first. */
-export async function listGenerations(
-  db: Db,
-  channelId: number,
-  limit: number,
-): Promise<Generation[]> {
-  const rows = await db
+/** Says which generation is served; within the transaction that writes it. */
+export async function setHead(db: Db, id: number, serial: number): Promise<void> {
+  await db
     .withTables<ChannelTables>()
-    .selectFrom('generation')
-    .selectAll()
-    .where('channel_id', '=', channelId)
-    .orderBy('serial', 'desc')
-    .limit(limit)
+    .updateTable('channel')
+    .set({ head: serial })
+    .where('id', '=', id)
     .execute()
-  return rows.map(toGeneration)
 }
 
-/** The suites of a generation, by archive and suite. */
-export async function listGenerationSuites(
-  db: Db,
-  channelId: number,
-  serial: number,
-): Promise<GenerationSuite[]> {
-  const rows = await db
-    .withTables<ChannelTables>()
-    .selectFrom('generation_suite')
-    .selectAll()
-    .where('channel_id', '=', channelId)
-    .where('serial', '=', serial)
-    .orderBy('archive')
-    .orderBy('suite')
-    .execute()
-  return rows.map((row) => {
-    const state = parseSha256(row.state)
-    if (state === undefined) {
-      throw new AppError('ERR_STORE', {
-        message: 'a generation names no state',
-        hint: 'sluice verify',
-      })
-    }
-    return { archive: row.archive, suite: row.suite, state, releaseId: row.release_id }
-  })
+/** Removes a channel whose generations are removed; its publication, with keys and Date floors, stays. */
+export async function deleteChannelRow(db: Db, id: number): Promise<void> {
+  await db.withTables<ChannelTables>().deleteFrom('channel').where('id', '=', id).execute()
 }
 
 function toChannel(row: ChannelTables['channel']): Channel {
   const follows: string[] = JSON.parse(row.follows)
-  const kind = row.kind === 'following' ? 'following' : 'curated'
-  return { id: row.id, name: row.name, kind, follows, head: row.head, madeAt: row.made_at }
-}
-
-function toGeneration(row: ChannelTables['generation']): Generation {
-  const changes: SourceChange[] | undefined =
-    row.changes === null ? undefined : JSON.parse(row.changes)
   return {
-    channelId: row.channel_id,
-    serial: row.serial,
+    id: row.id,
+    name: row.name,
+    kind: row.kind as ChannelKind,
+    follows,
+    baseId: row.base_id ?? undefined,
+    head: row.head,
     madeAt: row.made_at,
-    kind: row.kind as GenerationKind,
-    who: row.who,
-    why: row.why ?? undefined,
-    changes,
   }
 }

@@ -22,7 +22,7 @@ import type { Sha256 } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { readPackageStanza } from '../debian/packages-index.ts'
 import { compareVersions } from '../debian/version.ts'
-import type { SourceChange } from './channel-table.ts'
+import type { SourceChange } from './generation-table.ts'
 
 /** Which source packages to look at: all, or those of this set. */
 export type SourceFilter = ReadonlySet<string> | 'all'

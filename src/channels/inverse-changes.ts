@@ -1,7 +1,7 @@
 /**
  * What going back changes, told by what the generations since then changed: no state is compared.
  */
-import type { Generation, SourceChange } from './channel-table.ts'
+import type { Generation, SourceChange } from './generation-table.ts'
 
 /**
  * The changes from the newest of these generations back to the one before the oldest; undefined if one of them does not

@@ -4,9 +4,10 @@
 
 import type { IndexParts } from '../archives/index-parts.ts'
 import { readState } from '../archives/suite-state.ts'
-import type { Channel, SourceChange } from './channel-table.ts'
-import { listGenerations } from './channel-table.ts'
+import type { Channel } from './channel-table.ts'
 import { changesOf, diffStates, type IndexDiff } from './diff.ts'
+import type { SourceChange } from './generation-table.ts'
+import { listGenerations } from './generation-table.ts'
 import type { GenerationView } from './views.ts'
 
 /** Generations looked through for when a version came. */

@@ -9,7 +9,6 @@ import { chunksAt, type IndexParts } from '../archives/index-parts.ts'
 import { readState, type SuiteState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import type { SourceChange } from './channel-table.ts'
 import {
   changesOf,
   diffStates,
@@ -17,6 +16,7 @@ import {
   type IndexDiff,
   type SourceFilter,
 } from './diff.ts'
+import type { SourceChange } from './generation-table.ts'
 import type { GenerationView } from './views.ts'
 
 /** Which source packages to promote; a version, if given, must be the one that the first channel has. */

@@ -20,7 +20,9 @@ import { mapBounded } from '../base/mutex.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { type Generation, getChannel } from './channel-table.ts'
+import { getChannel } from './channel-table.ts'
+import type { SuiteEntry } from './draft-suite.ts'
+import type { Generation } from './generation-table.ts'
 import {
   type PlannedFile,
   type PromotionPlan,
@@ -28,7 +30,7 @@ import {
   type Selection,
   type SuitePlan,
 } from './plan.ts'
-import { publishGeneration, type SuiteEntry } from './publish.ts'
+import { publishGeneration } from './publish.ts'
 import type { GenerationView } from './views.ts'
 
 const FETCHES_AT_ONCE = 6

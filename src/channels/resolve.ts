@@ -11,8 +11,8 @@ import { isAppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { getChannel } from './channel-table.ts'
+import { publicationOf } from './ensure-publication.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
-import { publicationOf } from './publish.ts'
 import type { GenerationView, SuiteView } from './views.ts'
 
 /** The answer to a decoded path below `/channels/`; undefined for what no channel has. */

@@ -6,11 +6,12 @@
  */
 
 import type { IndexParts } from '../archives/index-parts.ts'
-import { indexPath, readState } from '../archives/suite-state.ts'
+import { type FileDigest, indexPath, readState } from '../archives/suite-state.ts'
 import { createLru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { readRows } from '../store/blobs.ts'
-import { type Channel, listChannels, listGenerationSuites } from './channel-table.ts'
+import { type Channel, listChannels } from './channel-table.ts'
+import { listGenerationSuites } from './generation-table.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
 import { getRelease } from './publication-table.ts'
 
@@ -30,6 +31,8 @@ export interface SuiteView {
   readonly releaseGpg: Buffer
   /** `main/binary-amd64/Packages.gz` -> its forms. */
   readonly indexes: ReadonlyMap<string, IndexForms>
+  /** Files that are listed as they are: path -> blob. */
+  readonly extras: ReadonlyMap<string, FileDigest>
 }
 
 /** A generation, ready to be served: archive -> any name of a suite -> suite. */
@@ -126,6 +129,7 @@ async function loadGeneration(
       release,
       releaseGpg,
       indexes,
+      extras: new Map(Object.entries(state.extras ?? {})),
     })
   }
   return viewOf(channel.name, serial, suites)

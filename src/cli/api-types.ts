@@ -4,7 +4,7 @@
  */
 import type { RefreshEvent } from '../archives/read-indexes.ts'
 import type { SuiteOutcome } from '../archives/refresh.ts'
-import type { SourceChange } from '../channels/channel-table.ts'
+import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
 
 export type { ClientSetup, RefreshEvent, SourceChange, SuiteOutcome }

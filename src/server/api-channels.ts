@@ -4,19 +4,17 @@
 import type { FastifyInstance } from 'fastify'
 import { readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
-import { createChannel, deleteChannel, rollback, setFollowed } from '../channels/change-channel.ts'
-import {
-  type Channel,
-  getChannel,
-  listChannels,
-  listGenerations,
-  type SourceChange,
-} from '../channels/channel-table.ts'
+import { type Channel, getChannel, listChannels } from '../channels/channel-table.ts'
+import { createChannel } from '../channels/create-channel.ts'
+import { deleteChannel } from '../channels/delete-channel.ts'
 import { changesOf, diffStates } from '../channels/diff.ts'
+import { publicationOf } from '../channels/ensure-publication.ts'
+import { setFollowed } from '../channels/follow.ts'
+import { listGenerations, type SourceChange } from '../channels/generation-table.ts'
 import { listPending } from '../channels/pending.ts'
 import { findGeneration } from '../channels/promote.ts'
 import { findPublication } from '../channels/publication-table.ts'
-import { publicationOf } from '../channels/publish.ts'
+import { rollback } from '../channels/rollback.ts'
 import type { GenerationView } from '../channels/views.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import type { ServerParts, Waiting } from './parts.ts'

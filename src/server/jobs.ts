@@ -8,8 +8,10 @@ import type { RefreshEvent } from '../archives/read-indexes.ts'
 import { refreshArchive, type SuiteOutcome } from '../archives/refresh.ts'
 import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { followInAll, resignIfDue } from '../channels/change-channel.ts'
-import { type Generation, listChannels } from '../channels/channel-table.ts'
+import { listChannels } from '../channels/channel-table.ts'
+import { followInAll } from '../channels/follow.ts'
+import type { Generation } from '../channels/generation-table.ts'
+import { resignIfDue } from '../channels/re-sign.ts'
 import type { ServerParts } from './parts.ts'
 
 const RETRY_MS = 2 * 60_000

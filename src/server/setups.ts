@@ -5,7 +5,7 @@ import { readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import { sha256Of } from '../base/sha256.ts'
 import { listChannels } from '../channels/channel-table.ts'
-import { publicationOf } from '../channels/publish.ts'
+import { publicationOf } from '../channels/ensure-publication.ts'
 import type { ApiContext } from './api-context.ts'
 import { type ClientSetup, clientSetup } from './client-script.ts'
 

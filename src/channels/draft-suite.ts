@@ -1,0 +1,134 @@
+/**
+ * One suite of a new generation: its Release, with all that it lists, signed.
+ *
+ *   Date = max(the publication's floor + 1 s, now - 5 min): it only goes up, and never passes the clock;
+ *   Valid-Until = Date + 14 days; SHA256 only; Packages (listed, as apt wants it) and Packages.gz.
+ * If the floor comes near now, publishing waits.
+ */
+import { setTimeout } from 'node:timers/promises'
+import {
+  encodeState,
+  type IndexState,
+  indexPath,
+  type ReleaseIdentity,
+  readState,
+  type SuiteState,
+} from '../archives/suite-state.ts'
+import { nowSeconds } from '../base/clock.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import { signRelease } from '../debian/openpgp-sign.ts'
+import { formatRelease, type ReleaseFile } from '../debian/release.ts'
+import type { ChannelParts } from './channel-parts.ts'
+import { describeIndex, type IndexForms } from './index-forms.ts'
+import { findPublishedIdentity, type Publication } from './publication-table.ts'
+import { type SuiteView, suiteNames } from './views.ts'
+
+const BACK_DATED_S = 300
+const VALID_S = 14 * 24 * 3600
+
+/** What one suite of the new generation holds. */
+export interface SuiteEntry {
+  readonly archive: string
+  readonly suite: string
+  readonly state: Sha256
+}
+
+/** A suite to publish: as it is, or with a Release that was just signed. */
+export interface SuiteDraft {
+  readonly view: Omit<SuiteView, 'releaseId'> & { readonly releaseId?: number }
+  readonly fresh?: { readonly identity: ReleaseIdentity; readonly stateBlob: Buffer } | undefined
+}
+
+/** The suite with a Release signed now; waits if the last one's Date is too near to the clock. */
+export async function draftSuite(
+  parts: ChannelParts,
+  publication: Publication,
+  entry: SuiteEntry,
+  signal: AbortSignal | undefined,
+): Promise<SuiteDraft> {
+  const state = await readState(parts.blobs, entry.state)
+  const known = await findPublishedIdentity(parts.db, publication.id, entry.archive, entry.suite)
+  const identity = frozenIdentity(entry.suite, known?.identity, state)
+  const indexes = new Map<string, IndexForms>()
+  for (const index of state.indexes) {
+    indexes.set(`${indexPath(index)}.gz`, await describeIndex(parts, index.root))
+  }
+  const extras = new Map(Object.entries(state.extras ?? {}))
+  const date = await nextDate(parts, known?.dateFloor ?? 0, signal)
+  const validUntil = date + VALID_S
+  const text = formatRelease({
+    ...identity,
+    date,
+    validUntil,
+    acquireByHash: true,
+    noSupportForArchitectureAll: 'Packages',
+    snapshots: 'no',
+    architectures: ['all', ...unique(binaryIndexes(state).map((index) => index.architecture))],
+    components: unique(state.indexes.map((index) => index.component)),
+    files: [
+      ...[...indexes].flatMap(([path, forms]) => releaseFiles(path, forms)),
+      ...[...extras].map(([path, file]) => ({ path, ...file })),
+    ],
+  })
+  const key = await parts.keys.get(publication.name)
+  const { inRelease, releaseGpg } = await signRelease(text, [key], date)
+  const release = Buffer.from(text)
+  const { suite, archive } = entry
+  const names = suiteNames(suite, release)
+  const files = { inRelease, release, releaseGpg }
+  return {
+    view: {
+      archive,
+      suite,
+      names,
+      state: entry.state,
+      date,
+      validUntil,
+      ...files,
+      indexes,
+      extras,
+    },
+    fresh: { identity, stateBlob: encodeState(state).blob },
+  }
+}
+
+function binaryIndexes({ indexes }: SuiteState): readonly IndexState[] {
+  return indexes.filter((index) => index.kind === 'Packages')
+}
+
+function releaseFiles(path: string, forms: IndexForms): ReleaseFile[] {
+  return [
+    { path, ...forms.gz },
+    { path: path.replace(/\.gz$/, ''), ...forms.plain },
+  ]
+}
+
+/** What clients hold on to stays as it was when the suite came; Version and Description may follow upstream. */
+function frozenIdentity(
+  suite: string,
+  frozen: ReleaseIdentity | undefined,
+  { identity }: SuiteState,
+): ReleaseIdentity {
+  const { version, description } = identity
+  if (frozen !== undefined) return { ...frozen, version, description: description?.split('\n')[0] }
+  return {
+    ...identity,
+    suite: identity.suite ?? identity.codename ?? suite,
+    codename: identity.codename ?? identity.suite ?? suite,
+    description: description?.split('\n')[0],
+  }
+}
+
+async function nextDate(
+  parts: ChannelParts,
+  floor: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const date = Math.max(floor + 1, nowSeconds(parts.clock) - BACK_DATED_S)
+  while (date > nowSeconds(parts.clock)) await setTimeout(200, undefined, { signal })
+  return date
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)].sort()
+}

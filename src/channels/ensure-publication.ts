@@ -1,0 +1,41 @@
+/**
+ * The publication of a channel or class, made with its key when it is first needed.
+ */
+import { nowSeconds } from '../base/clock.ts'
+import { crashPoint } from '../base/fault.ts'
+import { writeAudit } from '../store/audit.ts'
+import { inTransaction } from '../store/database.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import { findPublication, insertPublication, type Publication } from './publication-table.ts'
+
+/** The name of a channel's publication: `channel:approved`; of a class's, `class:web` for `class/web`. */
+export function publicationOf(channel: string): string {
+  return channel.startsWith('class/') ? channel.replace('/', ':') : `channel:${channel}`
+}
+
+/** The publication of this channel, with a key made now if it is new. */
+export async function ensurePublication(
+  parts: ChannelParts,
+  channel: string,
+  { who, why }: Reason,
+): Promise<Publication> {
+  const name = publicationOf(channel)
+  const known = await findPublication(parts.db, name)
+  if (known !== undefined) return known
+  const { fingerprint } = await parts.keys.ensure(name, nowSeconds(parts.clock))
+  crashPoint('publish: key made, no publication')
+  const made = await inTransaction(parts.db, async (trx) => {
+    const at = parts.clock.now()
+    await writeAudit(trx, {
+      at,
+      who,
+      what: 'key create',
+      object: name,
+      why,
+      detail: { fingerprint },
+    })
+    return insertPublication(trx, { name, fingerprint })
+  })
+  crashPoint('publish: publication written')
+  return made
+}

@@ -1,0 +1,115 @@
+/**
+ * Following: a channel is brought to what its archives hold now, in at most one new generation.
+ */
+import { getArchive, listSuites } from '../archives/archive-table.ts'
+import { readState } from '../archives/suite-state.ts'
+import type { Abortable } from '../base/abortable.ts'
+import { AppError } from '../base/errors.ts'
+import { writeAudit } from '../store/audit.ts'
+import { inTransaction } from '../store/database.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import { type Channel, getChannel, listChannels, setFollows } from './channel-table.ts'
+import { changesOf, diffStates } from './diff.ts'
+import type { SuiteEntry } from './draft-suite.ts'
+import type { Generation, SourceChange } from './generation-table.ts'
+import { publishGeneration } from './publish.ts'
+
+/** Says anew which archives a following channel tracks, and brings it to what they hold. */
+export async function setFollowed(
+  parts: ChannelParts,
+  input: Reason & { readonly channel: string; readonly follow: readonly string[] },
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  for (const archive of input.follow) await getArchive(parts.db, archive)
+  await parts.channelLock(input.channel)(async () => {
+    const channel = await getChannel(parts.db, input.channel)
+    if (channel.kind !== 'following') {
+      throw new AppError('ERR_REFUSED', {
+        message: `channel ${channel.name} changes by promotion only; it follows nothing`,
+        hint: `let the channel that it is promoted from follow the archive, then: sluice promote --all --to ${channel.name}`,
+      })
+    }
+    await inTransaction(parts.db, async (trx) => {
+      await setFollows(trx, channel.id, input.follow)
+      await writeAudit(trx, {
+        at: parts.clock.now(),
+        who: input.who,
+        what: 'channel set',
+        object: `channel ${channel.name}`,
+        why: input.why,
+        detail: { before: channel.follows, follow: input.follow },
+      })
+    })
+  })
+  return followArchives(parts, input, { signal })
+}
+
+/** Brings a following channel to what its archives hold; undefined if it is there already. */
+export function followArchives(
+  parts: ChannelParts,
+  input: Reason & { readonly channel: string },
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  return parts.channelLock(input.channel)(async () => {
+    const channel = await getChannel(parts.db, input.channel)
+    const entries = await followedEntries(parts, channel.follows)
+    if (entries.length === 0) return undefined
+    const kind = channel.head === 0 ? 'create' : 'follow'
+    const changes = await changesAgainstHead(parts, channel, entries)
+    return publishGeneration(parts, { ...input, channel, kind, entries, changes }, { signal })
+  })
+}
+
+/** Follows in every channel that tracks one of these archives. */
+export async function followInAll(
+  parts: ChannelParts,
+  archives: readonly string[],
+  reason: Reason,
+  { signal }: Abortable = {},
+): Promise<{ channel: string; generation: Generation }[]> {
+  const made: { channel: string; generation: Generation }[] = []
+  for (const channel of await listChannels(parts.db)) {
+    if (!channel.follows.some((archive) => archives.includes(archive))) continue
+    const generation = await followArchives(parts, { ...reason, channel: channel.name }, { signal })
+    if (generation !== undefined) made.push({ channel: channel.name, generation })
+  }
+  return made
+}
+
+/** What the archives hold now, as suites of a generation. */
+export async function followedEntries(
+  parts: ChannelParts,
+  archives: readonly string[],
+): Promise<SuiteEntry[]> {
+  const entries: SuiteEntry[] = []
+  for (const name of archives) {
+    const archive = await getArchive(parts.db, name)
+    for (const { suite, state } of await listSuites(parts.db, archive)) {
+      if (state !== undefined) entries.push({ archive: name, suite, state })
+    }
+  }
+  return entries
+}
+
+/** What these entries change in the channel, by source package; undefined where it serves nothing yet. */
+export async function changesAgainstHead(
+  parts: ChannelParts,
+  channel: Channel,
+  entries: readonly SuiteEntry[],
+): Promise<SourceChange[] | undefined> {
+  const head = parts.views.head(channel.name)
+  if (head === undefined) return undefined
+  const changes: SourceChange[] = []
+  for (const entry of entries) {
+    const old = head.suites.find(
+      (one) => one.archive === entry.archive && one.suite === entry.suite,
+    )
+    if (old === undefined || old.state === entry.state) continue
+    const [before, after] = [
+      await readState(parts.blobs, old.state),
+      await readState(parts.blobs, entry.state),
+    ]
+    changes.push(...changesOf(after, await diffStates(parts, before, after, 'all')))
+  }
+  return changes
+}

@@ -1,0 +1,173 @@
+/**
+ * Generations of channels: owns the tables `generation` and `generation_suite`.
+ *
+ * A generation is never changed once written; the channel's `head` says which one is served.
+ */
+import { AppError } from '../base/errors.ts'
+import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import type { Db } from '../store/database.ts'
+import { type Channel, setHead } from './channel-table.ts'
+
+export type GenerationKind = 'create' | 'follow' | 'promote' | 'rollback' | 're-sign'
+
+/** What changed for one source package in one suite. */
+export interface SourceChange {
+  readonly archive: string
+  readonly suite: string
+  readonly source: string
+  /** Source versions before and after; empty where it was or is absent. */
+  readonly old: readonly string[]
+  readonly new: readonly string[]
+}
+
+export interface Generation {
+  readonly channelId: number
+  readonly serial: number
+  /** Epoch milliseconds. */
+  readonly madeAt: number
+  readonly kind: GenerationKind
+  readonly who: string
+  readonly why?: string | undefined
+  /** Against the generation before; absent for a channel's first one, where all is new. */
+  readonly changes?: readonly SourceChange[] | undefined
+}
+
+/** One suite of a generation: what it holds and which signed Release says so. */
+export interface GenerationSuite {
+  readonly archive: string
+  readonly suite: string
+  readonly state: Sha256
+  readonly releaseId: number
+}
+
+type GenerationTables = {
+  generation: {
+    channel_id: number
+    serial: number
+    made_at: number
+    kind: string
+    who: string
+    why: string | null
+    changes: string | null
+  }
+  generation_suite: {
+    channel_id: number
+    serial: number
+    archive: string
+    suite: string
+    state: string
+    release_id: number
+  }
+}
+
+/** Writes a generation and moves the head to it; within the caller's transaction. */
+export async function insertGeneration(
+  db: Db,
+  generation: Generation,
+  suites: readonly GenerationSuite[],
+): Promise<void> {
+  const tables = db.withTables<GenerationTables>()
+  const { channelId, serial } = generation
+  await tables
+    .insertInto('generation')
+    .values({
+      channel_id: channelId,
+      serial,
+      made_at: generation.madeAt,
+      kind: generation.kind,
+      who: generation.who,
+      why: generation.why ?? null,
+      changes: generation.changes === undefined ? null : JSON.stringify(generation.changes),
+    })
+    .execute()
+  for (const { archive, suite, state, releaseId } of suites) {
+    await tables
+      .insertInto('generation_suite')
+      .values({ channel_id: channelId, serial, archive, suite, state, release_id: releaseId })
+      .execute()
+  }
+  await setHead(db, channelId, serial)
+}
+
+/** A generation of a channel; `ERR_NOT_FOUND` if there is none of this serial. */
+export async function getGeneration(db: Db, channel: Channel, serial: number): Promise<Generation> {
+  const row = await db
+    .withTables<GenerationTables>()
+    .selectFrom('generation')
+    .selectAll()
+    .where('channel_id', '=', channel.id)
+    .where('serial', '=', serial)
+    .executeTakeFirst()
+  if (row === undefined) {
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `channel ${channel.name} has no generation ${serial}`,
+      hint: `sluice channel history ${channel.name}`,
+    })
+  }
+  return toGeneration(row)
+}
+
+/** The newest generations, newest first. */
+export async function listGenerations(
+  db: Db,
+  channelId: number,
+  limit: number,
+): Promise<Generation[]> {
+  const rows = await db
+    .withTables<GenerationTables>()
+    .selectFrom('generation')
+    .selectAll()
+    .where('channel_id', '=', channelId)
+    .orderBy('serial', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(toGeneration)
+}
+
+/** The suites of a generation, by archive and suite. */
+export async function listGenerationSuites(
+  db: Db,
+  channelId: number,
+  serial: number,
+): Promise<GenerationSuite[]> {
+  const rows = await db
+    .withTables<GenerationTables>()
+    .selectFrom('generation_suite')
+    .selectAll()
+    .where('channel_id', '=', channelId)
+    .where('serial', '=', serial)
+    .orderBy('archive')
+    .orderBy('suite')
+    .execute()
+  return rows.map((row) => {
+    const state = parseSha256(row.state)
+    if (state === undefined) {
+      throw new AppError('ERR_STORE', {
+        message: 'a generation names no state',
+        hint: 'sluice verify',
+      })
+    }
+    return { archive: row.archive, suite: row.suite, state, releaseId: row.release_id }
+  })
+}
+
+/** Removes all generations of a channel; within the caller's transaction. */
+export async function deleteGenerations(db: Db, channelId: number): Promise<void> {
+  const tables = db.withTables<GenerationTables>()
+  await tables.deleteFrom('generation_suite').where('channel_id', '=', channelId).execute()
+  await tables.deleteFrom('generation').where('channel_id', '=', channelId).execute()
+}
+
+function toGeneration(row: GenerationTables['generation']): Generation {
+  const changes: SourceChange[] | undefined =
+    row.changes === null ? undefined : JSON.parse(row.changes)
+  return {
+    channelId: row.channel_id,
+    serial: row.serial,
+    madeAt: row.made_at,
+    kind: row.kind as GenerationKind,
+    who: row.who,
+    why: row.why ?? undefined,
+    changes,
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Going back: a new generation with the content of an old one, and a newer Date.
+ */
+import type { Abortable } from '../base/abortable.ts'
+import { AppError } from '../base/errors.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import { getChannel } from './channel-table.ts'
+import { changesAgainstHead } from './follow.ts'
+import { type Generation, listGenerationSuites, listGenerations } from './generation-table.ts'
+import { inverseChanges } from './inverse-changes.ts'
+import { publishGeneration } from './publish.ts'
+
+/** A new generation with the content of an old one, and a newer Date; undefined if the head holds the same. */
+export function rollback(
+  parts: ChannelParts,
+  input: Reason & { readonly channel: string; readonly to: number },
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  return parts.channelLock(input.channel)(async () => {
+    const channel = await getChannel(parts.db, input.channel)
+    if (channel.kind === 'following') {
+      throw new AppError('ERR_REFUSED', {
+        message: `channel ${channel.name} follows its archives and would move on at the next refresh`,
+        hint: 'roll back a curated channel, or make one: sluice channel create NAME --from CHANNEL@SERIAL',
+      })
+    }
+    const entries = await listGenerationSuites(parts.db, channel.id, input.to)
+    if (entries.length === 0) {
+      throw new AppError('ERR_NOT_FOUND', {
+        message: `channel ${channel.name} has no generation ${input.to}`,
+        hint: `sluice channel history ${channel.name}`,
+      })
+    }
+    const since = await listGenerations(parts.db, channel.id, channel.head - input.to)
+    const changes =
+      inverseChanges(since.filter(({ serial }) => serial > input.to)) ??
+      (await changesAgainstHead(parts, channel, entries))
+    return publishGeneration(
+      parts,
+      { ...input, channel, kind: 'rollback', entries, changes },
+      { signal },
+    )
+  })
+}
