@@ -7,8 +7,8 @@ import { getChannel } from '../channels/channel-table.ts'
 import { listPending } from '../channels/pending.ts'
 import type { Selection, WantedSource } from '../channels/plan.ts'
 import { findGeneration, promote } from '../channels/promote.ts'
-import { countPackages, named } from './api-channels.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
+import { countPackages, named } from './channel-summary.ts'
 import { replyWithTask } from './task.ts'
 
 interface PromotionBody {

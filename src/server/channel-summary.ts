@@ -1,0 +1,106 @@
+/**
+ * What the API tells of a channel.
+ */
+
+import { readState } from '../archives/suite-state.ts'
+import { type Channel, listChannels } from '../channels/channel-table.ts'
+import { publicationOf } from '../channels/ensure-publication.ts'
+import { listGenerations } from '../channels/generation-table.ts'
+import { listPending } from '../channels/pending.ts'
+import { findPublication } from '../channels/publication-table.ts'
+import type { GenerationView } from '../channels/views.ts'
+import type { ApiContext } from './api-context.ts'
+import type { ServerParts, Waiting } from './parts.ts'
+import { setupOf } from './setups.ts'
+
+/** Channel and serial of a generation. */
+export function named({ channel, serial }: GenerationView): { channel: string; serial: number } {
+  return { channel, serial }
+}
+
+/** How many packages a generation offers, over all its indexes. */
+export async function countPackages(
+  parts: ServerParts,
+  view: GenerationView | undefined,
+): Promise<number> {
+  let packages = 0
+  for (const { state } of view?.suites ?? []) {
+    for (const index of (await readState(parts.blobs, state)).indexes) packages += index.stanzas
+  }
+  return packages
+}
+
+/** What a list of channels tells of one. */
+export async function summarize(
+  parts: ServerParts,
+  channel: Channel,
+  isNew = false,
+): Promise<Record<string, unknown>> {
+  const { name, kind, follows, head } = channel
+  const view = parts.views.head(name)
+  const [newest] = await listGenerations(parts.db, channel.id, 1)
+  return {
+    name,
+    kind,
+    follows,
+    head,
+    packages: await countPackages(parts, view),
+    changedAt: newest?.madeAt ?? channel.madeAt,
+    waiting: kind === 'following' || isNew ? null : await countWaiting(parts, view),
+    suites: view?.suites.length ?? 0,
+    validUntil: Math.min(...(view?.suites ?? []).map((suite) => suite.validUntil)),
+  }
+}
+
+/** How many sources the first following channel has differently, and how many of these for security. */
+async function countWaiting(
+  parts: ServerParts,
+  view: GenerationView | undefined,
+): Promise<Waiting | null> {
+  const following = (await listChannels(parts.db)).find((channel) => channel.kind === 'following')
+  const source = following && parts.views.head(following.name)
+  if (following === undefined || source === undefined) return null
+  // Generations never change, and so neither does what differs between two of them.
+  const key = [following.id, source.serial, view?.channel, view?.serial].join(' ')
+  const known = parts.waiting.get(key)
+  if (known !== undefined) return known
+  const pending = await listPending(parts, { channel: following, view: source }, view)
+  const security = pending.filter((one) => one.isSecurity).length
+  const waiting = { sources: pending.length, security }
+  parts.waiting.set(key, waiting)
+  return waiting
+}
+
+/** All that is told of a channel. */
+export async function show(
+  context: ApiContext,
+  channel: Channel,
+  isNew = false,
+): Promise<Record<string, unknown>> {
+  const { parts } = context
+  const view = parts.views.head(channel.name)
+  const publication = await findPublication(parts.db, publicationOf(channel.name))
+  const suiteList: Record<string, unknown>[] = []
+  for (const { archive, suite, names, date, validUntil, state } of view?.suites ?? []) {
+    const { indexes } = await readState(parts.blobs, state)
+    suiteList.push({
+      archive,
+      suite,
+      names,
+      components: [...new Set(indexes.map((index) => index.component))],
+      architectures: [...new Set(indexes.map((index) => index.architecture))],
+      packages: indexes.reduce((sum, index) => sum + index.stanzas, 0),
+      date,
+      validUntil,
+      state,
+    })
+  }
+  const setup = view === undefined ? undefined : await setupOf(context, channel.name)
+  return {
+    ...(await summarize(parts, channel, isNew)),
+    fingerprint: publication?.fingerprint,
+    keySha256: setup?.keySha256,
+    setup,
+    suiteList,
+  }
+}
