@@ -5,7 +5,6 @@
  *   Valid-Until = Date + 14 days; SHA256 only; Packages (listed, as apt wants it) and Packages.gz.
  * If the floor comes near now, publishing waits.
  */
-import { setTimeout } from 'node:timers/promises'
 import {
   encodeState,
   type IndexState,
@@ -125,7 +124,7 @@ async function nextDate(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const date = Math.max(floor + 1, nowSeconds(parts.clock) - BACK_DATED_S)
-  while (date > nowSeconds(parts.clock)) await setTimeout(200, undefined, { signal })
+  await parts.clock.until(date * 1000, { signal })
   return date
 }
 

@@ -2,7 +2,6 @@
  * What the server does by itself: refreshing archives, following them, signing anew. One archive at a time; a round has
  * jitter, so that many servers do not ask a mirror at the same minute.
  */
-import { setTimeout } from 'node:timers/promises'
 import { listArchives } from '../archives/archive-table.ts'
 import type { RefreshEvent } from '../archives/read-indexes.ts'
 import { refreshArchive, type SuiteOutcome } from '../archives/refresh.ts'
@@ -93,7 +92,7 @@ export function startJobs(
   }
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await setTimeout(Math.max(0, nextRefreshAt - parts.clock.now()), undefined, stopping)
+      await parts.clock.until(nextRefreshAt, stopping)
       let isGood = false
       try {
         isGood = await round()

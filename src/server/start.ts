@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { listArchives, listSuites } from '../archives/archive-table.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { systemClock } from '../base/clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
 import { makeDataDir } from '../base/data-dir.ts'
 import { AppError, systemCode } from '../base/errors.ts'
@@ -41,6 +41,8 @@ const FIRST_ROUND_MS = 60_000
 
 export interface StartOptions extends Abortable {
   readonly onEvent?: ((event: StartEvent) => void) | undefined
+  /** The machine's, unless told. */
+  readonly clock?: Clock | undefined
   /** Where the defaults do not fit. */
   readonly patience?: Patience | undefined
 }
@@ -73,7 +75,7 @@ export async function startServer(
   const isImporting = record?.isDone === false
   // One whose import did not come to its end (a taken port, Ctrl-C) is a first start again.
   const isFirstStart = isNew || isImporting
-  const parts = await openParts(config, systemClock, options.patience)
+  const parts = await openParts(config, options.clock ?? systemClock, options.patience)
   let app: FastifyInstance | undefined
   try {
     const counts = {

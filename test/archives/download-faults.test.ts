@@ -1,6 +1,7 @@
 /** Verified downloads from archives that lie, break and hang: no wrong byte is kept, none is given out whole. */
 import t from 'tap'
 import { HOLD_BACK } from '../../src/archives/download.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { makeDownloadBed, readAll } from '../support/download-bed.ts'
 
 const MiB = 1024 * 1024
@@ -41,7 +42,9 @@ t.test('a flipped bit reaches no client whole and never the store', async (t) =>
 })
 
 t.test('a client that asks again heals, even where there is one URL', async (t) => {
-  const { downloads, first, file } = await makeDownloadBed(t, { clock: { now: () => 5_000_500 } })
+  const { downloads, first, file } = await makeDownloadBed(t, {
+    clock: { ...systemClock, now: () => 5_000_500 },
+  })
   const some = await file('some.deb', MiB)
   first.fault(some.path, { kind: 'flip', offset: MiB - 1 }, { times: 2 })
   const times: number[] = []
@@ -57,7 +60,7 @@ t.test('a client that asks again heals, even where there is one URL', async (t) 
 t.test('a URL that lied comes last for a minute', async (t) => {
   let now = 1_000_000
   const { downloads, blobs, first, second, file } = await makeDownloadBed(t, {
-    clock: { now: () => now },
+    clock: { ...systemClock, now: () => now },
   })
   const some = await file('some.deb', MiB)
   first.fault(some.path, { kind: 'flip', offset: 5 }, { times: 1 })
