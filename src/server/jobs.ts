@@ -1,6 +1,8 @@
 /**
- * What the server does by itself: refreshing archives, following them, signing anew. One archive at a time; a round has
- * jitter, so that many servers do not ask a mirror at the same minute.
+ * What the server does by itself: refreshing archives and following them, signing anew. One archive at a time.
+ *
+ * Each kind of work has a schedule of its own (schedule.ts), so that an archive that hangs never keeps a Release from being
+ * signed before its Valid-Until.
  */
 import { listArchives } from '../archives/archive-table.ts'
 import type { RefreshEvent } from '../archives/read-indexes.ts'
@@ -12,9 +14,11 @@ import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
 import type { ServerParts } from './parts.ts'
+import { type Job, type Schedule, startSchedule } from './schedule.ts'
 
 const RETRY_MS = 2 * 60_000
-const JITTER = 0.2
+/** How often it is looked whether a Release has to be signed anew. */
+const RESIGN_LOOK_MS = 3600_000
 
 export interface RefreshTask {
   readonly archives: readonly string[]
@@ -63,56 +67,72 @@ export async function refreshAndFollow(
 }
 
 export interface JobOptions {
-  /** When the first round begins. */
+  /** When the first round of refreshing begins. */
   readonly firstInMs: number
   /** What to do when a round has ended, besides. */
   readonly afterRound: (signal: AbortSignal) => Promise<unknown>
 }
 
-/** Starts the rounds. */
+/** Starts all of it. */
 export function startJobs(
   parts: ServerParts,
   log: Log,
   { firstInMs, afterRound }: JobOptions,
 ): Jobs {
-  const stopping = new AbortController()
-  const everyMs = parts.config.refreshMinutes * 60_000
-  let nextRefreshAt = parts.clock.now() + firstInMs
-  const round = async (): Promise<boolean> => {
-    const archives = (await listArchives(parts.db)).map((archive) => archive.name)
-    const task = { archives, who: 'system' }
-    const { outcomes } = await refreshAndFollow(parts, task, stopping.signal)
-    for (const { archive, suite, problem } of outcomes) {
-      if (problem !== undefined) log.warn({ archive, suite, ...problem }, 'suite not refreshed')
-    }
-    await afterRound(stopping.signal)
-    for (const channel of await listChannels(parts.db))
-      await resignIfDue(parts, channel.name, stopping)
-    return outcomes.every((outcome) => outcome.kind !== 'failed')
-  }
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await parts.clock.until(nextRefreshAt, stopping)
-      let isGood = false
-      try {
-        isGood = await round()
-      } catch (error) {
-        if (stopping.signal.aborted) return
-        const { code, message } = toAppError(error)
-        log.error({ code, problem: message }, 'refresh round failed')
-      }
-      const pauseMs = isGood ? everyMs : Math.min(RETRY_MS, everyMs)
-      nextRefreshAt = parts.clock.now() + pauseMs * (1 + JITTER * Math.random())
-    }
-  }
-  const running = run().catch(() => undefined)
+  const start = (job: Job): Schedule => startSchedule(parts.clock, log, job)
+  const refresh = start({
+    name: 'refresh',
+    firstInMs,
+    everyMs: parts.config.refreshMinutes * 60_000,
+    retryMs: RETRY_MS,
+    work: async (signal) => {
+      const isGood = await refreshAll(parts, log, signal)
+      await afterRound(signal)
+      return isGood
+    },
+  })
+  const resign = start({
+    name: 're-sign',
+    firstInMs: 0,
+    everyMs: RESIGN_LOOK_MS,
+    retryMs: RETRY_MS,
+    work: (signal) => resignAll(parts, log, signal),
+  })
+  const all = [refresh, resign]
   return {
     get nextRefreshAt() {
-      return nextRefreshAt
+      return refresh.nextAt
     },
     stop: async () => {
-      stopping.abort()
-      await running
+      await Promise.all(all.map((schedule) => schedule.stop()))
     },
   }
+}
+
+async function refreshAll(parts: ServerParts, log: Log, signal: AbortSignal): Promise<boolean> {
+  const archives = (await listArchives(parts.db)).map((archive) => archive.name)
+  const { outcomes } = await refreshAndFollow(parts, { archives, who: 'system' }, signal)
+  for (const { archive, suite, problem } of outcomes) {
+    if (problem !== undefined) log.warn({ archive, suite, ...problem }, 'suite not refreshed')
+  }
+  return outcomes.every((outcome) => outcome.kind !== 'failed')
+}
+
+/** One that cannot be signed now keeps no other from it. */
+async function resignAll(parts: ServerParts, log: Log, signal: AbortSignal): Promise<boolean> {
+  let isGood = true
+  for (const { name } of await listChannels(parts.db)) {
+    try {
+      const generation = await resignIfDue(parts, name, { signal })
+      if (generation !== undefined) {
+        log.info({ channel: name, serial: generation.serial }, 'signed anew')
+      }
+    } catch (error) {
+      if (signal.aborted) throw error
+      isGood = false
+      const { code, message } = toAppError(error)
+      log.error({ channel: name, code, problem: message }, 'not signed anew')
+    }
+  }
+  return isGood
 }

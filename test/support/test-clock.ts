@@ -1,5 +1,5 @@
 /**
- * A clock that tests move: it stands still until `advance`, or runs at the machine's pace from the time told.
+ * A clock that tests move on; meanwhile it runs at the machine's pace.
  */
 import type { Clock } from '../../src/base/clock.ts'
 
@@ -8,9 +8,9 @@ export interface TestClock extends Clock {
   advance(ms: number): void
 }
 
-/** A clock that shows the machine's time plus what it was advanced by. */
-export function createTestClock(): TestClock {
-  let ahead = 0
+/** A clock that shows the machine's time, `ago` milliseconds earlier, plus what it was advanced by. */
+export function createTestClock(ago = 0): TestClock {
+  let ahead = -ago
   const waiting = new Set<() => void>()
   const now = (): number => Date.now() + ahead
   return {

@@ -8,8 +8,7 @@ import type { Test } from 'tap'
 import type { PublishOptions } from '../../fixtures/archive-spec.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { makeArchive } from '../../fixtures/make-archive.ts'
-import { makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
-import type { StartOptions } from '../../src/server/start.ts'
+import { type KeyOptions, makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
 import { type AptRun, createApt, type TestApt } from './apt.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
@@ -39,7 +38,9 @@ export interface World {
 
 export interface WorldOptions {
   readonly publish?: PublishOptions
-  readonly start?: StartOptions
+  readonly start?: Parameters<typeof startSluice>[1]
+  /** Of upstream's key. */
+  readonly key?: KeyOptions
 }
 
 /** Makes a world whose upstream `nut` has one suite, `stable`, with these packages. */
@@ -49,7 +50,7 @@ export async function makeWorld(
   options: WorldOptions = {},
 ): Promise<World> {
   const dir = t.testdir()
-  const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
+  const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', options.key)
   const publish: World['publish'] = async (some, more = {}) => {
     const suite = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }
     const architectures = ['amd64']
