@@ -111,9 +111,13 @@ export function startJobs(
 
 async function refreshAll(parts: ServerParts, log: Log, signal: AbortSignal): Promise<boolean> {
   const archives = (await listArchives(parts.db)).map((archive) => archive.name)
+  const startedAt = parts.clock.now()
   const { outcomes } = await refreshAndFollow(parts, { archives, who: 'system' }, signal)
   for (const { archive, suite, problem } of outcomes) {
-    if (problem !== undefined) log.warn({ archive, suite, ...problem }, 'suite not refreshed')
+    // Told once: a mirror that is down for a night would fill the log, every two minutes.
+    if (problem !== undefined && problem.since >= startedAt) {
+      log.warn({ archive, suite, ...problem }, 'suite not refreshed')
+    }
   }
   return outcomes.every((outcome) => outcome.kind !== 'failed')
 }
