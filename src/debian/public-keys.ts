@@ -1,8 +1,7 @@
 /**
  * Public keys as clients get them: one file with the keys of a publication, armored (`.asc`) or binary (`.gpg`).
  *
- * The armored file is one block with all keys in it: gpg, sqv and apt 2.6 read that; of several blocks apt's awk would
- * do with, sqv would not.
+ * The armored file is one block with all keys in it: not every reader looks for a second block.
  */
 import { armor, enums } from 'openpgp'
 import { readKeyring } from './keyring.ts'
