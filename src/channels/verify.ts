@@ -10,7 +10,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { toAppError } from '../base/errors.ts'
 import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
-import { findAuditBreak } from '../store/audit.ts'
+import { checkAudit } from '../store/audit.ts'
 import { listFileBlobs } from '../store/blobs.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { listChannels } from './channel-table.ts'
@@ -45,8 +45,9 @@ export async function verifyStore(
       if (state !== undefined) states.add(state)
   }
   await verifyStates(parts, report, states, input, signal)
-  const brokenAudit = await findAuditBreak(parts.db)
-  if (brokenAudit !== undefined) note(report, 'audit', `row ${brokenAudit} does not fit the chain`)
+  const onAudit = (done: number, total: number): void => input.onProgress?.('audit', done, total)
+  const { problem } = await checkAudit(parts.db, onAudit, { signal })
+  if (problem !== undefined) note(report, 'audit', problem.message)
   if (input.deep) await verifyFiles(parts, report, input, signal)
   return report
 }

@@ -1,18 +1,10 @@
 /**
- * Commands about the server itself: search, verify, keys, tokens, figures, the audit.
+ * Commands about the server itself: search, verify, keys, tokens, figures.
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import {
-  auditTable,
-  foundTable,
-  keyTable,
-  statsLines,
-  tokenTable,
-  verifyLines,
-} from './admin-report.ts'
+import { foundTable, keyTable, statsLines, tokenTable, verifyLines } from './admin-report.ts'
 import type {
-  AuditAnswer,
   FoundAnswer,
   KeyAnswer,
   StatsAnswer,
@@ -20,7 +12,6 @@ import type {
   VerifyAnswer,
   VerifyEvent,
 } from './api-types.ts'
-import { readNumber } from './channel-commands.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
 import { formatCount } from './words.ts'
@@ -44,11 +35,6 @@ export function adminCommands(program: Command, around: Surroundings): void {
   run(around, token.command('list').description('names of all tokens'), listTokens)
   run(around, token.command('revoke <name>').description('end a token'), revokeToken)
   run(around, program.command('stats').description('what the server did, and what it keeps'), stats)
-  const audit = program
-    .command('audit')
-    .description('who changed what, when and why; newest first')
-    .option('--limit <number>', 'how many', '50')
-  run(around, audit, showAudit)
 }
 
 async function search(context: Context, [name = '']: readonly string[]): Promise<void> {
@@ -129,15 +115,4 @@ async function stats(context: Context): Promise<void> {
   const client = await context.connect()
   const figures = await client.call<StatsAnswer>('GET', '/stats')
   context.out.result(figures, statsLines)
-}
-
-async function showAudit(
-  context: Context,
-  _args: readonly string[],
-  options: { readonly limit: string },
-): Promise<void> {
-  const client = await context.connect()
-  const path = `/audit?limit=${readNumber('--limit', options.limit)}`
-  const rows = await client.call<AuditAnswer[]>('GET', path)
-  context.out.result(rows, (all) => auditTable(all, context.out.width))
 }

@@ -1,14 +1,7 @@
 /**
- * How search results, checks, keys, tokens, figures and the audit are shown.
+ * How search results, checks, keys, tokens and figures are shown.
  */
-import type {
-  AuditAnswer,
-  FoundAnswer,
-  KeyAnswer,
-  StatsAnswer,
-  TokenAnswer,
-  VerifyAnswer,
-} from './api-types.ts'
+import type { FoundAnswer, KeyAnswer, StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import {
   formatAgo,
@@ -100,17 +93,4 @@ function flatten(figures: StatsAnswer, path: readonly string[]): (readonly [stri
     const isSize = words.some((word) => /bytes/.test(word))
     return [[words.join(' '), isSize ? formatSize(value) : formatCount(value)] as const]
   })
-}
-
-/** Who changed what. */
-export function auditTable(rows: readonly AuditAnswer[], width: number | undefined): string[] {
-  if (rows.length === 0) return ['nothing was changed yet']
-  const columns: Column<AuditAnswer>[] = [
-    { title: 'WHEN', value: (one) => formatTime(one.at), isWhole: true },
-    { title: 'WHO', value: (one) => one.who },
-    { title: 'WHAT', value: (one) => one.what, isWhole: true },
-    { title: 'OBJECT', value: (one) => one.object, isWhole: true },
-    { title: 'WHY', value: (one) => one.why ?? '' },
-  ]
-  return renderTable(columns, rows, width)
 }

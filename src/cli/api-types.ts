@@ -156,6 +156,8 @@ export interface PromotionAnswer {
 
 export interface RollbackAnswer {
   readonly before: number
+  /** Serial of the generation that was gone back to. */
+  readonly to: number
   readonly generation?: { readonly serial: number; readonly changes?: readonly SourceChange[] }
 }
 
@@ -207,6 +209,14 @@ export interface AuditAnswer {
   readonly what: string
   readonly object: string
   readonly why?: string
+  readonly detail?: object
+  readonly hash: string
+}
+
+export interface AuditCheckAnswer {
+  readonly rows: number
+  readonly hash: string
+  readonly problem?: { readonly id: number; readonly message: string }
 }
 
 /** Figures by name, grouped; groups may lie in groups. */

@@ -29,6 +29,8 @@ export interface Client {
   call<T>(method: Method, path: string, body?: unknown): Promise<T>
   /** A long task: `onEvent` is told what it does; the result when it ends. */
   task<T, E>(path: string, body: unknown, onEvent: (event: E) => void): Promise<T>
+  /** A list that is too long for one answer, item by item: made at the pace of who takes them. */
+  list<T>(path: string): AsyncGenerator<T>
   /** The text at a path of the server that is no API. */
   text(path: string): Promise<string>
 }
@@ -54,6 +56,10 @@ export async function connect(options: ClientOptions): Promise<Client> {
     task: async (path, body, onEvent) => {
       const headers = { accept: 'application/x-ndjson' }
       return readTask(await open('POST', `/api/v1${path}`, headers, body), onEvent)
+    },
+    list: async function* <T>(path: string) {
+      const headers = { accept: 'application/x-ndjson' }
+      yield* readList<T>(await open('GET', `/api/v1${path}`, headers))
     },
     text: async (path) => readText(await open('GET', path, {})),
   }
@@ -215,6 +221,20 @@ async function readTask<T, E>(reply: IncomingMessage, onEvent: (event: E) => voi
     throw systemCode(error) === 'ECONNRESET' ? wentAway(error) : error
   }
   throw wentAway()
+}
+
+/** The items, a line each; the last line tells how many there are. */
+async function* readList<T>(reply: IncomingMessage): AsyncGenerator<T> {
+  let last: string | undefined
+  try {
+    for await (const line of readLines(reply)) {
+      if (last !== undefined) yield parse<T>(last)
+      last = line
+    }
+  } catch (error) {
+    throw systemCode(error) === 'ECONNRESET' ? wentAway(error) : error
+  }
+  if (last === undefined || !('rows' in parse<object>(last))) throw wentAway()
 }
 
 async function* readLines(reply: IncomingMessage): AsyncGenerator<string> {

@@ -70,5 +70,14 @@ async function main(): Promise<number> {
   }
 }
 
+/** What was written is with who reads it: the end of the process would throw away what still waits in a pipe. */
+async function drain(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve))
+  }
+}
+
 enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/sluice'))
-process.exit(await main())
+const code = await main()
+await drain()
+process.exit(code)

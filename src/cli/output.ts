@@ -3,13 +3,18 @@
  *
  * On a terminal one line of progress stands below what was printed and is drawn over; piped, there is none. With
  * `--json` only the result is printed, as one JSON document.
+ *
+ * A pipe takes what is written when its reader does: the end of the program waits for that (main.ts), and so does who
+ * writes much (`piece`).
  */
 import { cut } from './table.ts'
 
 export interface OutputStream {
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
+  /** False: what was given waits, and `drain` is said when it does not any more. */
   write(text: string): unknown
+  once?(event: 'drain', listener: () => void): unknown
 }
 
 export interface Output {
@@ -20,6 +25,8 @@ export interface Output {
   lines(...lines: readonly string[]): void
   /** Prints the result: as JSON, or the lines that `render` makes of it. */
   result<T>(value: T, render: (value: T) => readonly string[]): void
+  /** Prints a piece of a result that is too long to be held whole, at the pace of who reads it. */
+  piece(text: string): Promise<void>
   /** Draws over the line of progress, at most ten times a second. */
   progress(text: string): void
   /** Takes the line of progress away. */
@@ -56,6 +63,11 @@ export function createOutput(
     },
     result: (value, render) => {
       print(out, isJson ? [JSON.stringify(value, undefined, 2)] : render(value))
+    },
+    piece: async (text) => {
+      clear()
+      if (text === '' || out.write(text) !== false) return
+      await new Promise<void>((resolve) => out.once?.('drain', resolve) ?? resolve())
     },
     progress: (text) => {
       if (!hasProgress || now() - drawnAt < REDRAW_MS) return

@@ -8,6 +8,7 @@ import { AppError } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { adminCommands } from './admin-commands.ts'
 import { archiveCommands } from './archive-commands.ts'
+import { auditCommands } from './audit-commands.ts'
 import { channelCommands } from './channel-commands.ts'
 import { run, type Surroundings } from './context.ts'
 import { promoteCommands } from './promote-commands.ts'
@@ -40,6 +41,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   channelCommands(program, around)
   promoteCommands(program, around)
   adminCommands(program, around)
+  auditCommands(program, around)
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {

@@ -23,18 +23,40 @@ export function renderTable<Row>(
   rows: readonly Row[],
   width: number | undefined,
 ): string[] {
-  const cells = [
-    columns.map((column) => column.title),
-    ...rows.map((row) => columns.map((column) => printable(column.value(row)))),
-  ]
+  return startTable(columns, width)(rows)
+}
+
+/**
+ * A table that is too long to be held whole: told rows, it says their lines, the heading before the first ones. Columns
+ * are as wide as those first rows want them; a longer cell that is not cut pushes what follows it to the right.
+ */
+export function startTable<Row>(
+  columns: readonly Column<Row>[],
+  width: number | undefined,
+): (rows: readonly Row[]) => string[] {
+  let widths: number[] | undefined
+  return (rows) => {
+    const cells = rows.map((row) => columns.map((column) => printable(column.value(row))))
+    if (widths === undefined) cells.unshift(columns.map((column) => column.title))
+    widths ??= widthsOf(columns, cells, width)
+    const wide = widths
+    const show = (cell: string, at: number): string => {
+      const [column, room] = [columns[at], wide[at] ?? 0]
+      const isCut = width !== undefined && column?.isWhole !== true
+      return pad(isCut ? cut(cell, room) : cell, room, column?.align)
+    }
+    return cells.map((row) => row.map(show).join(GAP).trimEnd())
+  }
+}
+
+function widthsOf<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly (readonly string[])[],
+  width: number | undefined,
+): number[] {
   const widths = columns.map((_, at) => Math.max(...cells.map((row) => length(row[at] ?? ''))))
   if (width !== undefined) fit(columns, widths, width)
-  return cells.map((row) =>
-    row
-      .map((cell, at) => pad(cut(cell, widths[at] ?? 0), widths[at] ?? 0, columns[at]?.align))
-      .join(GAP)
-      .trimEnd(),
-  )
+  return widths
 }
 
 /** Columns without heading: for lists of a name and what there is to say. */

@@ -1,5 +1,5 @@
 /**
- * Routes of the server itself: status, search, verify, keys, tokens, figures, audit.
+ * Routes of the server itself: status, search, verify, keys, tokens, figures.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,7 +10,6 @@ import { listChannels } from '../channels/channel-table.ts'
 import { listPublications } from '../channels/publication-table.ts'
 import { searchPackages } from '../channels/search.ts'
 import { verifyStore } from '../channels/verify.ts'
-import { readAudit } from '../store/audit.ts'
 import { blobTotals } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
@@ -37,12 +36,6 @@ const tokenSchema = {
     required: ['name'],
     properties: { name: { type: 'string' } },
     additionalProperties: false,
-  },
-}
-const limitQuery = {
-  querystring: {
-    type: 'object',
-    properties: { limit: { type: 'integer', minimum: 1, maximum: 100_000, default: 50 } },
   },
 }
 
@@ -94,9 +87,6 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
     },
     downloads: { active: parts.downloads.active },
   }))
-  api.get<{ Querystring: { limit: number } }>('/audit', { schema: limitQuery }, async ({ query }) =>
-    readAudit(parts.db, query.limit),
-  )
   tokenRoutes(api, context)
 }
 

@@ -7,6 +7,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { AppError, httpStatus, toAppError } from '../base/errors.ts'
 import { adminRoutes } from './api-admin.ts'
 import { archiveRoutes } from './api-archives.ts'
+import { auditRoutes } from './api-audit.ts'
 import { channelRoutes } from './api-channels.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
@@ -48,6 +49,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       channelRoutes(api, context)
       promotionRoutes(api, context)
       adminRoutes(api, context)
+      auditRoutes(api, context)
     },
     { prefix: '/api/v1' },
   )

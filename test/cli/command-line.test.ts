@@ -2,9 +2,11 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { playScript, type ScriptOptions } from '../support/cli-script.ts'
+import { startSluice } from '../support/sluice.ts'
 import { makeWorld } from '../support/world.ts'
 
 const scripts = join(import.meta.dirname, 'scripts')
@@ -39,6 +41,14 @@ async function stage(t: Test): Promise<ScriptOptions> {
       up: () => upstream.clearFaults(),
       fetch: (file = '') => fetchFromApproved(sluice.url, file),
       stop: () => sluice.close(),
+      tamper: async (...words) => {
+        await sluice.close()
+        const file = new Database(join(sluice.dataDir, 'sluice.db'))
+        file.exec(words.join(' '))
+        file.close()
+        const again = await startSluice(sluice.dataDir)
+        t.teardown(() => again.close())
+      },
     },
   }
 }
