@@ -14,6 +14,7 @@ import {
   privateNetworks,
   type Reader,
   readBoolean,
+  readCommand,
   readListen,
   readLogLevel,
   readMinutes,
@@ -36,6 +37,8 @@ export interface Config {
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
   readonly logLevel: LogLevel
+  /** Signs in place of the key files: a program and its first arguments. */
+  readonly signCommand?: readonly string[] | undefined
   /** The variables of the process: apt's own proxies may stand there. */
   readonly environment: Readonly<NodeJS.ProcessEnv>
 }
@@ -60,6 +63,7 @@ const settings = {
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'api-remote': setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
+  'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
 }
 
 type Key = keyof typeof settings
@@ -85,6 +89,7 @@ export function parseConfig(raw: RawConfig): Config {
     clients: take('clients', settings.clients),
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),
+    signCommand: take('sign-command', settings['sign-command']),
     environment: { ...raw.env },
   }
   if (problems.length > 0) {

@@ -94,6 +94,14 @@ function readNetwork(text: string): string | undefined {
   return /^\d{1,3}$/.test(length) && Number(length) <= bits ? text : undefined
 }
 
+/** A list of words, or text with blanks between them: a program and what stands before its other arguments. No shell. */
+export function readCommand(raw: unknown): Read<readonly string[]> {
+  const words = Array.isArray(raw) ? raw : String(raw).split(/\s+/).filter(Boolean)
+  const isCommand = words.every((word) => typeof word === 'string' && !word.includes('\0'))
+  if (isCommand && words.length > 0 && words[0] !== '') return { value: words.map(String) }
+  return wrong(raw, 'a program with its arguments, as ["/usr/local/bin/sign", "--slot", "1"]')
+}
+
 /** One of pino's levels. */
 export function readLogLevel(raw: unknown): Read<LogLevel> {
   const level = logLevels.find((name) => name === raw)

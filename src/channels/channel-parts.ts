@@ -3,11 +3,13 @@
  */
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import type { Mutex } from '../base/mutex.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import type { Judges } from './judges.ts'
+import type { Signer } from './signer.ts'
 import type { Views } from './views.ts'
 
 export interface ChannelParts extends ArchiveParts {
-  readonly keys: SigningKeys
+  readonly signer: Signer
+  readonly judges: Judges
   readonly views: Views
   /** One change of a channel at a time. */
   readonly channelLock: (channel: string) => Mutex

@@ -15,11 +15,11 @@ import {
 } from '../archives/suite-state.ts'
 import { nowSeconds } from '../base/clock.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { signRelease } from '../debian/openpgp-sign.ts'
 import { formatRelease, type ReleaseFile } from '../debian/release.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
 import { findPublishedIdentity, type Publication } from './publication-table.ts'
+import { signRelease } from './sign-release.ts'
 import { type SuiteView, suiteNames } from './views.ts'
 
 const BACK_DATED_S = 300
@@ -69,12 +69,11 @@ export async function draftSuite(
       ...[...extras].map(([path, file]) => ({ path, ...file })),
     ],
   })
-  const key = await parts.keys.get(publication.name)
-  const { inRelease, releaseGpg } = await signRelease(text, [key], date)
-  const release = Buffer.from(text)
   const { suite, archive } = entry
+  const what = `${archive} ${suite}`
+  const signed = await signRelease(parts, publication, { what, text, date }, { signal })
+  const release = Buffer.from(text)
   const names = suiteNames(suite, release)
-  const files = { inRelease, release, releaseGpg }
   return {
     view: {
       archive,
@@ -83,7 +82,8 @@ export async function draftSuite(
       state: entry.state,
       date,
       validUntil,
-      ...files,
+      release,
+      ...signed,
       indexes,
       extras,
     },

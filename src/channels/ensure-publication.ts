@@ -1,11 +1,13 @@
 /**
  * The publication of a channel or class, made with its key when it is first needed.
  */
+import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
 import { crashPoint } from '../base/fault.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
+import { insertPublicationKey, listPublicationKeys } from './publication-key-table.ts'
 import { findPublication, insertPublication, type Publication } from './publication-table.ts'
 
 /** The name of a channel's publication: `channel:approved`; of a class's, `class:web` for `class/web`. */
@@ -18,11 +20,14 @@ export async function ensurePublication(
   parts: ChannelParts,
   channel: string,
   { who, why }: Reason,
+  { signal }: Abortable = {},
 ): Promise<Publication> {
   const name = publicationOf(channel)
   const known = await findPublication(parts.db, name)
   if (known !== undefined) return known
-  const { fingerprint } = await parts.keys.ensure(name, nowSeconds(parts.clock))
+  const taken = (await listPublicationKeys(parts.db)).map((key) => key.fingerprint)
+  const wanted = { publication: name, at: nowSeconds(parts.clock), known: taken }
+  const { fingerprint, source, bytes } = await parts.signer.makeKey(wanted, { signal })
   crashPoint('publish: key made, no publication')
   const made = await inTransaction(parts.db, async (trx) => {
     const at = parts.clock.now()
@@ -34,7 +39,17 @@ export async function ensurePublication(
       why,
       detail: { fingerprint },
     })
-    return insertPublication(trx, { name, fingerprint })
+    const publication = await insertPublication(trx, name)
+    await insertPublicationKey(trx, {
+      fingerprint,
+      publicationId: publication.id,
+      state: 'current',
+      source,
+      publicKey: bytes,
+      madeAt: at,
+      changedAt: at,
+    })
+    return publication
   })
   crashPoint('publish: publication written')
   return made

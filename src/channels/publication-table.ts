@@ -1,6 +1,6 @@
 /**
  * Publications, what clients hold on to there, and the Release files signed for them: owns the tables `publication`,
- * `publication_suite` and `release`.
+ * `publication_suite` and `release`. Their keys: publication-key-table.ts.
  *
  * A publication outlives its channel: were it made again under the same name, clients would still know its key, and
  * take no Release that is older than the last one they saw (invariant 4).
@@ -10,6 +10,7 @@ import type { ReleaseIdentity } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
 import type { Db, Migration } from '../store/database.ts'
+import { publicationKeyMigrations } from './publication-key-table.ts'
 
 export const publicationMigrations: readonly Migration[] = [
   {
@@ -29,14 +30,21 @@ export const publicationMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  ...publicationKeyMigrations,
+  {
+    name: 'publications-2',
+    statements: [
+      `ALTER TABLE release ADD COLUMN signed_by TEXT NOT NULL DEFAULT ''`,
+      `UPDATE release SET signed_by = coalesce((SELECT fingerprint FROM publication WHERE id = publication_id), '')`,
+      'ALTER TABLE publication DROP COLUMN fingerprint',
+    ],
+  },
 ]
 
 export interface Publication {
   readonly id: number
   /** `channel:approved`. */
   readonly name: string
-  /** Of its signing key, upper-case hex. */
-  readonly fingerprint: string
 }
 
 /** What of a suite never changes at this publication, or only goes up. */
@@ -55,10 +63,12 @@ export interface SignedRelease {
   readonly inRelease: Sha256
   readonly release: Sha256
   readonly releaseGpg: Sha256
+  /** Fingerprints of the keys that signed. */
+  readonly signedBy: readonly string[]
 }
 
 type PublicationTables = {
-  publication: { id: number; name: string; fingerprint: string }
+  publication: { id: number; name: string }
   publication_suite: {
     publication_id: number
     archive: string
@@ -74,6 +84,7 @@ type PublicationTables = {
     in_release: Buffer
     release: Buffer
     release_gpg: Buffer
+    signed_by: string
   }
 }
 
@@ -97,19 +108,16 @@ export async function findPublication(db: Db, name: string): Promise<Publication
     .executeTakeFirst()
 }
 
-/** Adds a publication with the key it signs with. */
-export async function insertPublication(
-  db: Db,
-  publication: Omit<Publication, 'id'>,
-): Promise<Publication> {
+/** Adds a publication; within the caller's transaction, which adds its key too. */
+export async function insertPublication(db: Db, name: string): Promise<Publication> {
   await db
     .withTables<PublicationTables>()
     .insertInto('publication')
-    .values(publication as Publication)
+    .values({ name } as Publication)
     .execute()
-  const made = await findPublication(db, publication.name)
+  const made = await findPublication(db, name)
   if (made === undefined) {
-    throw new AppError('ERR_STORE', { message: `publication ${publication.name} was not written` })
+    throw new AppError('ERR_STORE', { message: `publication ${name} was not written` })
   }
   return made
 }
@@ -172,6 +180,7 @@ export async function insertRelease(
       in_release: sha256Bytes(release.inRelease),
       release: sha256Bytes(release.release),
       release_gpg: sha256Bytes(release.releaseGpg),
+      signed_by: release.signedBy.join(' '),
     } as PublicationTables['release'])
     .returning('id')
     .executeTakeFirstOrThrow()
@@ -199,5 +208,6 @@ export async function getRelease(db: Db, id: number): Promise<SignedRelease> {
     inRelease: sha256FromBytes(row.in_release),
     release: sha256FromBytes(row.release),
     releaseGpg: sha256FromBytes(row.release_gpg),
+    signedBy: row.signed_by.split(' '),
   }
 }

@@ -138,5 +138,6 @@ function signedFiles(view: Omit<SuiteView, 'releaseId'>): Parameters<typeof inse
     inRelease: sha256Of(view.inRelease),
     release: sha256Of(view.release),
     releaseGpg: sha256Of(view.releaseGpg),
+    signedBy: view.signedBy,
   }
 }

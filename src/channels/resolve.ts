@@ -13,6 +13,8 @@ import type { ChannelParts } from './channel-parts.ts'
 import { getChannel } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
+import { findPublication } from './publication-table.ts'
+import { publicKeyFiles } from './sign-release.ts'
 import type { GenerationView, SuiteView } from './views.ts'
 
 /** The answer to a decoded path below `/channels/`; undefined for what no channel has. */
@@ -122,13 +124,14 @@ async function keyAnswer(
   file: 'key.asc' | 'key.gpg',
 ): Promise<Answer | undefined> {
   if (parts.views.head(channel) === undefined) return undefined
-  const key = await parts.keys.get(publicationOf(channel))
-  const data = file === 'key.asc' ? Buffer.from(key.publicArmored) : Buffer.from(key.publicBinary)
+  const publication = await findPublication(parts.db, publicationOf(channel))
+  if (publication === undefined) return undefined
+  const { armored, binary, changedAt } = await publicKeyFiles(parts, publication)
   return {
     kind: 'bytes',
-    data,
+    data: file === 'key.asc' ? Buffer.from(armored) : binary,
     type: contentType('.asc'),
-    modifiedAt: 1_000_000_000,
+    modifiedAt: Math.floor(changedAt / 1000),
     isMutable: true,
   }
 }

@@ -29,6 +29,8 @@ export interface SuiteView {
   readonly inRelease: Buffer
   readonly release: Buffer
   readonly releaseGpg: Buffer
+  /** Fingerprints of the keys that signed. */
+  readonly signedBy: readonly string[]
   /** `main/binary-amd64/Packages.gz` -> its forms. */
   readonly indexes: ReadonlyMap<string, IndexForms>
   /** Files that are listed as they are: path -> blob. */
@@ -128,6 +130,7 @@ async function loadGeneration(
       inRelease,
       release,
       releaseGpg,
+      signedBy: signed.signedBy,
       indexes,
       extras: new Map(Object.entries(state.extras ?? {})),
     })

@@ -61,6 +61,7 @@ function serveCommand(program: Command, around: Surroundings): void {
     .option('--refresh-minutes <number>', 'how often to look upstream (default: 60)')
     .option('--clients <networks>', 'who is served: networks, private, any (default: private)')
     .option('--api-remote', 'let the API answer other machines: put TLS in front')
+    .option('--sign-command <command>', 'a program that signs in place of the key files')
     .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: warn)')
     .addHelpText(
       'after',

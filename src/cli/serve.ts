@@ -24,6 +24,7 @@ export interface ServeOptions {
   readonly clients?: string
   readonly apiRemote?: boolean
   readonly logLevel?: string
+  readonly signCommand?: string
 }
 
 /** Serves until the signal; then lets what is under way end, for at most 10 s. */
@@ -66,6 +67,7 @@ function flagsOf(
     clients: options.clients,
     'api-remote': options.apiRemote,
     'log-level': options.logLevel,
+    'sign-command': options.signCommand,
   }
 }
 

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { listArchives } from '../archives/archive-table.ts'
 import { version } from '../base/version.ts'
 import { listChannels } from '../channels/channel-table.ts'
+import { liveKeys } from '../channels/publication-key-table.ts'
 import { listPublications } from '../channels/publication-table.ts'
 import { searchPackages } from '../channels/search.ts'
 import { verifyStore } from '../channels/verify.ts'
@@ -73,11 +74,13 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
       }),
   )
   api.get('/keys', async () =>
-    (await listPublications(parts.db)).map(({ name, fingerprint }) => ({
-      publication: name,
-      fingerprint,
-      keyUrl: `${context.publicUrl()}/channels/${name.replace('channel:', '')}/key.asc`,
-    })),
+    Promise.all(
+      (await listPublications(parts.db)).map(async ({ id, name }) => ({
+        publication: name,
+        fingerprint: (await liveKeys(parts.db, id))[0]?.fingerprint,
+        keyUrl: `${context.publicUrl()}/channels/${name.replace('channel:', '')}/key.asc`,
+      })),
+    ),
   )
   api.get('/stats', async () => ({
     ...parts.metrics.totals(),

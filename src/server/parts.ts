@@ -18,13 +18,15 @@ import {
 import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
+import { createLog } from '../base/log.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
+import { findJudges } from '../channels/judges.ts'
 import { publicationMigrations } from '../channels/publication-table.ts'
-import { openSigningKeys } from '../channels/signing-keys.ts'
+import { openSigner } from '../channels/signer.ts'
 import { openViews } from '../channels/views.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
 import { auditMigrations } from '../store/audit.ts'
@@ -84,6 +86,9 @@ export async function openParts(
   const { dataDir } = config
   await mkdir(dataDir, { recursive: true, mode: 0o755 })
   const lock = lockDataDir(join(dataDir, 'lock'), dataDir)
+  const log = createLog({ level: config.logLevel }).child({ part: 'signing' })
+  const { environment, signCommand } = config
+  const signer = openSigner({ keysDir: join(dataDir, 'keys'), log, environment, signCommand })
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
     const blobs = await openBlobStore(db, dataDir)
@@ -98,15 +103,19 @@ export async function openParts(
     }
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       await downloads.close({ signal })
+      await signer.close()
       await upstream.close()
       await texts.close()
       await members.close()
       await closeDatabase(db)
       lock.release()
     }
+    const judges = await findJudges({ environment, tempPath: blobs.tempPath })
+    if (judges.names.length === 0) log.warn('neither gpgv nor sqv is here to judge signatures')
     return {
       ...archives,
-      keys: await openSigningKeys(join(dataDir, 'keys')),
+      signer,
+      judges,
       views: await openViews(index),
       channelLock: createMutexes(),
       proxy: createProxy(archives),
@@ -118,6 +127,7 @@ export async function openParts(
       close,
     }
   } catch (error) {
+    await signer.close()
     lock.release()
     throw error
   }

@@ -6,6 +6,8 @@ import { AppError } from '../base/errors.ts'
 import { sha256Of } from '../base/sha256.ts'
 import { listChannels } from '../channels/channel-table.ts'
 import { publicationOf } from '../channels/ensure-publication.ts'
+import { findPublication } from '../channels/publication-table.ts'
+import { publicKeyFiles } from '../channels/sign-release.ts'
 import type { ApiContext } from './api-context.ts'
 import { type ClientSetup, clientSetup } from './client-script.ts'
 
@@ -13,13 +15,14 @@ import { type ClientSetup, clientSetup } from './client-script.ts'
 export async function setupOf(context: ApiContext, channel: string): Promise<ClientSetup> {
   const { parts } = context
   const head = parts.views.head(channel)
-  if (head === undefined) {
+  const publication = await findPublication(parts.db, publicationOf(channel))
+  if (head === undefined || publication === undefined) {
     throw new AppError('ERR_NOT_FOUND', {
       message: `there is no channel ${channel}, or it holds nothing yet`,
       hint: 'sluice channel list',
     })
   }
-  const key = await parts.keys.get(publicationOf(channel))
+  const { armored } = await publicKeyFiles(parts, publication)
   const suites: { archive: string; suite: string; components: string[] }[] = []
   for (const { archive, suite, state } of head.suites) {
     const { indexes } = await readState(parts.blobs, state)
@@ -32,7 +35,7 @@ export async function setupOf(context: ApiContext, channel: string): Promise<Cli
   return clientSetup({
     channel,
     publicUrl: context.publicUrl(),
-    keySha256: sha256Of(key.publicArmored),
+    keySha256: sha256Of(armored),
     suites,
     oldFiles: context.oldFiles,
   })

@@ -20,6 +20,7 @@ import { AppError, systemCode } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
 import { listChannels } from '../channels/channel-table.ts'
+import { liveKeys } from '../channels/publication-key-table.ts'
 import { listPublications } from '../channels/publication-table.ts'
 import { buildApi } from './api.ts'
 import type { ApiContext } from './api-context.ts'
@@ -221,13 +222,11 @@ async function tellChannels(
   parts: ServerParts,
   onEvent: (event: StartEvent) => void,
 ): Promise<void> {
-  for (const { name, fingerprint } of await listPublications(parts.db)) {
-    onEvent({
-      kind: 'key',
-      publication: name,
-      fingerprint,
-      path: join(parts.config.dataDir, 'keys'),
-    })
+  const path = join(parts.config.dataDir, 'keys')
+  for (const { id, name } of await listPublications(parts.db)) {
+    for (const { fingerprint } of await liveKeys(parts.db, id)) {
+      onEvent({ kind: 'key', publication: name, fingerprint, path })
+    }
   }
   for (const { name, kind, follows, head } of await listChannels(parts.db)) {
     const packages = await countPackages(parts, parts.views.head(name))
