@@ -44,3 +44,22 @@ export function sha256Bytes(digest: Sha256): Buffer {
 export function sha256FromBytes(bytes: Uint8Array): Sha256 {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex') as Sha256
 }
+
+/** The digests that stand in `text` as 64 hex digits, no more and no less; each as often as it is there. */
+export function sha256In(text: Buffer): Sha256[] {
+  const found: Sha256[] = []
+  // Whatever 64 bytes are looked for, one of them is at a multiple of 64: only these are looked at.
+  for (let at = 63; at < text.length; at += 64) {
+    if (!isHexDigit(text[at])) continue
+    let start = at
+    let end = at + 1
+    while (start > 0 && isHexDigit(text[start - 1])) start--
+    while (end < text.length && isHexDigit(text[end])) end++
+    if (end - start === 64) found.push(text.toString('latin1', start, end) as Sha256)
+  }
+  return found
+}
+
+function isHexDigit(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 48 && byte <= 57) || (byte >= 97 && byte <= 102))
+}

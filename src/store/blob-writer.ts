@@ -9,6 +9,7 @@ import { AppError, systemCode, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { Db } from './database.ts'
+import { spare } from './doomed.ts'
 import type { RowBatch } from './row-batch.ts'
 
 /** A file on its way into the store. */
@@ -37,6 +38,8 @@ export interface BlobPlace {
   readonly blobs: string
   readonly tmp: string
   readonly rows: RowBatch
+  /** Blobs whose row just went and whose file goes now; each until that is done. */
+  readonly leaving: Map<Sha256, Promise<void>>
 }
 
 /** Starts a temp file at `path`, which must not exist. */
@@ -108,6 +111,9 @@ async function linkInPlace(
   crashPoint('blob: synced, not linked')
   if (expected.modifiedAt !== undefined) await utimes(tmp, expected.modifiedAt, expected.modifiedAt)
   await chmod(tmp, 0o444)
+  // One that is here and was to be deleted stays; one that is being deleted goes before this one takes its name.
+  await spare(place.db, 'blob', [expected.sha256])
+  await place.leaving.get(expected.sha256)
   if ((await mkdir(dir, { recursive: true })) !== undefined) await syncDirectory(place.blobs)
   try {
     await link(tmp, path)

@@ -6,14 +6,18 @@
  *   temp file on the same file system, hashed while written -> length and digest compared -> fdatasync -> link to its
  *   name -> fsync of the directory -> row -> temp file removed.
  * So a row exists only after its file is complete (invariant 1), and a file under its name is always whole.
+ *
+ * Who asks whether a blob is here (`has`, `present`), or puts it, keeps it from being deleted: see doomed.ts.
  */
 import { type FileHandle, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes, sha256Of } from '../base/sha256.ts'
+import { type Removal, removeDoomed } from './blob-removal.ts'
 import { type BlobPlace, type BlobWriter, createWriter } from './blob-writer.ts'
 import { type Db, type Migration, sql } from './database.ts'
+import { doomedMigrations, spare } from './doomed.ts'
 import { createRowBatch } from './row-batch.ts'
 
 export const blobMigrations: readonly Migration[] = [
@@ -25,6 +29,7 @@ export const blobMigrations: readonly Migration[] = [
       ) WITHOUT ROWID`,
     ],
   },
+  ...doomedMigrations,
 ]
 
 type BlobTables = {
@@ -46,7 +51,7 @@ export interface BlobStore {
   create(): Promise<BlobWriter>
   /** Bytes that new files can have on this disk. */
   freeBytes(): Promise<number>
-  /** Whether the blob is here, as row or file. */
+  /** Whether the blob is here, as row or file; if it was to be deleted, it is not any more. */
   has(sha256: Sha256): Promise<boolean>
   /** All bytes of a blob, at most `maxBytes` (`ERR_TOO_LARGE`); `ERR_BLOB_MISSING` if it is not here. */
   read(sha256: Sha256, maxBytes?: number): Promise<Buffer>
@@ -54,10 +59,12 @@ export interface BlobStore {
   openFile(sha256: Sha256): Promise<OpenBlob | undefined>
   /** Where the file of this blob is, if it is kept as a file. */
   filePath(sha256: Sha256): string
-  /** Which of these blobs are here. */
+  /** Which of these blobs are here; those that were to be deleted are not any more. */
   present(digests: readonly Sha256[]): Promise<Set<Sha256>>
   /** Forgets a blob whose file is damaged or gone, so that it is fetched again. */
   forget(sha256: Sha256): Promise<void>
+  /** Deletes those of these blobs whose time has come, rows first; see blob-removal.ts. */
+  removeDoomed(digests: readonly Sha256[], removal: Removal): Promise<void>
 }
 
 /** The blobs below `dir`, after sweeping what a crash left: temp files, rows without file, files without row. */
@@ -67,6 +74,7 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
     blobs: join(dir, 'blobs'),
     tmp: join(dir, 'tmp'),
     rows: createRowBatch(db),
+    leaving: new Map(),
   }
   await mkdir(place.blobs, { recursive: true })
   await rm(place.tmp, { recursive: true, force: true })
@@ -89,6 +97,7 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
     read: (sha256, maxBytes = 64 * 1024 * 1024) => readBlob(db, filePath(sha256), sha256, maxBytes),
     openFile: (sha256) => openFile(filePath(sha256)),
     filePath,
+    removeDoomed: (digests, removal) => removeDoomed(place, digests, removal),
     forget: async (sha256) => {
       // The file first: were the row gone and the damaged file left, the sweep would take it for whole.
       await rm(filePath(sha256), { force: true })
@@ -108,6 +117,8 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
  */
 export async function putRows(db: Db, blobs: readonly Buffer[]): Promise<Sha256[]> {
   const rows = blobs.map((data) => ({ digest: sha256Of(data), data }))
+  const digests = rows.map((row) => row.digest)
+  await spare(db, 'blob', digests)
   for (let at = 0; at < rows.length; at += 100) {
     const values = rows.slice(at, at + 100).map(({ digest, data }) => ({
       sha256: sha256Bytes(digest),
@@ -127,7 +138,7 @@ export async function putRows(db: Db, blobs: readonly Buffer[]): Promise<Sha256[
       )
       .execute()
   }
-  return rows.map((row) => row.digest)
+  return digests
 }
 
 /** The bytes of blobs kept as rows, in the order asked for; `ERR_BLOB_MISSING` if one is not here. */
@@ -143,6 +154,32 @@ export async function readRows(db: Db, digests: readonly Sha256[]): Promise<Buff
     const data = found.get(digest)
     if (data === undefined || data === null) throw missing(digest)
     return data
+  })
+}
+
+/** A blob without its bytes. */
+export interface BlobRow {
+  readonly sha256: Sha256
+  readonly size: number
+  readonly isFile: boolean
+}
+
+/** The blobs behind `after`, at most `limit`, in the order of their digests. */
+export async function listBlobs(
+  db: Db,
+  after: Sha256 | undefined,
+  limit: number,
+): Promise<BlobRow[]> {
+  const rows = await db
+    .withTables<BlobTables>()
+    .selectFrom('blob')
+    .select(['sha256', 'size', sql<number>`data IS NULL`.as('isFile')])
+    .where('sha256', '>', after === undefined ? Buffer.alloc(0) : sha256Bytes(after))
+    .orderBy('sha256')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => {
+    return { sha256: sha256FromBytes(row.sha256), size: row.size, isFile: row.isFile === 1 }
   })
 }
 
@@ -176,6 +213,7 @@ export async function blobTotals(
 
 async function present(db: Db, digests: readonly Sha256[]): Promise<Set<Sha256>> {
   const found = new Set<Sha256>()
+  await spare(db, 'blob', digests)
   for (let at = 0; at < digests.length; at += 1000) {
     const rows = await db
       .withTables<BlobTables>()

@@ -1,0 +1,87 @@
+/**
+ * How blobs are deleted: out of `doomed` and out of `blob` in one transaction, then their files.
+ *
+ * From before that transaction until its file is gone a blob is `leaving`: a writer that brings it again meanwhile waits
+ * for the end of it (blob-writer.ts), so that what it links is never taken away. A crash in between leaves a whole file
+ * without a row, which the next start takes in again (blobs.ts) and the next collection dooms again.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crashPoint } from '../base/fault.ts'
+import { mapBounded } from '../base/mutex.ts'
+import { type Sha256, sha256FromBytes } from '../base/sha256.ts'
+import type { BlobPlace } from './blob-writer.ts'
+import { type Db, inTransaction, sql } from './database.ts'
+import { takeDoomed } from './doomed.ts'
+
+const FILES_AT_ONCE = 8
+
+/** Which blobs go, and who is told. */
+export interface Removal {
+  /** Only those that were doomed before this time (epoch milliseconds). */
+  readonly before: number
+  /** Asked within the transaction: those that something still names stay. */
+  readonly named: (trx: Db, digests: readonly Sha256[]) => Promise<ReadonlySet<Sha256>>
+  /** Told within the transaction. */
+  readonly note: (trx: Db, removed: RemovedBlobs) => Promise<void>
+}
+
+export interface RemovedBlobs {
+  readonly rows: number
+  readonly rowBytes: number
+  readonly files: number
+  readonly fileBytes: number
+}
+
+/** Deletes those of these blobs whose time has come; some 200 at a time, since a transaction keeps all others waiting. */
+export async function removeDoomed(
+  place: BlobPlace,
+  digests: readonly Sha256[],
+  removal: Removal,
+): Promise<void> {
+  const gone = Promise.withResolvers<void>()
+  for (const digest of digests) place.leaving.set(digest, gone.promise)
+  try {
+    const removed = await inTransaction(place.db, async (trx) => {
+      const named = await removal.named(trx, digests)
+      const free = digests.filter((digest) => !named.has(digest))
+      const rows = await deleteRows(trx, await takeDoomed(trx, 'blob', free, removal.before))
+      await removal.note(trx, measure(rows))
+      crashPoint('gc: blobs, before the commit')
+      return rows
+    })
+    crashPoint('gc: rows of blobs removed, files left')
+    // Small ones may have a file as well: putRows gives one that came as a file its bytes.
+    await mapBounded(removed, FILES_AT_ONCE, async ({ digest }) => {
+      await rm(join(place.blobs, digest.slice(0, 2), digest.slice(2)), { force: true })
+      crashPoint('gc: file removed')
+    })
+  } finally {
+    for (const digest of digests) {
+      if (place.leaving.get(digest) === gone.promise) place.leaving.delete(digest)
+    }
+    gone.resolve()
+  }
+}
+
+interface RemovedRow {
+  readonly digest: Sha256
+  readonly size: number
+  readonly isFile: boolean
+}
+
+async function deleteRows(trx: Db, digests: readonly Sha256[]): Promise<RemovedRow[]> {
+  const { rows } = await sql<{ sha256: Buffer; size: number; isFile: number }>`DELETE FROM blob
+    WHERE sha256 IN (SELECT unhex(value) FROM json_each(${JSON.stringify(digests)}))
+    RETURNING sha256, size, data IS NULL AS isFile`.execute(trx)
+  return rows.map(({ sha256, size, isFile }) => {
+    return { digest: sha256FromBytes(sha256), size, isFile: isFile === 1 }
+  })
+}
+
+function measure(rows: readonly RemovedRow[]): RemovedBlobs {
+  const sum = (some: readonly RemovedRow[]): number => some.reduce((all, row) => all + row.size, 0)
+  const files = rows.filter((row) => row.isFile)
+  const small = rows.filter((row) => !row.isFile)
+  return { rows: small.length, rowBytes: sum(small), files: files.length, fileBytes: sum(files) }
+}

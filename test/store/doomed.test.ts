@@ -1,0 +1,143 @@
+/**
+ * What is doomed is deleted only if nobody asked for it since; whoever brings it again while it goes has it afterwards.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { type Sha256, sha256Of } from '../../src/base/sha256.ts'
+import type { Removal, RemovedBlobs } from '../../src/store/blob-removal.ts'
+import {
+  type BlobStore,
+  blobMigrations,
+  listBlobs,
+  openBlobStore,
+  putRows,
+} from '../../src/store/blobs.ts'
+import { closeDatabase, type Db, openDatabase } from '../../src/store/database.ts'
+import { doom, doomedBetween, nextDoomed } from '../../src/store/doomed.ts'
+import { seededRandom } from '../support/index-parts.ts'
+
+interface Store {
+  readonly db: Db
+  readonly blobs: BlobStore
+}
+
+const lowest = '0'.repeat(64) as Sha256
+const highest = 'f'.repeat(64) as Sha256
+
+async function openStore(t: Test): Promise<Store> {
+  const dir = t.testdir()
+  const db = await openDatabase(join(dir, 'sluice.db'), blobMigrations)
+  t.teardown(() => closeDatabase(db))
+  return { db, blobs: await openBlobStore(db, dir) }
+}
+
+async function put({ blobs }: Store, text: string): Promise<Sha256> {
+  const data = Buffer.from(text)
+  const writer = await blobs.create()
+  await writer.write(data)
+  await writer.commit({ sha256: sha256Of(data), size: data.length })
+  return sha256Of(data)
+}
+
+function removal(
+  before: number,
+  named: readonly Sha256[] = [],
+): Removal & { told: RemovedBlobs[] } {
+  const told: RemovedBlobs[] = []
+  return {
+    before,
+    told,
+    named: async () => new Set(named),
+    note: async (_trx, removed) => {
+      told.push(removed)
+    },
+  }
+}
+
+t.test('what is doomed long enough goes with its file, and nothing else', async (t) => {
+  const store = await openStore(t)
+  const { db, blobs } = store
+  const [old, fresh, named, kept] = await Promise.all(
+    ['old', 'fresh', 'named', 'kept'].map((text) => put(store, text)),
+  )
+  const [row] = await putRows(db, [Buffer.from('a small one')])
+  if (!old || !fresh || !named || !kept || !row) throw new Error('not put')
+  await doom(db, 'blob', [old, row, named], 1000)
+  await doom(db, 'blob', [fresh, old], 2000)
+  t.same(
+    await nextDoomed(db, 'blob', { before: 2000, after: undefined, limit: 10 }),
+    [old, row, named].sort(),
+  )
+  t.equal(
+    (await doomedBetween(db, 'blob', [lowest, highest])).get(old),
+    1000,
+    'the first time counts',
+  )
+
+  const told = removal(2000, [named])
+  await blobs.removeDoomed([old, fresh, named, kept, row], told)
+  t.same(told.told, [{ rows: 1, rowBytes: 11, files: 1, fileBytes: 3 }])
+  t.same(
+    (await listBlobs(db, undefined, 10)).map((one) => one.sha256),
+    [fresh, named, kept].sort(),
+  )
+  t.notOk(existsSync(blobs.filePath(old)))
+  t.ok([fresh, named, kept].every((digest) => existsSync(blobs.filePath(digest))))
+  t.same(
+    [...(await doomedBetween(db, 'blob', [lowest, highest])).keys()].sort(),
+    [fresh, named].sort(),
+  )
+})
+
+t.test('whoever asks for a doomed blob, or puts it again, keeps it', async (t) => {
+  const store = await openStore(t)
+  const { db, blobs } = store
+  const asked = await put(store, 'asked for')
+  const among = await put(store, 'asked for among others')
+  const again = await put(store, 'fetched again')
+  const small = Buffer.from('put again')
+  const [row = asked] = await putRows(db, [small])
+  await doom(db, 'blob', [asked, among, again, row], 1000)
+  t.ok(await blobs.has(asked))
+  t.equal((await blobs.present([among, lowest])).size, 1)
+  await put(store, 'fetched again')
+  await putRows(db, [small])
+  const told = removal(5000)
+  await blobs.removeDoomed([asked, among, again, row], told)
+  t.same(told.told, [{ rows: 0, rowBytes: 0, files: 0, fileBytes: 0 }])
+  t.equal((await blobs.present([asked, among, again, row])).size, 4)
+})
+
+t.test('a blob that comes again while it is deleted is here, or not, but never half', async (t) => {
+  const store = await openStore(t)
+  const { db, blobs } = store
+  const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+  t.comment(`SLUICE_SEED=${seed}`)
+  const random = seededRandom(seed)
+  const turns = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn++) await (random() < 0.5 ? undefined : turnOfLoop())
+  }
+  let halves = 0
+  let missing = 0
+  for (let round = 0; round < 150; round++) {
+    const digest = await put(store, 'comes and goes')
+    await doom(db, 'blob', [digest], 1000)
+    const remove = turns(Math.floor(random() * 30)).then(() =>
+      blobs.removeDoomed([digest], removal(5000)),
+    )
+    const bring = turns(Math.floor(random() * 10)).then(() => put(store, 'comes and goes'))
+    const ask = turns(Math.floor(random() * 30)).then(() => blobs.has(digest))
+    await bring
+    if (!(await blobs.has(digest))) missing++
+    const wasHere = await ask
+    await remove
+    const [row] = await listBlobs(db, undefined, 10)
+    if ((row !== undefined) !== existsSync(blobs.filePath(digest))) halves++
+    if (wasHere && row === undefined) missing++
+  }
+  t.equal(halves, 0, 'row and file are always both here')
+  t.equal(missing, 0, 'who brought it, or was told that it is here, has it')
+})
+
+const turnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
