@@ -10,6 +10,8 @@ const table = {
   ERR_USAGE: { status: 400, exit: 2 },
   ERR_CONFIG: { status: 500, exit: 2 },
   ERR_NOT_FOUND: { status: 404, exit: 4 },
+  /** It was here, and was dropped when its time was over. */
+  ERR_GONE: { status: 410, exit: 4 },
   ERR_CONFLICT: { status: 409, exit: 1 },
   ERR_REFUSED: { status: 403, exit: 5 },
   ERR_UNAUTHORIZED: { status: 401, exit: 1 },

@@ -15,12 +15,12 @@ import {
   isChannelName,
 } from './channel-table.ts'
 import { followedEntries } from './follow.ts'
-import { findGeneration } from './promote.ts'
+import { findGeneration } from './generation-name.ts'
 import { type NewChannel, publishGeneration } from './publish.ts'
 
 export interface CreateInput extends Reason {
   readonly name: string
-  /** Archives to follow; or a channel, or `CHANNEL@SERIAL`, to copy once. */
+  /** Archives to follow; or a channel, or `CHANNEL@SERIAL` or `CHANNEL@TIME`, to copy once. */
   readonly source: { readonly follow: readonly string[] } | { readonly from: string }
 }
 

@@ -5,8 +5,15 @@
  */
 import { AppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
-import type { Db } from '../store/database.ts'
+import type { Db, Migration } from '../store/database.ts'
 import { type Channel, setHead } from './channel-table.ts'
+
+export const generationMigrations: readonly Migration[] = [
+  {
+    name: 'generations-made-at',
+    statements: ['CREATE INDEX generation_made ON generation (channel_id, made_at)'],
+  },
+]
 
 export type GenerationKind = 'create' | 'follow' | 'promote' | 'rollback' | 're-sign'
 
@@ -105,6 +112,41 @@ export async function getGeneration(db: Db, channel: Channel, serial: number): P
     })
   }
   return toGeneration(row)
+}
+
+/** Which generation the channel served at a time (epoch milliseconds), of those whose history is kept. */
+export async function findSerialAt(
+  db: Db,
+  channelId: number,
+  at: number,
+): Promise<number | undefined> {
+  const row = await db
+    .withTables<GenerationTables>()
+    .selectFrom('generation')
+    .select('serial')
+    .where('channel_id', '=', channelId)
+    .where('made_at', '<=', at)
+    .orderBy('made_at', 'desc')
+    .orderBy('serial', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.serial
+}
+
+/** The oldest generation whose history is kept. */
+export async function findOldest(
+  db: Db,
+  channelId: number,
+): Promise<Pick<Generation, 'serial' | 'madeAt'> | undefined> {
+  const row = await db
+    .withTables<GenerationTables>()
+    .selectFrom('generation')
+    .select(['serial', 'made_at'])
+    .where('channel_id', '=', channelId)
+    .orderBy('serial')
+    .limit(1)
+    .executeTakeFirst()
+  return row && { serial: row.serial, madeAt: row.made_at }
 }
 
 /** The newest generations, newest first. */

@@ -22,6 +22,7 @@ import { inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { getChannel } from './channel-table.ts'
 import type { SuiteEntry } from './draft-suite.ts'
+import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
 import {
   type PlannedFile,
@@ -104,21 +105,6 @@ export async function promote(
     )
     const publishMs = performance.now() - startedAt
     return { plan: now, missing: missing.length, before: channel.head, generation, publishMs }
-  })
-}
-
-/** The generation that `NAME` or `NAME@SERIAL` means; `ERR_NOT_FOUND` if there is none. */
-export async function findGeneration(parts: ChannelParts, text: string): Promise<GenerationView> {
-  const [name = '', serial] = text.split('@')
-  const channel = await getChannel(parts.db, name)
-  const view = await parts.views.at(channel, serial === undefined ? channel.head : Number(serial))
-  if (view !== undefined) return view
-  throw new AppError('ERR_NOT_FOUND', {
-    message:
-      serial === undefined
-        ? `channel ${name} has no generation yet`
-        : `channel ${name} has no generation ${serial}`,
-    hint: `sluice channel history ${name}`,
   })
 }
 

@@ -2,16 +2,15 @@
  * From the path below `/channels/` to an answer. Heads are answered from memory; by-hash and pool files of any retained
  * generation are found by their digest alone.
  *
- *   <channel>[@<serial>]/<archive>/dists/<suite>/…    <channel>/<archive>/pool/<2 hex>/<62 hex>/<file>
+ *   <channel>[@<serial>|@<time>]/<archive>/dists/<suite>/…    <channel>/<archive>/pool/<2 hex>/<62 hex>/<file>
  *   <channel>/key.asc    <channel>/key.gpg
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import { locate } from '../archives/locate.ts'
-import { isAppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
-import { getChannel } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
+import { findGeneration } from './generation-name.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
 import { findPublication } from './publication-table.ts'
 import { publicKeyFiles } from './sign-release.ts'
@@ -35,16 +34,9 @@ export async function resolveChannelPath(
   return found && suiteAnswer(parts, found.suite, found.path)
 }
 
+/** The head is in memory; other generations are looked for. */
 async function findView(parts: ChannelParts, name: string): Promise<GenerationView | undefined> {
-  const [channel = '', serial] = name.split('@')
-  if (serial === undefined) return parts.views.head(channel)
-  if (!/^[1-9][0-9]{0,9}$/.test(serial)) return undefined
-  try {
-    return await parts.views.at(await getChannel(parts.db, channel), Number(serial))
-  } catch (error) {
-    if (isAppError(error, 'ERR_NOT_FOUND')) return undefined
-    throw error
-  }
+  return name.includes('@') ? findGeneration(parts, name) : parts.views.head(name)
 }
 
 /** The suite whose name begins the path (names may hold slashes: the longest wins), and the path below it. */

@@ -6,6 +6,7 @@ import { AppError } from '../base/errors.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { getChannel } from './channel-table.ts'
 import { changesAgainstHead } from './follow.ts'
+import { absent } from './generation-name.ts'
 import { type Generation, listGenerationSuites, listGenerations } from './generation-table.ts'
 import { inverseChanges } from './inverse-changes.ts'
 import { publishGeneration } from './publish.ts'
@@ -25,12 +26,7 @@ export function rollback(
       })
     }
     const entries = await listGenerationSuites(parts.db, channel.id, input.to)
-    if (entries.length === 0) {
-      throw new AppError('ERR_NOT_FOUND', {
-        message: `channel ${channel.name} has no generation ${input.to}`,
-        hint: `sluice channel history ${channel.name}`,
-      })
-    }
+    if (entries.length === 0) throw absent(channel, input.to)
     const since = await listGenerations(parts.db, channel.id, channel.head - input.to)
     const changes =
       inverseChanges(since.filter(({ serial }) => serial > input.to)) ??

@@ -64,13 +64,18 @@ export function channelCommands(program: Command, around: Surroundings): void {
   const back = program
     .command('rollback <channel>')
     .description('a new generation with the content of an old one')
-    .requiredOption('--to <serial>', 'the generation to go back to')
+    .requiredOption(
+      '--to <generation>',
+      'the generation to go back to: its serial, or a time like 20261101T000000Z',
+    )
     .option(...reason)
   run(around, back, rollback)
 }
 
 function diffCommand(command: Command): Command {
-  return command.description('how B differs from A; each is CHANNEL or CHANNEL@SERIAL')
+  return command.description(
+    'how B differs from A; each is CHANNEL, CHANNEL@SERIAL or CHANNEL@20261101T000000Z',
+  )
 }
 
 async function setChannel(
@@ -151,11 +156,10 @@ async function rollback(
   [name = '']: readonly string[],
   options: { readonly to: string; readonly reason?: string },
 ): Promise<void> {
-  const to = readNumber('--to', options.to)
   const client = await context.connect()
   const path = `/channels/${encodeURIComponent(name)}/rollback`
-  const answer = await client.call<RollbackAnswer>('POST', path, { to, reason: options.reason })
-  context.out.result(answer, (one) => rollbackLines(name, to, one))
+  const answer = await client.call<RollbackAnswer>('POST', path, options)
+  context.out.result(answer, (one) => rollbackLines(name, one))
 }
 
 /** A positive whole number that an option was given; `ERR_USAGE` for anything else. */

@@ -156,8 +156,8 @@ export function diffLines({ from, to, changes }: DiffAnswer, width: number | und
 }
 
 /** What a rollback did, and what it cannot do. */
-export function rollbackLines(channel: string, to: number, answer: RollbackAnswer): string[] {
-  const { generation } = answer
+export function rollbackLines(channel: string, answer: RollbackAnswer): string[] {
+  const { generation, to } = answer
   if (generation === undefined) {
     return [
       `${channel} generation ${answer.before} holds what generation ${to} does: nothing to do`,

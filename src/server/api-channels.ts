@@ -4,13 +4,13 @@
 import type { FastifyInstance } from 'fastify'
 import { readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
-import { getChannel, listChannels } from '../channels/channel-table.ts'
+import { type Channel, getChannel, listChannels } from '../channels/channel-table.ts'
 import { createChannel } from '../channels/create-channel.ts'
 import { deleteChannel } from '../channels/delete-channel.ts'
 import { changesOf, diffStates } from '../channels/diff.ts'
 import { setFollowed } from '../channels/follow.ts'
+import { findGeneration, parsePoint, serialAt } from '../channels/generation-name.ts'
 import { listGenerations, type SourceChange } from '../channels/generation-table.ts'
-import { findGeneration } from '../channels/promote.ts'
 import { rollback } from '../channels/rollback.ts'
 import type { GenerationView } from '../channels/views.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
@@ -45,7 +45,8 @@ const rollbackSchema = {
   body: {
     type: 'object',
     required: ['to'],
-    properties: { to: { type: 'integer', minimum: 1 }, reason },
+    // A serial, or a time like 20261101T000000Z.
+    properties: { to: { type: 'string', minLength: 1, maxLength: 20 }, reason },
     additionalProperties: false,
   },
 }
@@ -99,15 +100,17 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
       })
     },
   )
-  api.post<Named & { Body: { to: number } }>(
+  api.post<Named & { Body: { to: string } }>(
     '/channels/:name/rollback',
     { schema: rollbackSchema },
     async (request) => {
       const channel = await getChannel(parts.db, request.params.name)
-      const input = { ...reasonOf(request), channel: channel.name, to: request.body.to }
+      const to = await readSerial(parts, channel, request.body.to)
+      const input = { ...reasonOf(request), channel: channel.name, to }
       const generation = await rollback(parts, input)
       return {
         before: channel.head,
+        to,
         generation: generation && { serial: generation.serial, changes: generation.changes },
       }
     },
@@ -136,6 +139,15 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
       return { from: named(from), to: named(to), changes: await diffGenerations(parts, from, to) }
     },
   )
+}
+
+async function readSerial(parts: ServerParts, channel: Channel, text: string): Promise<number> {
+  const point = parsePoint(text)
+  if (point !== undefined) return serialAt(parts, channel, point)
+  throw new AppError('ERR_USAGE', {
+    message: `${text} is neither a serial nor a time like 20261101T000000Z`,
+    hint: `sluice channel history ${channel.name}`,
+  })
 }
 
 async function diffGenerations(

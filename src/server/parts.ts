@@ -23,8 +23,11 @@ import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
+import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
+import { generationMigrations } from '../channels/generation-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
 import { findJudges } from '../channels/judges.ts'
+import { pinMigrations } from '../channels/pin-table.ts'
 import { publicationMigrations } from '../channels/publication-table.ts'
 import { openSigner } from '../channels/signer.ts'
 import { openViews } from '../channels/views.ts'
@@ -45,6 +48,8 @@ const migrations = [
   ...chunkMigrations,
   ...publicationMigrations,
   ...channelMigrations,
+  ...pinMigrations,
+  ...generationMigrations,
   ...indexFormMigrations,
   ...tokenMigrations,
 ]
@@ -66,6 +71,7 @@ export interface Waiting {
 
 export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
+  readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
@@ -118,6 +124,7 @@ export async function openParts(
       judges,
       views: await openViews(index),
       channelLock: createMutexes(),
+      derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       metrics: createMetrics({ downloads_active: () => downloads.active }),
       answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
