@@ -3,6 +3,7 @@
  */
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import type { Mutex } from '../base/mutex.ts'
+import type { Derivation } from './derivation-queue.ts'
 import type { Judges } from './judges.ts'
 import type { Signer } from './signer.ts'
 import type { Views } from './views.ts'
@@ -11,6 +12,8 @@ export interface ChannelParts extends ArchiveParts {
   readonly signer: Signer
   readonly judges: Judges
   readonly views: Views
+  /** Told of each flip, so that what is based on the channel follows. */
+  readonly derivation: Derivation
   /** One change of a channel at a time. */
   readonly channelLock: (channel: string) => Mutex
 }

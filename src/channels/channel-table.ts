@@ -68,7 +68,12 @@ export function isChannelName(name: string): boolean {
   return namePattern.test(name)
 }
 
-/** All channels, by name. */
+/** Whether this is what is published for a class of machines: commands and lists of channels leave it to those of classes. */
+export function isClass(channel: Pick<Channel, 'kind'>): boolean {
+  return channel.kind === 'class'
+}
+
+/** All channels in the order they were made, what is published for classes too. */
 export async function listChannels(db: Db): Promise<Channel[]> {
   const rows = await db
     .withTables<ChannelTables>()
@@ -94,6 +99,17 @@ export async function getChannel(db: Db, name: string): Promise<Channel> {
     })
   }
   return toChannel(row)
+}
+
+/** The channel with this id, if it is still there. */
+export async function findChannelById(db: Db, id: number): Promise<Channel | undefined> {
+  const row = await db
+    .withTables<ChannelTables>()
+    .selectFrom('channel')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row && toChannel(row)
 }
 
 /** Throws `ERR_CONFLICT` if there is a channel of this name. */
@@ -133,6 +149,16 @@ export async function setFollows(db: Db, id: number, follows: readonly string[])
     .withTables<ChannelTables>()
     .updateTable('channel')
     .set({ follows: JSON.stringify(follows) })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Gives a channel another name, which must be free; within the caller's transaction. */
+export async function renameChannelRow(db: Db, id: number, name: string): Promise<void> {
+  await db
+    .withTables<ChannelTables>()
+    .updateTable('channel')
+    .set({ name })
     .where('id', '=', id)
     .execute()
 }

@@ -60,7 +60,7 @@ export function followArchives(
   })
 }
 
-/** Follows in every channel that tracks one of these archives. */
+/** Follows in every channel that tracks one of these archives; a derived one does so in the background. */
 export async function followInAll(
   parts: ChannelParts,
   archives: readonly string[],
@@ -70,6 +70,10 @@ export async function followInAll(
   const made: { channel: string; generation: Generation }[] = []
   for (const channel of await listChannels(parts.db)) {
     if (!channel.follows.some((archive) => archives.includes(archive))) continue
+    if (channel.baseId !== undefined) {
+      parts.derivation.wake(channel.id)
+      continue
+    }
     const generation = await followArchives(parts, { ...reason, channel: channel.name }, { signal })
     if (generation !== undefined) made.push({ channel: channel.name, generation })
   }

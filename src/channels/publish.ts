@@ -41,6 +41,8 @@ export interface PublishInput extends Reason {
   readonly changes?: readonly SourceChange[] | undefined
   /** Signs each suite anew, changed or not. */
   readonly resign?: boolean | undefined
+  /** What else is written in the transaction of the generation; in one of its own if the head holds all that already. */
+  readonly also?: ((trx: Db) => Promise<void>) | undefined
 }
 
 /**
@@ -67,7 +69,10 @@ export async function publishGeneration(
   }
   const isSame =
     drafts.every((draft) => draft.fresh === undefined) && drafts.length === head?.suites.length
-  if (isSame) return undefined
+  if (isSame) {
+    if (input.also !== undefined) await inTransaction(parts.db, input.also)
+    return undefined
+  }
   crashPoint('publish: signed')
   const made = {
     serial: channel.head + 1,
@@ -78,9 +83,10 @@ export async function publishGeneration(
     changes:
       (input.changes?.length ?? Number.POSITIVE_INFINITY) > MAX_CHANGES ? undefined : input.changes,
   }
-  const { generation, views } = await writeGeneration(parts, publication, channel, made, drafts)
+  const { generation, views } = await writeGeneration(parts, publication, input, made, drafts)
   crashPoint('publish: written, not yet served')
   parts.views.setHead(viewOf(channel.name, generation.serial, views))
+  parts.derivation.wakeDependents(generation.channelId)
   crashPoint('publish: served')
   return generation
 }
@@ -92,7 +98,7 @@ async function isSameOffer(parts: ChannelParts, a: Sha256, b: Sha256): Promise<b
 async function writeGeneration(
   parts: ChannelParts,
   publication: Publication,
-  channel: Channel | NewChannel,
+  { channel, also }: Pick<PublishInput, 'channel' | 'also'>,
   made: Omit<Generation, 'channelId'>,
   drafts: readonly SuiteDraft[],
 ): Promise<{ generation: Generation; views: SuiteView[] }> {
@@ -115,6 +121,7 @@ async function writeGeneration(
       views.push({ ...view, releaseId })
     }
     await insertGeneration(trx, generation, views)
+    await also?.(trx)
     await writeAudit(trx, {
       at: generation.madeAt,
       who: generation.who,

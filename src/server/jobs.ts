@@ -10,6 +10,7 @@ import { refreshArchive, type SuiteOutcome } from '../archives/refresh.ts'
 import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { listChannels } from '../channels/channel-table.ts'
+import { startDerivation } from '../channels/derivation.ts'
 import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
@@ -19,6 +20,8 @@ import { type Job, type Schedule, startSchedule } from './schedule.ts'
 const RETRY_MS = 2 * 60_000
 /** How often it is looked whether a Release has to be signed anew. */
 const RESIGN_LOOK_MS = 3600_000
+/** How often all that is based on a channel is compared with it, besides after each flip. */
+const DERIVE_LOOK_MS = 3600_000
 
 export interface RefreshTask {
   readonly archives: readonly string[]
@@ -98,7 +101,16 @@ export function startJobs(
     retryMs: RETRY_MS,
     work: (signal) => resignAll(parts, log, signal),
   })
-  const all = [refresh, resign]
+  const worker = startDerivation(parts, log)
+  const derive = start({
+    name: 'derive',
+    // A crash may have come between the flip of a base and that of what is based on it.
+    firstInMs: 0,
+    everyMs: DERIVE_LOOK_MS,
+    retryMs: RETRY_MS,
+    work: () => worker.wakeAll(),
+  })
+  const all = [worker, refresh, resign, derive]
   return {
     get nextRefreshAt() {
       return refresh.nextAt

@@ -1,0 +1,91 @@
+/**
+ * Bringing a derived channel or a class up to what it is based on, in at most one new generation.
+ */
+import type { Abortable } from '../base/abortable.ts'
+import { crashPoint } from '../base/fault.ts'
+import type { Db } from '../store/database.ts'
+import { getBase, headOfBase } from './channel-base.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import { type Channel, getChannel } from './channel-table.ts'
+import { type DerivedContent, layerPins } from './derived-content.ts'
+import type { SuiteEntry } from './draft-suite.ts'
+import { changesAgainstHead, followedEntries } from './follow.ts'
+import type { Generation, GenerationKind } from './generation-table.ts'
+import { dropPins, listPins, type Pin } from './pin-table.ts'
+import { publishGeneration } from './publish.ts'
+
+/** What lies below a channel's own pins, and which generation of its base that is; 0 before its base has one. */
+export interface Below {
+  readonly base: Channel
+  readonly serial: number
+  readonly entries: readonly SuiteEntry[]
+}
+
+/** What the channel has by its base, and by the archives that it follows itself where its base lacks the suite. */
+export async function readBelow(
+  parts: ChannelParts,
+  channel: Pick<Channel, 'follows'>,
+  base: Channel,
+): Promise<Below> {
+  const view = await headOfBase(parts, base)
+  const based = (view?.suites ?? []).map(({ archive, suite, state }) => ({ archive, suite, state }))
+  const followed = (await followedEntries(parts, channel.follows)).filter(
+    (one) => !based.some((old) => old.archive === one.archive && old.suite === one.suite),
+  )
+  return { base, serial: base.head, entries: [...based, ...followed] }
+}
+
+/** Brings the channel up to its base; undefined if it is there already, or the base holds nothing yet. */
+export function deriveChannel(
+  parts: ChannelParts,
+  input: Reason & { readonly channel: string },
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  return parts.channelLock(input.channel)(async () => {
+    const channel = await getChannel(parts.db, input.channel)
+    const pins = await listPins(parts.db, channel.id)
+    return publishDerived(parts, { ...input, channel, pins }, { signal })
+  })
+}
+
+export interface DeriveInput extends Reason {
+  readonly channel: Channel
+  readonly pins: readonly Pin[]
+  /** `follow` unless told. */
+  readonly kind?: GenerationKind | undefined
+  /** What else is written with the generation; also when there is none to be made. */
+  readonly also?: ((trx: Db) => Promise<void>) | undefined
+}
+
+/** The same with the channel's pins as they shall be; the caller holds its lock. */
+export async function publishDerived(
+  parts: ChannelParts,
+  input: DeriveInput,
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  const { channel, pins, who } = input
+  const below = await readBelow(parts, channel, await getBase(parts.db, channel))
+  const { entries, caughtUp } = await layerPins(parts, below.entries, pins)
+  const also = async (trx: Db): Promise<void> => {
+    await input.also?.(trx)
+    await dropPins(trx, channel.id, caughtUp)
+  }
+  let generation: Generation | undefined
+  if (entries.length > 0) {
+    const changes = await changesAgainstHead(parts, channel, entries)
+    if (changes?.length !== 0) crashPoint('derive: content made')
+    const kind = channel.head === 0 ? 'create' : (input.kind ?? 'follow')
+    const why = input.why ?? whyFollowed(below, caughtUp)
+    const made = { channel, kind, entries, changes, who, why, also }
+    generation = await publishGeneration(parts, made, { signal })
+  }
+  parts.derivation.noteDone(channel.id, below.serial)
+  return generation
+}
+
+/** `approved generation 18; hello as approved has it again` */
+export function whyFollowed({ base, serial }: Below, caughtUp: DerivedContent['caughtUp']): string {
+  const sources = [...new Set(caughtUp.map((pin) => pin.source))]
+  const back = sources.length === 0 ? '' : `; ${sources.join(', ')} as ${base.name} has it again`
+  return `${base.name} generation ${serial}${back}`
+}

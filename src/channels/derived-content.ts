@@ -1,0 +1,79 @@
+/**
+ * What a derived channel holds: what its base holds, the suites of archives that it follows itself and its base lacks, and
+ * its pins on top. A function of those alone: whichever way a channel came there, it holds the same bytes.
+ *
+ * Only the chunks that pinned sources touch are made anew; a suite without pins is the very state that the base has. Which
+ * indexes there are is decided by what lies below the pins.
+ */
+import type { IndexParts } from '../archives/index-parts.ts'
+import { encodeState, readState, type SuiteState } from '../archives/suite-state.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import { putRows } from '../store/blobs.ts'
+import { inTransaction } from '../store/database.ts'
+import { diffStates, type IndexDiff } from './diff.ts'
+import type { SuiteEntry } from './draft-suite.ts'
+import { editState } from './edit-state.ts'
+import { isAhead } from './pin-order.ts'
+import type { Pin } from './pin-table.ts'
+
+export interface DerivedContent {
+  readonly entries: readonly SuiteEntry[]
+  /** Promotions that are not ahead of what lies below: it has as new a version. */
+  readonly caughtUp: readonly Pin[]
+}
+
+/** `below` with these pins on top; states that are new are in the store on return. */
+export async function layerPins(
+  parts: IndexParts,
+  below: readonly SuiteEntry[],
+  pins: readonly Pin[],
+): Promise<DerivedContent> {
+  const entries: SuiteEntry[] = []
+  const caughtUp: Pin[] = []
+  for (const entry of below) {
+    const here = pins.filter((pin) => pin.archive === entry.archive && pin.suite === entry.suite)
+    const strangers = heldElsewhere(pins, here)
+    if (here.length + strangers.size === 0) {
+      entries.push(entry)
+      continue
+    }
+    const base = await readState(parts.blobs, entry.state)
+    const byState = new Map<Sha256 | undefined, Set<string>>([[undefined, strangers]])
+    for (const pin of here) {
+      if (pin.kind === 'promotion' && !(await isAhead(parts, pin, base))) {
+        caughtUp.push(pin)
+        continue
+      }
+      const sources = byState.get(pin.state) ?? new Set()
+      byState.set(pin.state, sources.add(pin.source))
+    }
+    entries.push({ ...entry, state: await layerSuite(parts, entry.state, base, byState) })
+  }
+  return { entries, caughtUp }
+}
+
+/** Sources that are held in other suites: one that came after a source was held does not bring it. */
+function heldElsewhere(pins: readonly Pin[], here: readonly Pin[]): Set<string> {
+  const known = new Set(here.map((pin) => pin.source))
+  const held = pins.filter((pin) => pin.kind === 'hold' && !known.has(pin.source))
+  return new Set(held.map((pin) => pin.source))
+}
+
+/** The state with the content that other states have of these sources; under `undefined` those that it shall not have. */
+async function layerSuite(
+  parts: IndexParts,
+  digest: Sha256,
+  base: SuiteState,
+  byState: ReadonlyMap<Sha256 | undefined, ReadonlySet<string>>,
+): Promise<Sha256> {
+  const diffs: IndexDiff[] = []
+  for (const [state, sources] of byState) {
+    if (sources.size === 0) continue
+    const pinned = state === undefined ? undefined : await readState(parts.blobs, state)
+    diffs.push(...(await diffStates(parts, base, pinned, sources)))
+  }
+  if (diffs.length === 0) return digest
+  const made = encodeState(await editState(parts, base, diffs))
+  await inTransaction(parts.db, (trx) => putRows(trx, [made.blob]))
+  return made.digest
+}
