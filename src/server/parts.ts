@@ -24,11 +24,9 @@ import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
-import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
 import { generationMigrations } from '../channels/generation-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
 import { findJudges } from '../channels/judges.ts'
-import { pinMigrations } from '../channels/pin-table.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { publicationMigrations } from '../channels/publication-table.ts'
 import { openSigner } from '../channels/signer.ts'
@@ -50,7 +48,6 @@ const migrations = [
   ...chunkMigrations,
   ...publicationMigrations,
   ...channelMigrations,
-  ...pinMigrations,
   ...pinMigrations,
   ...generationMigrations,
   ...indexFormMigrations,
@@ -74,7 +71,6 @@ export interface Waiting {
 
 export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
-  readonly derivation: DerivationQueue
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly metrics: Metrics
@@ -128,7 +124,6 @@ export async function openParts(
       judges,
       views: await openViews(index),
       channelLock: createMutexes(),
-      derivation: createDerivationQueue(),
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       metrics: createMetrics({ downloads_active: () => downloads.active }),
