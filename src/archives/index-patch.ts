@@ -6,6 +6,7 @@
  * remembered: of the patches from twenty older indexes to a new one all but the last change's were made before, and are
  * only put together, with other line numbers.
  */
+import { crc32 } from 'node:zlib'
 import { createLru } from '../base/lru.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
@@ -16,58 +17,82 @@ import type { Chunk } from './index-tree.ts'
 
 /** Bytes of hunks that are remembered. */
 const HUNK_BYTES = 8 * 1024 * 1024
-/** A remembered stretch takes so much besides its text. */
-const STRETCH_BYTES = 400
 /** Of one stretch, both sides together: what is larger is not worth a patch. */
 const MAX_STRETCH_BYTES = 8 * 1024 * 1024
 /** Chunks read for one patch, in bytes of their text. */
 const MAX_READ_BYTES = 64 * 1024 * 1024
+/** What a piece of a large patch has about. */
+const PIECE_BYTES = 16 * 1024
+/** So many stretches there could be, for the rate at which pieces are cut. */
+const CHUNKS_OF_A_FULL_INDEX = 1024
 
 export interface IndexPatcher {
   /**
-   * The ed script (latin1) that makes the index at `to` out of the one at `from`; empty if they are the same text.
-   * Undefined if it would have more than `maxBytes`, cost too much to make, or cannot be written as one.
+   * The ed script that makes the index at `to` out of the one at `from`, in pieces most of which are also pieces of the
+   * next patch from there; none if they are the same text. Undefined if it would have more than `maxBytes`, cost too
+   * much to make, or cannot be written as a script.
    */
-  patch(from: Sha256, to: Sha256, maxBytes: number): Promise<string | undefined>
+  patch(from: Sha256, to: Sha256, maxBytes: number): Promise<Buffer[] | undefined>
 }
 
 /** Makes patches, and remembers what they are made of. */
 export function createIndexPatcher(parts: IndexParts): IndexPatcher {
   const known = createLru<string, readonly Hunk[]>(HUNK_BYTES)
-  const hunksOf = async (stretch: Stretch): Promise<readonly Hunk[] | undefined> => {
-    const key = [stretch.old, stretch.fresh].map((side) => side.map(plainOf).join()).join('>')
-    const before = known.get(key)
-    if (before !== undefined) return before
-    const hunks = diffStanzas(
-      await readText(parts, stretch.old),
-      await readText(parts, stretch.fresh),
-    )
-    if (!hunks.every((hunk) => isEdText(hunk.added))) return undefined
-    const bytes = hunks.reduce((sum, hunk) => sum + hunk.added.length + 100, STRETCH_BYTES)
-    known.set(key, hunks, bytes)
-    await breathe()
-    return hunks
-  }
   const patch: IndexPatcher['patch'] = async (from, to, maxBytes) => {
     const [old, fresh] = [await chunksAt(parts, from), await chunksAt(parts, to)]
     if (sizeOf(fresh) - sizeOf(old) > maxBytes) return undefined
-    const scripts: string[] = []
+    const scripts: Script[] = []
     let bytes = 0
     let read = 0
     for (const stretch of differences(old, fresh)) {
-      const size = sizeOf(stretch.old) + sizeOf(stretch.fresh)
-      read += size
-      if (size > MAX_STRETCH_BYTES || read > MAX_READ_BYTES) return undefined
-      const hunks = await hunksOf(stretch)
-      if (hunks === undefined) return undefined
-      const script = formatEdScript(hunks, stretch.line)
-      bytes += script.length
+      const key = [stretch.old, stretch.fresh].map((side) => side.map(plainOf).join()).join('>')
+      let hunks = known.get(key)
+      if (hunks === undefined) {
+        const size = sizeOf(stretch.old) + sizeOf(stretch.fresh)
+        read += size
+        if (size > MAX_STRETCH_BYTES || read > MAX_READ_BYTES) return undefined
+        hunks = await readHunks(parts, stretch)
+        if (!hunks.every((hunk) => isEdText(hunk.added))) return undefined
+        known.set(key, hunks, weightOf(key, hunks))
+        await breathe()
+      }
+      const text = formatEdScript(hunks, stretch.line)
+      bytes += text.length
       if (bytes > maxBytes) return undefined
-      scripts.push(script)
+      scripts.push({ name: stretch.fresh[0]?.first ?? stretch.old[0]?.first ?? '', text })
     }
-    return scripts.reverse().join('')
+    await breathe()
+    return joinPieces(scripts, bytes)
   }
   return { patch }
+}
+
+/** The script of one stretch, and the name that it begins with. */
+interface Script {
+  readonly name: string
+  readonly text: string
+}
+
+/** From the end upwards. Pieces are cut by names, so that one more change leaves all but one of them as they were. */
+function joinPieces(scripts: readonly Script[], bytes: number): Buffer[] {
+  const rarity = 2 ** Math.ceil(Math.log2((CHUNKS_OF_A_FULL_INDEX * PIECE_BYTES) / (bytes + 1)))
+  const pieces: Buffer[] = []
+  let open = ''
+  for (const { name, text } of scripts.toReversed()) {
+    open += text
+    if (bytes < 2 * PIECE_BYTES || crc32(name) % rarity !== 0) continue
+    pieces.push(Buffer.from(open, 'latin1'))
+    open = ''
+  }
+  return open === '' ? pieces : [...pieces, Buffer.from(open, 'latin1')]
+}
+
+async function readHunks(parts: IndexParts, { old, fresh }: Stretch): Promise<Hunk[]> {
+  return diffStanzas(await readText(parts, old), await readText(parts, fresh))
+}
+
+function weightOf(key: string, hunks: readonly Hunk[]): number {
+  return hunks.reduce((sum, hunk) => sum + hunk.added.length + 80, key.length + 160)
 }
 
 /** Chunks of the old index and those that stand in their place. */

@@ -23,20 +23,54 @@ interface Block {
 
 /** The hunks that make `fresh` out of `old`, in the order of the text, none touching the next. */
 export function diffStanzas(old: Buffer, fresh: Buffer): Hunk[] {
-  const left = blocksOf(old)
-  const right = blocksOf(fresh)
-  const most = Math.min(left.length, right.length)
-  let before = 0
-  while (before < most && isSame(left[before], right[before])) before++
-  let after = 0
-  while (after < most - before && isSame(left.at(-1 - after), right.at(-1 - after))) after++
-  const hunks = hunkList(linesIn(left.slice(0, before)))
+  const before = stanzasBefore(old, commonStart(old, fresh))
+  const [oldRest, freshRest] = [old.subarray(before), fresh.subarray(before)]
+  const after = stanzasAfter(oldRest, commonEnd(oldRest, freshRest))
+  const hunks = hunkList(countLines(old, 0, before))
   diffBlocks(
-    left.slice(before, left.length - after),
-    right.slice(before, right.length - after),
+    blocksOf(oldRest.subarray(0, oldRest.length - after)),
+    blocksOf(freshRest.subarray(0, freshRest.length - after)),
     hunks,
   )
   return hunks.done()
+}
+
+/** How many bytes both begin with. */
+function commonStart(a: Buffer, b: Buffer): number {
+  let low = 0
+  let high = Math.min(a.length, b.length)
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (a.compare(b, low, middle, low, middle) === 0) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/** How many bytes both end with. */
+function commonEnd(a: Buffer, b: Buffer): number {
+  let low = 0
+  let high = Math.min(a.length, b.length)
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    const isSame =
+      a.compare(b, b.length - middle, b.length - low, a.length - middle, a.length - low) === 0
+    if (isSame) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/** The length of the whole stanzas within the first `count` bytes. */
+function stanzasBefore(text: Buffer, count: number): number {
+  const at = count < 2 ? -1 : text.lastIndexOf('\n\n', count - 2)
+  return at < 0 ? 0 : at + 2
+}
+
+/** The length of the whole stanzas within the last `count` bytes. */
+function stanzasAfter(text: Buffer, count: number): number {
+  const at = text.indexOf('\n\n', text.length - count)
+  return count < 2 || at < 0 ? 0 : text.length - at - 2
 }
 
 /** Collects hunks while both sides are walked; those that touch become one. */
@@ -77,21 +111,17 @@ function blocksOf(text: Buffer): Block[] {
   return blocks
 }
 
-function isSame(a: Block | undefined, b: Block | undefined): boolean {
-  if (a === undefined || b === undefined || a.end - a.start !== b.end - b.start) return false
-  return a.text.compare(b.text, b.start, b.end, a.start, a.end) === 0
-}
-
 function textOf({ text, start, end }: Block): string {
   return text.toString('latin1', start, end)
 }
 
 function linesIn(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { text, start, end }) => sum + countLines(text, start, end), 0)
+}
+
+function countLines(text: Buffer, start: number, end: number): number {
   let lines = 0
-  for (const { text, start, end } of blocks) {
-    for (let at = text.indexOf(newline, start); at >= 0 && at < end; lines++)
-      at = text.indexOf(newline, at + 1)
-  }
+  for (let at = start; at < end; at++) if (text[at] === newline) lines++
   return lines
 }
 
