@@ -23,6 +23,9 @@ export const archiveMigrations: readonly Migration[] = [
   },
 ]
 
+/** Other things that an archive may list: see extra-files.ts. */
+export type ExtraKind = 'contents' | 'dep11' | 'cnf' | 'installer'
+
 /** What an administrator says about a remote archive. */
 export interface ArchiveSettings {
   /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
@@ -30,6 +33,12 @@ export interface ArchiveSettings {
   readonly suites: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
+  /** Takes the indexes of source packages, too. */
+  readonly sources?: boolean | undefined
+  /** Languages of the descriptions to take, where the archive has them; English unless told. */
+  readonly languages?: readonly string[] | undefined
+  /** What else to take of what the archive has; nothing unless told. */
+  readonly extras?: readonly ExtraKind[] | undefined
   /** Proxy for these URLs, or `DIRECT`. */
   readonly proxy?: string | undefined
   /** Takes a Release past its Valid-Until; for archives that are kept, not updated. */

@@ -1,6 +1,6 @@
 /**
- * From an upstream `Packages` file to an index of ours: sorted, cut into chunks, Filename rewritten to the
- * content-addressed pool, each chunk compressed once and kept.
+ * From an upstream index to one of ours: sorted, cut into chunks, its paths rewritten to the content-addressed pool
+ * (index-kinds.ts), each chunk compressed once and kept.
  *
  * Works on what changed: a chunk whose upstream stanzas were seen before (`raw_chunk`) is taken as it is. Finished
  * chunks are written in batches while the rest is still being made, so that memory stays flat; nothing names them until
@@ -12,16 +12,17 @@ import { breathe, mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
 import { gzipMember } from '../debian/compression.ts'
 import { fieldValue } from '../debian/control.ts'
-import { poolPath, readPackageStanza, rewriteStanza } from '../debian/packages-index.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import { addChunks, findChunksByPlain, findChunksByRaw, type NewChunk } from './chunk-table.ts'
 import { cutByName } from './index-cut.ts'
+import { publishStanza, type StanzaFacts, versionField } from './index-kinds.ts'
 import type { IndexParts } from './index-parts.ts'
 import type { IndexText, StanzaBytes, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
 import { addOrigins, type Origin } from './origins.ts'
+import type { IndexKind } from './suite-state.ts'
 
 const COMPRESSORS = 4
 const BATCH_CHUNKS = 24
@@ -43,6 +44,7 @@ export interface SkippedStanza {
 }
 
 export interface BuildOptions {
+  readonly kind: IndexKind
   readonly archiveId: number
   /** Told the number of stanzas done, and of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
@@ -67,9 +69,10 @@ export async function buildIndex(
   text: IndexText,
   options: BuildOptions,
 ): Promise<BuiltIndex> {
-  const sorted = sortStanzas(text.stanzas())
+  const { kind } = options
+  const sorted = sortStanzas(text.stanzas(), kind)
   const cuts = cutByName(sorted.names)
-  const raws = await rawDigests(sorted, cuts, options.archiveId)
+  const raws = await rawDigests(sorted, cuts, options)
   const known = await findChunksByRaw(parts.db, raws)
   const batch = createBatch(parts, options.archiveId)
   const skipped: SkippedStanza[] = []
@@ -83,7 +86,7 @@ export async function buildIndex(
     if (old !== undefined) return old
     options.signal?.throwIfAborted()
     made++
-    const draft = draftChunk(sorted.list.read(sorted.order.subarray(from, to)), skipped)
+    const draft = draftChunk(kind, sorted.list.read(sorted.order.subarray(from, to)), skipped)
     const chunk = draft === undefined ? undefined : await finishChunk(parts, draft, raw, batch)
     options.onProgress?.(done, total)
     return chunk
@@ -97,12 +100,13 @@ export async function buildIndex(
   return { root: tree.root, chunks: whole, made, skipped }
 }
 
-function sortStanzas(list: StanzaList): Sorted {
+function sortStanzas(list: StanzaList, kind: IndexKind): Sorted {
   const { names } = list
   if (names.length > 0 && names.every((name) => name === '')) {
-    throw new AppError('ERR_FORMAT', { message: 'the index holds no package stanza' })
+    throw new AppError('ERR_FORMAT', { message: 'the index holds no stanza of a package' })
   }
   const order = new Uint32Array(names.length).map((_, at) => at)
+  const version = versionField(kind)
   const field = ({ bytes, ranges }: StanzaBytes, name: string): string =>
     fieldValue(bytes, ranges[0] ?? 0, ranges[1] ?? 0, name) ?? ''
   order.sort((a, b) => {
@@ -110,7 +114,7 @@ function sortStanzas(list: StanzaList): Sorted {
     const right = names[b] ?? ''
     if (left !== right) return left < right ? -1 : 1
     const [one, other] = [list.read(Uint32Array.of(a)), list.read(Uint32Array.of(b))]
-    const versions = [field(one, 'Version'), field(other, 'Version')] as const
+    const versions = [field(one, version), field(other, version)] as const
     const byVersion = compareVersions(...versions)
     if (byVersion !== 0) return byVersion
     const first = `${versions[0]} ${field(one, 'Architecture')}`
@@ -121,16 +125,20 @@ function sortStanzas(list: StanzaList): Sorted {
   return { list, order, names: Array.from(order, (at) => names[at] ?? '') }
 }
 
-/** Digests of each chunk's upstream stanzas. The archive is part of them: its origins were written with the chunk. */
+/**
+ * Digests of each chunk's upstream stanzas. The archive is part of them: its origins were written with the chunk; and so
+ * is the kind, which says what was made of them.
+ */
 async function rawDigests(
   { list, order }: Sorted,
   cuts: readonly [number, number][],
-  archiveId: number,
+  { archiveId, kind }: BuildOptions,
 ): Promise<Sha256[]> {
   const digests: Sha256[] = []
+  const begin = Buffer.from(kind === 'Packages' ? `${archiveId}\n` : `${archiveId} ${kind}\n`)
   for (const [from, to] of cuts) {
     const hash = sha256Stream()
-    hash.update(Buffer.from(`${archiveId}\n`))
+    hash.update(begin)
     hash.update(list.read(order.subarray(from, to)).bytes)
     digests.push(hash.digest())
     if (digests.length % 50 === 0) await breathe()
@@ -149,37 +157,39 @@ interface Draft {
   readonly origins: readonly Omit<Origin, 'archiveId'>[]
 }
 
-function draftChunk({ bytes, ranges }: StanzaBytes, skipped: SkippedStanza[]): Draft | undefined {
+function draftChunk(
+  kind: IndexKind,
+  { bytes, ranges }: StanzaBytes,
+  skipped: SkippedStanza[],
+): Draft | undefined {
   const pieces: Buffer[] = []
-  const sources = new Set<string>()
   const origins: Omit<Origin, 'archiveId'>[] = []
-  const taken: string[] = []
+  const taken: StanzaFacts[] = []
   let previous = ''
   for (let at = 0; at < ranges.length; at += 2) {
     const start = ranges[at] ?? 0
     const end = ranges[at + 1] ?? 0
     try {
-      const stanza = readPackageStanza(bytes, start, end)
-      const key = `${stanza.name} ${stanza.version} ${stanza.architecture}`
+      const { facts, text } = publishStanza(kind, bytes, start, end)
+      const key = `${facts.name} ${facts.version} ${facts.architecture}`
       // The same package twice: apt would see both; a channel's index has room for one, the first.
       if (key === previous) continue
       previous = key
-      pieces.push(rewriteStanza(bytes, start, end, poolPath(stanza)), BLANK)
-      sources.add(stanza.source)
-      origins.push({ sha256: stanza.sha256, size: stanza.size, path: stanza.filename })
-      taken.push(stanza.name)
+      pieces.push(text, BLANK)
+      origins.push(...facts.files)
+      taken.push(facts)
     } catch (error) {
       if (!isAppError(error, 'ERR_FORMAT')) throw error
       const name = fieldValue(bytes, start, end, 'Package') ?? ''
       skipped.push({ package: name, reason: error.message })
     }
   }
-  const first = taken[0]
-  const last = taken.at(-1)
+  const first = taken[0]?.name
+  const last = taken.at(-1)?.name
   if (first === undefined || last === undefined) return undefined
   const text = Buffer.concat(pieces)
   const lines = countLines(text)
-  return { text, lines, stanzas: taken.length, first, last, sources: [...sources], origins }
+  return { text, lines, stanzas: taken.length, first, last, sources: sourcesOf(taken), origins }
 }
 
 async function finishChunk(
@@ -216,6 +226,11 @@ export async function makeChunk(
     last: draft.last,
   }
   return { chunk, made: { chunk, member } }
+}
+
+/** The source packages of these stanzas, each once; Translation entries have none. */
+export function sourcesOf(stanzas: readonly Pick<StanzaFacts, 'source'>[]): string[] {
+  return [...new Set(stanzas.map(({ source }) => source))].filter((source) => source !== '')
 }
 
 /** Newlines in a text. */

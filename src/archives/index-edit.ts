@@ -12,7 +12,7 @@ import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import { addChunks, type NewChunk } from './chunk-table.ts'
-import { countLines, makeChunk } from './index-build.ts'
+import { countLines, makeChunk, sourcesOf } from './index-build.ts'
 import { cutByName, startsChunk } from './index-cut.ts'
 import { chunksAt, type IndexEntry, type IndexParts, readEntries } from './index-parts.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
@@ -20,7 +20,10 @@ import { buildTree, type Chunk } from './index-tree.ts'
 const COMPRESSORS = 3
 const BLANK = Buffer.from('\n')
 
-/** What to change: stanzas are known by name, version and architecture; one that is put in replaces its like. */
+/**
+ * What to change, all of one kind: stanzas are known by name, version and architecture; one that is put in replaces its
+ * like.
+ */
 export interface IndexEdit {
   readonly remove: readonly IndexEntry[]
   readonly add: readonly IndexEntry[]
@@ -40,6 +43,8 @@ export async function editIndex(
 ): Promise<Sha256> {
   const old = await chunksAt(parts, root)
   const runs = touchedRuns(splitRuns(old), edit)
+  // Without an edit no run is touched, and none is read.
+  const kind = (edit.add[0] ?? edit.remove[0])?.kind ?? 'Packages'
   const fresh: NewChunk[] = []
   const chunks: Chunk[] = []
   let open: IndexEntry[] = []
@@ -48,7 +53,7 @@ export async function editIndex(
       chunks.push(...run.chunks)
       continue
     }
-    for (const chunk of run.chunks) open.push(...(await readEntries(parts, chunk)))
+    for (const chunk of run.chunks) open.push(...(await readEntries(parts, chunk, kind)))
     if (runs[at + 1]?.isTouched) continue
     chunks.push(...(await recut(parts, applyEdit(open, edit, spanOf(runs, at)), fresh)))
     open = []
@@ -158,7 +163,7 @@ async function recut(
       last: stanzas.at(-1)?.name ?? '',
     }
     const { chunk, made } = await makeChunk(parts, draft)
-    fresh.push({ ...made, sources: [...new Set(stanzas.map((entry) => entry.source))] })
+    fresh.push({ ...made, sources: sourcesOf(stanzas) })
     return chunk
   })
 }

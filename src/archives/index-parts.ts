@@ -4,11 +4,12 @@
 import type { Sha256 } from '../base/sha256.ts'
 import { gunzipMember } from '../debian/compression.ts'
 import { splitStanzas } from '../debian/control.ts'
-import { type PackageStanza, readPackageStanza } from '../debian/packages-index.ts'
 import { type BlobStore, readRows } from '../store/blobs.ts'
 import type { Db } from '../store/database.ts'
 import type { ChunkCache } from './chunk-cache.ts'
+import { readStanza, type StanzaFacts } from './index-kinds.ts'
 import type { Chunk, TreeReader } from './index-tree.ts'
+import type { IndexKind } from './suite-state.ts'
 
 export interface IndexParts {
   readonly db: Db
@@ -21,7 +22,7 @@ export interface IndexParts {
 }
 
 /** One stanza of an index of ours, read. */
-export interface IndexEntry extends PackageStanza {
+export interface IndexEntry extends StanzaFacts {
   /** The stanza as it stands in the index, ending in a newline, without the blank line. */
   readonly text: Buffer
 }
@@ -34,15 +35,19 @@ export async function readChunk(parts: IndexParts, chunk: Chunk): Promise<Buffer
   return member === undefined ? Buffer.alloc(0) : gunzipMember(member, chunk.plainSize)
 }
 
-/** The stanzas of a chunk, in order. */
-export async function readEntries(parts: IndexParts, chunk: Chunk): Promise<IndexEntry[]> {
+/** The stanzas of a chunk of an index of this kind, in order. */
+export async function readEntries(
+  parts: IndexParts,
+  chunk: Chunk,
+  kind: IndexKind,
+): Promise<IndexEntry[]> {
   const text = await readChunk(parts, chunk)
   const ranges = splitStanzas(text)
   const entries: IndexEntry[] = []
   for (let at = 0; at < ranges.length; at += 2) {
     const start = ranges[at] ?? 0
     const end = ranges[at + 1] ?? 0
-    entries.push({ ...readPackageStanza(text, start, end), text: text.subarray(start, end) })
+    entries.push({ ...readStanza(kind, text, start, end), text: text.subarray(start, end) })
   }
   return entries
 }

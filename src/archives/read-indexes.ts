@@ -95,13 +95,13 @@ export async function readIndexes(
   return { indexes, files, skipped }
 }
 
-/** An index to take: its own file, and that of `all` where the archive keeps it apart. */
+/** An index to take: its own file, and for Packages that of `all` where the archive keeps it apart. */
 interface WantedIndex extends IndexName {
   readonly paths: readonly string[]
 }
 
 function wantedIndexes(archive: Archive, suite: string, release: Release): WantedIndex[] {
-  const { components, architectures } = archive.settings
+  const { components, architectures, sources } = archive.settings
   // As apt reads it (IsArchitectureAllSupportedFor): Debian's security suite has such a file that nobody is to read.
   const isAllApart =
     release.architectures.includes('all') && release.noSupportForArchitectureAll !== 'Packages'
@@ -116,11 +116,20 @@ function wantedIndexes(archive: Archive, suite: string, release: Release): Wante
         wanted.push({ kind: 'Packages', component, architecture, paths: [...own, ...more] })
     }
   }
-  if (wanted.length > 0) return wanted
+  if (wanted.length > 0)
+    return [...wanted, ...(sources === true ? sourceIndexes(components, release) : [])]
   throw new AppError('ERR_FORMAT', {
     message: `${suite}: Release names no Packages for ${components.join(', ')} on ${architectures.join(', ')}`,
     hint: `it has the components ${release.components.join(', ')} and the architectures ${release.architectures.join(', ')}: sluice archive set ${archive.name} …`,
   })
+}
+
+/** The indexes of source packages that Release names. */
+function sourceIndexes(components: readonly string[], release: Release): WantedIndex[] {
+  return components
+    .map((component) => ({ kind: 'Sources', component, architecture: 'source' }) as const)
+    .map((name) => ({ ...name, paths: [indexPath(name)] }))
+    .filter(({ paths }) => paths.some((path) => indexForms(release, path).length > 0))
 }
 
 /** The index of the last state, if upstream still names the files that it was made of. */
@@ -170,7 +179,12 @@ async function readIndex(
     const sizeBytes = fetched.reduce((sum, file) => sum + file.size, 0)
     const onProgress = (done: number, total: number): void =>
       onEvent?.({ kind: 'index', ...where, sizeBytes, done, total })
-    const built = await buildIndex(parts, text, { archiveId: archive.id, signal, onProgress })
+    const built = await buildIndex(parts, text, {
+      kind,
+      archiveId: archive.id,
+      signal,
+      onProgress,
+    })
     const files = Object.fromEntries(fetched.map((file) => [file.path, file.sha256]))
     const { stanzas, plainSize } = measure(built.chunks)
     return {

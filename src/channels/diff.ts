@@ -1,8 +1,12 @@
 /**
- * What differs between two suite states: only chunks that one of them has alone are read, so that the cost follows the
- * difference.
+ * What differs between two suite states in binary and source packages: only chunks that one of them has alone are read, so
+ * that the cost follows the difference. Translations go with the packages (filter-translations.ts) and are not looked at.
+ *
+ * Where only one of the states has an index of sources (they were just switched on, or off), what it names counts as a
+ * difference only for source packages that differ anyway: the others come and go with the index itself.
  */
 import { chunksOfSource } from '../archives/chunk-table.ts'
+import { readStanza } from '../archives/index-kinds.ts'
 import {
   chunksAt,
   type IndexEntry,
@@ -13,6 +17,7 @@ import {
 import type { Chunk } from '../archives/index-tree.ts'
 import {
   findIndex,
+  type IndexKind,
   type IndexName,
   type IndexState,
   indexPath,
@@ -20,7 +25,6 @@ import {
 } from '../archives/suite-state.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
-import { readPackageStanza } from '../debian/packages-index.ts'
 import { compareVersions } from '../debian/version.ts'
 import type { SourceChange } from './generation-table.ts'
 
@@ -41,15 +45,39 @@ export async function diffStates(
   sources: SourceFilter,
 ): Promise<IndexDiff[]> {
   const diffs: IndexDiff[] = []
-  for (const { kind, component, architecture } of allIndexes(from, to)) {
-    const name = { kind, component, architecture }
+  const names = allIndexes(from, to)
+  const diffOne = async (name: IndexName, filter: SourceFilter): Promise<void> => {
     const left = findIndex(from, name)?.root
     const right = findIndex(to, name)?.root
-    if (left === right) continue
-    const { removed, added } = await diffIndexes(parts, left, right, sources)
+    if (left === right) return
+    const { removed, added } = await diffIndexes(parts, { kind: name.kind, left, right }, filter)
     if (removed.length + added.length > 0) diffs.push({ ...name, removed, added })
   }
+  for (const name of names.filter(({ kind }) => kind === 'Packages')) await diffOne(name, sources)
+  const differing = sourcesIn(diffs)
+  for (const name of names.filter(({ kind }) => kind === 'Sources')) {
+    const isNew = [from, to].some((state) => lacksSources(state, name))
+    await diffOne(name, isNew ? differing : sources)
+  }
   return diffs
+}
+
+/** Whether the state has binary packages of the component, and no index of its sources. */
+export function lacksSources(
+  state: SuiteState | undefined,
+  { component }: Pick<IndexName, 'component'>,
+): boolean {
+  const own = (state?.indexes ?? []).filter((index) => index.component === component)
+  return own.length > 0 && own.every((index) => index.kind !== 'Sources')
+}
+
+/** The source packages that differ. */
+export function sourcesIn(diffs: readonly IndexDiff[]): Set<string> {
+  return new Set(diffs.flatMap(({ removed, added }) => [...removed, ...added]).map(sourceOf))
+}
+
+function sourceOf({ source }: IndexEntry): string {
+  return source
 }
 
 /** The differences of a suite, told by source package, sorted by its name. */
@@ -93,7 +121,8 @@ export async function entriesOfSource(
     )
     const entries: IndexEntry[] = []
     for (const chunk of chunks) {
-      entries.push(...(await readEntries(parts, chunk)).filter((entry) => entry.source === source))
+      const all = await readEntries(parts, chunk, index.kind)
+      entries.push(...all.filter((entry) => entry.source === source))
     }
     if (entries.length > 0) found.push({ index, entries })
   }
@@ -102,17 +131,21 @@ export async function entriesOfSource(
 
 function allIndexes(from: SuiteState | undefined, to: SuiteState | undefined): IndexName[] {
   const all = [...(from?.indexes ?? []), ...(to?.indexes ?? [])]
-  const byName = new Map(all.map((index) => [indexPath(index), index]))
-  return [...byName.values()]
+  const names = all.map(({ kind, component, architecture }) => ({ kind, component, architecture }))
+  return [...new Map(names.map((name) => [indexPath(name), name])).values()]
 }
 
 async function diffIndexes(
   parts: IndexParts,
-  from: Sha256 | undefined,
-  to: Sha256 | undefined,
+  roots: {
+    readonly kind: IndexKind
+    readonly left: Sha256 | undefined
+    readonly right: Sha256 | undefined
+  },
   sources: SourceFilter,
 ): Promise<{ removed: IndexEntry[]; added: IndexEntry[] }> {
-  const [left, right] = [await chunksAt(parts, from), await chunksAt(parts, to)]
+  const { kind } = roots
+  const [left, right] = [await chunksAt(parts, roots.left), await chunksAt(parts, roots.right)]
   const [inLeft, inRight] = [digests(left), digests(right)]
   const isWanted = await chunkFilter(parts, sources)
   const old = left.filter((chunk) => !inRight.has(chunk.plain) && isWanted(chunk))
@@ -120,8 +153,8 @@ async function diffIndexes(
   const removed: IndexEntry[] = []
   const added: IndexEntry[] = []
   for await (const { before, after } of pairByName(parts, old, fresh)) {
-    removed.push(...readUnlike(before, after, sources))
-    added.push(...readUnlike(after, before, sources))
+    removed.push(...readUnlike(kind, before, after, sources))
+    added.push(...readUnlike(kind, after, before, sources))
   }
   return { removed, added }
 }
@@ -177,13 +210,14 @@ async function* stanzasByName(
 
 /** The stanzas that have no like among the others, read; their bytes are copied, so that the chunk can go. */
 function readUnlike(
+  kind: IndexKind,
   stanzas: readonly Buffer[],
   others: readonly Buffer[],
   sources: SourceFilter,
 ): IndexEntry[] {
   return stanzas
     .filter((text) => !others.some((other) => other.equals(text)))
-    .map((text) => ({ ...readPackageStanza(text, 0, text.length), text: Buffer.from(text) }))
+    .map((text) => ({ ...readStanza(kind, text, 0, text.length), text: Buffer.from(text) }))
     .filter((entry) => sources === 'all' || sources.has(entry.source))
 }
 

@@ -16,7 +16,7 @@ const HISTORY = 200
 export interface PendingSource extends SourceChange {
   /** Epoch milliseconds: when the first channel got this version. */
   readonly since: number
-  /** Distinct binary packages, and the bytes of their files. */
+  /** Distinct binary packages, and the bytes of their files and those of the source package. */
   readonly binaries: number
   readonly sizeBytes: number
   /** Whether the suite is one of security updates. */
@@ -67,10 +67,12 @@ function filesBySource(
   for (const entry of diffs.flatMap((diff) => diff.added)) {
     const one = files.get(entry.source) ?? { binaries: new Set(), sizeBytes: 0 }
     files.set(entry.source, one)
-    one.binaries.add(entry.name)
-    // An arch:all package stands in every architecture's index, with one file.
-    if (!seen.has(entry.sha256)) one.sizeBytes += entry.size
-    seen.add(entry.sha256)
+    if (entry.kind === 'Packages') one.binaries.add(entry.name)
+    for (const { sha256, size } of entry.files) {
+      // An arch:all package stands in every architecture's index, with one file.
+      if (!seen.has(sha256)) one.sizeBytes += size
+      seen.add(sha256)
+    }
   }
   return files
 }

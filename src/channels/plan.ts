@@ -174,8 +174,9 @@ async function versionsOf(
 function filesOf(suites: readonly SuitePlan[]): PlannedFile[] {
   const files = new Map<Sha256, PlannedFile>()
   for (const { diffs } of suites) {
-    for (const { sha256, size, name, architecture } of diffs.flatMap((diff) => diff.added)) {
-      files.set(sha256, { sha256, size, package: name, architecture })
+    for (const { files: named, name, architecture } of diffs.flatMap((diff) => diff.added)) {
+      for (const { sha256, size } of named)
+        files.set(sha256, { sha256, size, package: name, architecture })
     }
   }
   return [...files.values()]

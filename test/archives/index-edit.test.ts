@@ -26,7 +26,7 @@ async function buildText(parts: Parts, text: Buffer): Promise<BuiltIndex> {
   const scratch = await openIndexText(parts.blobs.tempPath())
   try {
     await scratch.append(Readable.from([text]))
-    return await buildIndex(parts, scratch, { archiveId: 1 })
+    return await buildIndex(parts, scratch, { kind: 'Packages', archiveId: 1 })
   } finally {
     await scratch.close()
   }
@@ -38,7 +38,8 @@ async function build(parts: Parts, packages: readonly SamplePackage[]): Promise<
 
 async function entriesOf(parts: Parts, root: Sha256): Promise<IndexEntry[]> {
   const all: IndexEntry[] = []
-  for (const chunk of await chunksAt(parts, root)) all.push(...(await readEntries(parts, chunk)))
+  for (const chunk of await chunksAt(parts, root))
+    all.push(...(await readEntries(parts, chunk, 'Packages')))
   return all
 }
 
@@ -108,7 +109,7 @@ t.test(
       parts,
       await build(parts, [{ name: 'hello', version: '2:1.0-1' }]),
     )
-    t.match(entry?.filename, /^pool\/[0-9a-f]{2}\/[0-9a-f]{62}\/hello_1\.0-1_amd64\.deb$/)
+    t.match(entry?.files[0]?.path, /^pool\/[0-9a-f]{2}\/[0-9a-f]{62}\/hello_1\.0-1_amd64\.deb$/)
     t.match(String(entry?.text), /\nDescription: the package hello\n$/)
   },
 )
