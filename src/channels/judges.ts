@@ -3,12 +3,12 @@
  * that one of them refuses; where there is neither, our own verifier judges.
  *
  * Every key must have signed, `InRelease` and `Release.gpg`, and the text must be the Release. sqv 1.1 reads no
- * clear-signed files: it gets the signatures and the text apart.
+ * clear-signed files: it gets the signatures and the text apart. A key on a card may sign by a subkey.
  */
 import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { AppError } from '../base/errors.ts'
-import { type ProgramResult, runProgram } from '../base/run-program.ts'
+import { runProgram } from '../base/run-program.ts'
 import { signedBytes, splitClearSigned } from '../debian/clear-signed.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { verifyClearSigned, verifyDetached } from '../debian/openpgp-verify.ts'
@@ -41,79 +41,88 @@ export interface JudgesOptions {
   readonly tempPath: () => string
 }
 
-/** The files of a case on disk. */
-interface Files {
-  readonly dir: string
-  readonly keyring: string
-  readonly inRelease: string
-  readonly release: string
-  readonly releaseGpg: string
-  /** The signatures of InRelease, and what they are over. */
-  readonly clearSignature: string
-  readonly clearText: string
+/** What one program was asked, and what it answered. */
+interface Answer {
+  readonly judge: 'gpgv' | 'sqv'
+  readonly code: string
+  readonly out: string
+  readonly said: string
 }
+
+/**
+ * One process of a large server costs milliseconds to begin: the four begin the others. All that is not constant in it
+ * comes as an argument: the folder, the two programs (empty if absent), the number of signatures, the time.
+ */
+const SCRIPT = `cd "$1" || exit 1
+ask() { name=$1; shift; "$@" >"$name.out" 2>"$name.said"; echo "$?" >"$name.code"; }
+gpgv() { ask "$1" "$gpgv" --homedir /nonexistent --keyring ./keyring.gpg --status-fd 1 "$2" "$3" "$4"; }
+sqv() { ask "$1" "$sqv" --keyring keyring.gpg --signatures "$count" --not-after "$now" "$2" "$3"; }
+gpgv=$2 sqv=$3 count=$4 now=$5
+[ -z "$gpgv" ] || { gpgv gpgv-clear --output gpgv-read InRelease & gpgv gpgv-detached -- Release.gpg Release & }
+[ -z "$sqv" ] || { sqv sqv-clear InRelease.sig InRelease.text & sqv sqv-detached Release.gpg Release & }
+wait
+`
 
 /** Looks for the judges, once. */
 export async function findJudges({ environment, tempPath }: JudgesOptions): Promise<Judges> {
   const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin'
   const [gpgv, sqv] = [await findProgram('gpgv', path), await findProgram('sqv', path)]
-  const programs = [
-    ...(gpgv === undefined ? [] : [{ name: 'gpgv', judge: askGpgv(gpgv) }]),
-    ...(sqv === undefined ? [] : [{ name: 'sqv', judge: askSqv(sqv) }]),
-  ]
+  const names = [
+    gpgv === undefined ? [] : ['gpgv' as const],
+    sqv === undefined ? [] : ['sqv' as const],
+  ].flat()
   return {
-    names: programs.map(({ name }) => name),
+    names,
     judge: async (one) => {
-      if (programs.length === 0) return judgeOurselves(one)
-      const files = await writeFiles(tempPath(), one)
+      if (names.length === 0) return judgeOurselves(one)
+      const dir = tempPath()
       try {
-        await Promise.all(programs.map(({ judge }) => judge(one, files)))
+        await writeFiles(dir, one)
+        // sqv goes by our clock, which tests move.
+        const now = new Date((one.at + 1) * 1000).toISOString().replace('.000', '')
+        const args = [dir, gpgv ?? '', sqv ?? '', String(one.keys.length), now]
+        const limits = { timeoutMs: PATIENCE_MS, maxOutputBytes: MAX_OUTPUT_BYTES }
+        await runProgram('/bin/sh', ['-c', SCRIPT, 'judges', ...args], {
+          ...limits,
+          env: { LC_ALL: 'C' },
+        })
+        for (const name of names) await hear(one, dir, name)
       } finally {
-        await rm(files.dir, { recursive: true, force: true })
+        await rm(dir, { recursive: true, force: true })
       }
     },
   }
 }
 
-type AskProgram = (one: Case, files: Files) => Promise<void>
-
-function askGpgv(program: string): AskProgram {
-  const ask = async (one: Case, keyring: string, files: readonly string[]): Promise<void> => {
-    const base = ['--homedir', '/nonexistent', '--keyring', keyring, '--status-fd', '1']
-    const ended = await run(program, [...base, ...files])
-    const status = ended.stdout.toString()
-    // The last word of VALIDSIG is the primary key, whichever of its subkeys signed.
-    const signers = [...status.matchAll(/^\[GNUPG:\] VALIDSIG .* ([0-9A-F]{40})$/gm)].map(
-      (match) => match[1],
-    )
-    const missing = one.keys.find(({ fingerprint }) => !signers.includes(fingerprint))
-    if (ended.code === 0 && missing === undefined) return
-    throw refused(one, 'gpgv', ended, missing && `no good signature by ${missing.fingerprint}`)
+async function hear(one: Case, dir: string, judge: Answer['judge']): Promise<void> {
+  const answers = await Promise.all(
+    ['clear', 'detached'].map((form) => readAnswer(dir, judge, `${judge}-${form}`)),
+  )
+  for (const answer of answers) {
+    if (answer.code !== '0') throw refused(one, answer)
+    const missing = judge === 'gpgv' ? withoutSignature(one, answer) : undefined
+    if (missing !== undefined) throw refused(one, answer, `no good signature by ${missing}`)
   }
-  return async (one, { dir, keyring, inRelease, release, releaseGpg }) => {
-    const output = join(dir, 'gpgv-read')
-    await Promise.all([
-      ask(one, keyring, ['--output', output, inRelease]),
-      ask(one, keyring, [releaseGpg, release]),
-    ])
-    if ((await readFile(output, 'utf8')).trimEnd() === one.text.trimEnd()) return
+  if (judge === 'sqv') return
+  const read = await readFile(join(dir, 'gpgv-read'), 'utf8')
+  if (read.trimEnd() !== one.text.trimEnd())
     throw bad(one, 'gpgv reads another text in it than the Release')
-  }
 }
 
-function askSqv(program: string): AskProgram {
-  return async (one, files) => {
-    const { keyring, clearSignature, clearText, releaseGpg, release } = files
-    // By our clock, which tests move.
-    const now = new Date((one.at + 1) * 1000).toISOString().replace('.000', '')
-    const count = String(one.keys.length)
-    const base = ['--keyring', keyring, '--signatures', count, '--not-after', now]
-    const ask = async (...pair: string[]): Promise<void> => {
-      const ended = await run(program, [...base, ...pair])
-      if (ended.code !== 0) throw refused(one, 'sqv', ended)
-    }
-    await Promise.all([ask(clearSignature, clearText), ask(releaseGpg, release)])
-  }
+async function readAnswer(dir: string, judge: Answer['judge'], name: string): Promise<Answer> {
+  // One that the disk had no room for never began.
+  const read = (what: string): Promise<string> =>
+    readFile(join(dir, `${name}.${what}`), 'utf8').catch(() => '')
+  const [code, out, said] = await Promise.all([read('code'), read('out'), read('said')])
+  return { judge, code: code.trim(), out, said }
+}
+
+/** The last word of VALIDSIG is the primary key, whichever of its subkeys signed. */
+function withoutSignature({ keys }: Case, { out }: Answer): string | undefined {
+  const signers = new Set(
+    [...out.matchAll(/^\[GNUPG:\] VALIDSIG .* ([0-9A-F]{40})$/gm)].map((match) => match[1]),
+  )
+  return keys.find(({ fingerprint }) => !signers.has(fingerprint))?.fingerprint
 }
 
 async function judgeOurselves({ text, signed, keys, at, what }: Case): Promise<void> {
@@ -130,33 +139,18 @@ async function judgeOurselves({ text, signed, keys, at, what }: Case): Promise<v
   }
 }
 
-async function writeFiles(dir: string, { text, signed, keys }: Case): Promise<Files> {
-  const path = (name: string): string => join(dir, name)
-  const files = {
-    dir,
-    keyring: path('keyring.gpg'),
-    inRelease: path('InRelease'),
-    release: path('Release'),
-    releaseGpg: path('Release.gpg'),
-    clearSignature: path('InRelease.sig'),
-    clearText: path('InRelease.text'),
-  }
+async function writeFiles(dir: string, { text, signed, keys }: Case): Promise<void> {
   const { lines, signature } = splitClearSigned(signed.inRelease)
+  const files = {
+    'keyring.gpg': Buffer.concat(keys.map((key) => key.publicKey)),
+    InRelease: signed.inRelease,
+    Release: text,
+    'Release.gpg': signed.releaseGpg,
+    'InRelease.sig': signature,
+    'InRelease.text': signedBytes(lines),
+  }
   await mkdir(dir, { mode: 0o700 })
-  await Promise.all([
-    writeFile(files.keyring, Buffer.concat(keys.map((key) => key.publicKey))),
-    writeFile(files.inRelease, signed.inRelease),
-    writeFile(files.release, text),
-    writeFile(files.releaseGpg, signed.releaseGpg),
-    writeFile(files.clearSignature, signature),
-    writeFile(files.clearText, signedBytes(lines)),
-  ])
-  return files
-}
-
-function run(program: string, args: readonly string[]): Promise<ProgramResult> {
-  const limits = { timeoutMs: PATIENCE_MS, maxOutputBytes: MAX_OUTPUT_BYTES }
-  return runProgram(program, args, { ...limits, env: { LC_ALL: 'C' } })
+  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(join(dir, name), data)))
 }
 
 async function findProgram(name: string, path: string): Promise<string | undefined> {
@@ -173,10 +167,10 @@ async function findProgram(name: string, path: string): Promise<string | undefin
   return undefined
 }
 
-function refused(one: Case, judge: string, ended: ProgramResult, what?: string): AppError {
-  const lines = ended.stderr.split('\n').map((line) => line.trim())
-  const said = lines.filter((line) => line !== '').slice(-2)
-  return bad(one, `${judge} refuses it: ${what ?? (said.join(' / ') || `exit code ${ended.code}`)}`)
+function refused(one: Case, { judge, code, said }: Answer, what?: string): AppError {
+  const lines = said.split('\n').map((line) => line.trim())
+  const last = lines.filter((line) => line !== '').slice(-2)
+  return bad(one, `${judge} refuses it: ${what ?? (last.join(' / ') || `exit code ${code}`)}`)
 }
 
 function bad({ what }: Pick<Case, 'what'>, why: string): AppError {
