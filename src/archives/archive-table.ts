@@ -21,6 +21,7 @@ export const archiveMigrations: readonly Migration[] = [
       ) WITHOUT ROWID`,
     ],
   },
+  { name: 'archives-2', statements: ['ALTER TABLE archive_suite ADD COLUMN signers TEXT'] },
 ]
 
 /** Other things that an archive may list: see extra-files.ts. */
@@ -30,6 +31,8 @@ export type ExtraKind = 'contents' | 'dep11' | 'cnf' | 'installer'
 export interface ArchiveSettings {
   /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
   readonly urls: readonly string[]
+  /** Other roots, for files alone that none of `urls` has any more; written and shown as those are. */
+  readonly fallbacks?: readonly string[] | undefined
   readonly suites: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
@@ -45,6 +48,8 @@ export interface ArchiveSettings {
   readonly allowExpired?: boolean | undefined
   /** Takes a Release whose Suite and Codename are not the suite asked for. */
   readonly allowOtherSuite?: boolean | undefined
+  /** False: files that upstream replaced are not fetched by themselves while it still has them. */
+  readonly rescue?: boolean | undefined
 }
 
 export interface Archive {
@@ -65,6 +70,12 @@ export interface SuiteProblem {
   readonly since: number
 }
 
+/** A key that verified a Release: fingerprint of the primary key, and ID of the key or subkey, both upper-case hex. */
+export interface SuiteSigner {
+  readonly fingerprint: string
+  readonly keyId: string
+}
+
 /** One suite of an archive as it was last seen. */
 export interface ArchiveSuite {
   readonly suite: string
@@ -77,6 +88,8 @@ export interface ArchiveSuite {
   /** Validators of the InRelease that was taken. */
   readonly lastModified?: string | undefined
   readonly etag?: string | undefined
+  /** Who signed the newest Release, by keys of the archive; absent where that was not written down. */
+  readonly signers?: readonly SuiteSigner[] | undefined
   /** Epoch milliseconds. */
   readonly checkedAt?: number | undefined
   readonly changedAt?: number | undefined
@@ -96,6 +109,7 @@ type ArchiveTables = {
     checked_at: number | null
     changed_at: number | null
     problem: string | null
+    signers: string | null
   }
 }
 
@@ -200,6 +214,7 @@ export async function saveSuite(db: Db, archiveId: number, suite: ArchiveSuite):
     checked_at: suite.checkedAt ?? null,
     changed_at: suite.changedAt ?? null,
     problem: suite.problem === undefined ? null : JSON.stringify(suite.problem),
+    signers: suite.signers === undefined ? null : JSON.stringify(suite.signers),
   }
   await db
     .withTables<ArchiveTables>()
@@ -217,6 +232,8 @@ function toArchive(row: ArchiveTables['archive']): Archive {
 function toSuite(row: ArchiveTables['archive_suite']): ArchiveSuite {
   const problem: SuiteProblem | undefined =
     row.problem === null ? undefined : JSON.parse(row.problem)
+  const signers: SuiteSigner[] | undefined =
+    row.signers === null ? undefined : JSON.parse(row.signers)
   return {
     suite: row.suite,
     state: row.state === null ? undefined : parseSha256(row.state),
@@ -227,5 +244,6 @@ function toSuite(row: ArchiveTables['archive_suite']): ArchiveSuite {
     checkedAt: row.checked_at ?? undefined,
     changedAt: row.changed_at ?? undefined,
     problem,
+    signers,
   }
 }

@@ -125,7 +125,7 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
     if (bad !== undefined)
       throw refuse(`${JSON.stringify(bad)} is no ${what}`, 'see the Release file of the archive')
   }
-  return { ...settings, urls }
+  return { ...settings, urls, fallbacks: settings.fallbacks?.map(checkUrl) }
 }
 
 function checkUrl(text: string): string {
@@ -147,6 +147,7 @@ function shown(settings: ArchiveSettings): Record<string, unknown> {
   return {
     ...settings,
     urls: settings.urls.map(redactUrl),
+    fallbacks: settings.fallbacks?.map(redactUrl),
     proxy: settings.proxy && redactUrl(settings.proxy),
   }
 }

@@ -21,6 +21,8 @@ interface Transfer {
   readonly job: Job
   readonly signal: AbortSignal
   writer: BlobWriter | undefined
+  /** What each URL said last. */
+  readonly verdicts: Map<string, AppError>
   /** URLs that gave bytes: if the digest is wrong, one of them lied. */
   readonly givers: Set<string>
 }
@@ -42,6 +44,7 @@ export async function runJob(
     job,
     signal: input.signal,
     writer: undefined,
+    verdicts: new Map(),
     givers: new Set(),
   }
   try {
@@ -51,9 +54,24 @@ export async function runJob(
     return { error: undefined, badUrls: [] }
   } catch (error) {
     await transfer.writer?.abort()
-    const known = toAppError(error)
+    const known = judged(toAppError(error), transfer.verdicts)
     return { error: known, badUrls: isWrongBytes(known) ? [...transfer.givers] : [] }
   }
+}
+
+/** The error of a job with `isGone` in its details: see `isGone` of download.ts. */
+function judged(error: AppError, verdicts: ReadonlyMap<string, AppError>): AppError {
+  const all = [...verdicts.values(), ...(isWrongBytes(error) ? [error] : [])]
+  const isGone = all.length > 0 && all.every(isFinal)
+  if (!isGone) return error
+  const { message, hint, cause, details } = error
+  return new AppError(error.code, { message, hint, cause, details: { ...details, isGone } })
+}
+
+/** Whether the URL does not have the file, and will not have it in a moment. */
+function isFinal(failure: AppError): boolean {
+  const status = isAppError(failure, 'ERR_UPSTREAM_STATUS') ? failure.details?.status : undefined
+  return status === 404 || status === 410 || isWrongBytes(failure)
 }
 
 function isWrongBytes(error: AppError): boolean {
@@ -62,7 +80,7 @@ function isWrongBytes(error: AppError): boolean {
 
 /** Tries URLs in turn until all bytes are in the temp file. */
 async function fill(transfer: Transfer, urls: readonly string[]): Promise<void> {
-  const { job, signal } = transfer
+  const { job, signal, verdicts } = transfer
   const queue = urls.map((url) => ({ url, tries: 0 }))
   const failures: AppError[] = []
   for (let next = queue[0]; next !== undefined; next = queue[0]) {
@@ -73,6 +91,7 @@ async function fill(transfer: Transfer, urls: readonly string[]): Promise<void> 
     const failure = await pull(transfer, next.url)
     if (failure === undefined) return
     failures.push(failure)
+    verdicts.set(next.url, failure)
     next.tries += 1
     transfer.parts.log?.warn(
       {

@@ -3,6 +3,7 @@
  *
  * - One job for each digest at a time (single flight); whoever comes later joins it, wherever it stands.
  * - The transfer never waits for a client, and goes on when all clients left: what is half here is useful soon.
+ * - Fallback URLs are asked only when all others said for good that they have no such file, or gave wrong bytes.
  * - Wrong bytes end the job for its readers, nothing of it is kept, and for a minute the URLs that gave them come
  *   last. With a `modifiedAt` of its own for each job, a client that resumes (If-Range) can only go on with the very
  *   bytes that it has (apt-on-the-wire.md, rule 3).
@@ -24,6 +25,8 @@ const badMs = 60_000
 export interface Source {
   /** Complete URLs, tried in this order. */
   readonly urls: readonly string[]
+  /** Asked, in this order, when none of the others has the file. */
+  readonly fallbacks?: readonly string[] | undefined
 }
 
 export interface Download {
@@ -111,7 +114,8 @@ async function bring(
   source: Source,
   until: (job: Job) => Promise<void>,
 ): Promise<Flight> {
-  let urls = source.urls
+  let [urls = [], ...later] = stagesOf(state, wanted, source)
+  let isGoneSoFar = true
   for (;;) {
     const stored = state.flights.has(wanted.sha256) ? undefined : await openStored(state, wanted)
     if (stored !== undefined) return stored
@@ -120,12 +124,36 @@ async function bring(
       await until(flight.job)
       return flight
     } catch (error) {
-      const { job } = flight
-      if (job.error === undefined || job.error !== error || isOurFault(job.error)) throw error
-      urls = urls.filter((url) => !job.tried.has(url) && !isBad(state, wanted, url))
-      if (urls.length === 0) throw error
+      const { tried, error: failure } = flight.job
+      if (failure === undefined || failure !== error || isOurFault(failure)) throw error
+      isGoneSoFar &&= isGone(failure)
+      const isLeft = (url: string): boolean => !tried.has(url) && !isBad(state, wanted, url)
+      urls = urls.filter(isLeft)
+      while (urls.length === 0 && isGoneSoFar && later.length > 0) {
+        urls = later[0]?.filter(isLeft) ?? []
+        later = later.slice(1)
+      }
+      if (urls.length === 0) throw isGoneSoFar ? failure : notGone(failure)
     }
   }
+}
+
+/** The URLs, and those to ask after them; fallbacks first while each of the others is known for wrong bytes. */
+function stagesOf(state: State, wanted: Wanted, { urls, fallbacks = [] }: Source): string[][] {
+  const areBad = fallbacks.length > 0 && urls.every((url) => isBad(state, wanted, url))
+  const stages = areBad ? [fallbacks, urls] : [urls, fallbacks]
+  return stages.map((stage) => [...stage])
+}
+
+/** Whether each URL that was asked said for good that it has no such file (404, 410), or has another one in its place. */
+export function isGone(error: unknown): boolean {
+  return isAppError(error) && error.details?.isGone === true
+}
+
+function notGone(error: AppError): AppError {
+  if (!isGone(error)) return error
+  const { message, hint, cause, details } = error
+  return new AppError(error.code, { message, hint, cause, details: { ...details, isGone: false } })
 }
 
 /** Whether another URL would change nothing. */

@@ -8,7 +8,7 @@ import { type Archive, listArchives } from './archive-table.ts'
 import type { Source, Wanted } from './download.ts'
 import { type Origin, originsOf } from './origins.ts'
 
-/** A file that an archive named, and its URLs, those of the archive's first URL first. */
+/** A file that an archive named, and its URLs, those of the archive's first URL first; the archive's fallbacks apart. */
 export interface Located {
   readonly wanted: Wanted
   readonly source: Source
@@ -30,15 +30,19 @@ export async function locate(db: Db, sha256: Sha256): Promise<Located> {
       hint: 'its archive was removed, or the URL is wrong',
     })
   }
-  const urls = found.flatMap(({ origin, archive }) => originUrls(archive, origin))
-  return { ...locatedAt(first.origin), source: { urls }, archive: first.archive.name }
+  const sources = found.map(({ origin, archive }) => originSource(archive, origin))
+  const source = {
+    urls: sources.flatMap((one) => one.urls),
+    fallbacks: sources.flatMap((one) => one.fallbacks ?? []),
+  }
+  return { ...locatedAt(first.origin), source, archive: first.archive.name }
 }
 
 /** The same for a file whose origin is known already. */
 export function locateOrigin(archive: Archive, origin: Origin): Located {
   return {
     ...locatedAt(origin),
-    source: { urls: originUrls(archive, origin) },
+    source: originSource(archive, origin),
     archive: archive.name,
   }
 }
@@ -47,7 +51,9 @@ function locatedAt({ sha256, size, path }: Origin): Pick<Located, 'wanted'> {
   return { wanted: { sha256, size, label: path.slice(path.lastIndexOf('/') + 1) } }
 }
 
-function originUrls(archive: Archive, { path }: Origin): string[] {
+function originSource({ settings }: Archive, { path }: Origin): Source {
   const encoded = path.split('/').map(encodeURIComponent).join('/').replaceAll('%3A', ':')
-  return archive.settings.urls.map((url) => `${url}/${encoded}`)
+  const below = (roots: readonly string[] | undefined): string[] =>
+    (roots ?? []).map((root) => `${root}/${encoded}`)
+  return { urls: below(settings.urls), fallbacks: below(settings.fallbacks) }
 }

@@ -153,6 +153,7 @@ async function takeRelease(
       validUntil: release.validUntil,
       lastModified: fetched.lastModified,
       etag: fetched.etag,
+      signers: fetched.signers.map(({ fingerprint, keyId }) => ({ fingerprint, keyId })),
       checkedAt: parts.clock.now(),
       changedAt: digest === known.state ? known.changedAt : parts.clock.now(),
     })

@@ -1,6 +1,7 @@
 /**
  * One upstream client for all archives, each by the proxy that its settings name.
  */
+import type { Archive } from './archive-table.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from './upstream.ts'
 
 /** How patient the clients are. */
@@ -36,4 +37,13 @@ export function createRoutedUpstream(limits: UpstreamLimits = {}): RoutedUpstrea
       await Promise.all([direct, ...byProxy.values()].map((upstream) => upstream.close()))
     },
   }
+}
+
+/** Says by which proxy this archive is reached, by each of its URLs. */
+export function routeArchive(
+  upstream: Pick<RoutedUpstream, 'route'>,
+  { settings }: Pick<Archive, 'settings'>,
+): void {
+  for (const url of [...settings.urls, ...(settings.fallbacks ?? [])])
+    upstream.route(url, settings.proxy)
 }

@@ -2,20 +2,13 @@
  * Routes of archives: list, add, change, refresh, remove.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import {
-  type Archive,
-  type ArchiveSettings,
-  getArchive,
-  listArchives,
-  listSuites,
-} from '../archives/archive-table.ts'
+import { type ArchiveSettings, getArchive, listArchives } from '../archives/archive-table.ts'
 import { addArchive, removeArchive, setArchive } from '../archives/change-archive.ts'
-import { readState } from '../archives/suite-state.ts'
-import { redactUrl } from '../archives/upstream.ts'
+import { routeArchive } from '../archives/routed-upstream.ts'
 import { AppError } from '../base/errors.ts'
 import { listChannels } from '../channels/channel-table.ts'
-import { readKeyring } from '../debian/keyring.ts'
 import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
+import { show } from './archive-summary.ts'
 import { finishImport } from './import-sources.ts'
 import { refreshAndFollow } from './jobs.ts'
 import { replyWithTask } from './task.ts'
@@ -36,12 +29,14 @@ const texts = {
 const properties = {
   name: { type: 'string' },
   urls: texts,
+  fallbacks: texts,
   suites: texts,
   components: texts,
   architectures: texts,
   proxy: { type: 'string' },
   allowExpired: { type: 'boolean' },
   allowOtherSuite: { type: 'boolean' },
+  rescue: { type: 'boolean' },
   keyring: { type: 'string' },
   keyringBase64: { type: 'string' },
   reason: { type: 'string', maxLength: 1000 },
@@ -81,7 +76,7 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
       { name: body.name ?? '', settings, keyring },
       reasonOf(request),
     )
-    route(context, archive)
+    routeArchive(parts.upstream, archive)
     return show(context, archive)
   })
   api.patch<Named & { Body: ArchiveBody }>(
@@ -90,7 +85,7 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
     async (request) => {
       const change = { settings: settingsOf(request.body), keyring: keyringOf(request.body) }
       const archive = await setArchive(parts, request.params.name, change, reasonOf(request))
-      route(context, archive)
+      routeArchive(parts.upstream, archive)
       return show(context, archive)
     },
   )
@@ -155,44 +150,12 @@ function refreshRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void 
   )
 }
 
-function route({ parts }: ApiContext, archive: Archive): void {
-  for (const url of archive.settings.urls) parts.upstream.route(url, archive.settings.proxy)
-}
-
 function settingsOf(body: ArchiveBody): Partial<ArchiveSettings> {
-  const { urls, suites, components, architectures, proxy, allowExpired, allowOtherSuite } = body
-  const all = { urls, suites, components, architectures, proxy, allowExpired, allowOtherSuite }
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+  const { name: _, keyring: __, keyringBase64: ___, reason: ____, ...settings } = body
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 
 function keyringOf({ keyring, keyringBase64 }: ArchiveBody): Buffer | undefined {
   if (keyring !== undefined) return Buffer.from(keyring)
   return keyringBase64 === undefined ? undefined : Buffer.from(keyringBase64, 'base64')
-}
-
-async function show(
-  { parts, jobs }: ApiContext,
-  archive: Archive,
-): Promise<Record<string, unknown>> {
-  const { urls, components, architectures, allowExpired, allowOtherSuite, proxy } = archive.settings
-  const { keys } = await readKeyring(archive.keyring)
-  const suites: Record<string, unknown>[] = []
-  for (const suite of await listSuites(parts.db, archive)) {
-    const state = suite.state === undefined ? undefined : await readState(parts.blobs, suite.state)
-    const packages = state?.indexes.reduce((sum, index) => sum + index.stanzas, 0)
-    suites.push({ ...suite, packages })
-  }
-  return {
-    name: archive.name,
-    urls: urls.map(redactUrl),
-    components,
-    architectures,
-    allowExpired: allowExpired === true,
-    allowOtherSuite: allowOtherSuite === true,
-    proxy: proxy === undefined ? undefined : redactUrl(proxy),
-    keys: keys.map(({ fingerprint, userIds, expiresAt }) => ({ fingerprint, userIds, expiresAt })),
-    nextRefreshAt: jobs()?.nextRefreshAt,
-    suites,
-    fileProblems: await parts.fileProblems.list(archive.name),
-  }
 }

@@ -13,6 +13,7 @@ import {
 } from '../archives/apt-sources.ts'
 import { listArchives } from '../archives/archive-table.ts'
 import { addArchive } from '../archives/change-archive.ts'
+import { routeArchive } from '../archives/routed-upstream.ts'
 import { AppError, toAppError } from '../base/errors.ts'
 import { type Channel, listChannels } from '../channels/channel-table.ts'
 import { type CreateInput, createChannel } from '../channels/create-channel.ts'
@@ -116,7 +117,7 @@ async function addGroup(parts: ServerParts, setup: AptSetup, group: GroupedSourc
     ...(group.checkValidUntil ? {} : { allowExpired: true }),
   }
   const archive = await addArchive(parts, { name: group.name, settings, keyring }, reason)
-  for (const url of archive.settings.urls) parts.upstream.route(url, archive.settings.proxy)
+  routeArchive(parts.upstream, archive)
 }
 
 function withLogin(uri: string, login: { login: string; password: string } | undefined): string {

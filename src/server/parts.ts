@@ -13,6 +13,7 @@ import { originMigrations } from '../archives/origins.ts'
 import {
   createRoutedUpstream,
   type RoutedUpstream,
+  routeArchive,
   type UpstreamLimits,
 } from '../archives/routed-upstream.ts'
 import type { Abortable } from '../base/abortable.ts'
@@ -77,6 +78,8 @@ export interface ServerParts extends ChannelParts {
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
   readonly config: Config
+  /** `told` is set when the port is taken. */
+  readonly address: { readonly configured: string | undefined; told: string }
   /** How much waits between two generations, where that was counted: see api-channels.ts. */
   readonly waiting: Lru<string, Waiting>
   /** Takes all down; running downloads are let end until the signal, or ended at once without one. */
@@ -105,7 +108,7 @@ export async function openParts(
     const index = { db, blobs, texts, members, trees: createTreeReader(db) }
     const archives = { ...index, upstream, downloads, clock, archiveLock: createMutexes() }
     for (const archive of await listArchives(db)) {
-      for (const url of archive.settings.urls) upstream.route(url, archive.settings.proxy)
+      routeArchive(upstream, archive)
     }
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       await downloads.close({ signal })
@@ -124,6 +127,7 @@ export async function openParts(
       judges,
       views: await openViews(index),
       channelLock: createMutexes(),
+      address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       metrics: createMetrics({ downloads_active: () => downloads.active }),
