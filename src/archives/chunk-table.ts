@@ -1,13 +1,15 @@
 /**
- * What is known of chunks: owns the tables `chunk`, `chunk_source` and `raw_chunk`.
+ * What is known of chunks: owns the tables `chunk`, `chunk_source` and `raw_chunk`. How they are deleted: chunk-removal.ts.
  *
  * `chunk` finds a chunk by the digest of its text, so that nothing is compressed twice. `chunk_source` says in which
  * chunks a source package has stanzas (derived: it can be rebuilt from the chunks). `raw_chunk` finds it by the
- * upstream stanzas that it was made of, so that a refresh works only on what changed.
+ * upstream stanzas that it was made of, so that a refresh works only on what changed. Who finds a chunk here may use it
+ * without more: it is not deleted any more (store/doomed.ts).
  */
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, type Migration, sql } from '../store/database.ts'
+import { spare } from '../store/doomed.ts'
 import type { Chunk } from './index-tree.ts'
 
 export const chunkMigrations: readonly Migration[] = [
@@ -23,6 +25,14 @@ export const chunkMigrations: readonly Migration[] = [
         source TEXT NOT NULL, chunk_id INTEGER NOT NULL, PRIMARY KEY (source, chunk_id)
       ) WITHOUT ROWID`,
       `CREATE TABLE raw_chunk (raw BLOB PRIMARY KEY, chunk_id INTEGER NOT NULL) WITHOUT ROWID`,
+    ],
+  },
+  {
+    name: 'archives-chunks-2',
+    statements: [
+      'CREATE INDEX chunk_member ON chunk (member)',
+      'CREATE INDEX chunk_source_chunk ON chunk_source (chunk_id)',
+      'CREATE INDEX raw_chunk_chunk ON raw_chunk (chunk_id)',
     ],
   },
 ]
@@ -72,6 +82,11 @@ export async function addChunks(db: Db, chunks: readonly NewChunk[]): Promise<vo
     db,
     chunks.flatMap(({ member }) => (member === undefined ? [] : [member])),
   )
+  await spare(
+    db,
+    'chunk',
+    chunks.map(({ chunk }) => chunk.plain),
+  )
   // Three statements for all, each over a JSON array: an import brings a thousand chunks.
   const rows = chunks.map(({ chunk: c }) => {
     return [c.plain, c.member, c.plainSize, c.memberSize, c.lines, c.stanzas, c.first, c.last]
@@ -101,6 +116,7 @@ export async function findChunksByPlain(
   digests: readonly Sha256[],
 ): Promise<Map<Sha256, Chunk>> {
   const found = new Map<Sha256, Chunk>()
+  await spare(db, 'chunk', digests)
   for (let at = 0; at < digests.length; at += 1000) {
     const rows = await db
       .withTables<ChunkTables>()
@@ -118,6 +134,17 @@ export async function findChunksByRaw(
   db: Db,
   digests: readonly Sha256[],
 ): Promise<Map<Sha256, Chunk>> {
+  const named = await chunksOfRaw(db, digests)
+  // Spared by their own names, and looked for again: one that went between the two is none of them.
+  await spare(
+    db,
+    'chunk',
+    [...named.values()].map((chunk) => chunk.plain),
+  )
+  return chunksOfRaw(db, digests)
+}
+
+async function chunksOfRaw(db: Db, digests: readonly Sha256[]): Promise<Map<Sha256, Chunk>> {
   const found = new Map<Sha256, Chunk>()
   for (let at = 0; at < digests.length; at += 1000) {
     const rows = await db

@@ -106,26 +106,34 @@ async function readTree(
   root: Sha256,
   cache: Lru<Sha256, readonly Chunk[]>,
 ): Promise<IndexTree> {
-  const [list] = await readRows(db, [root])
-  if (list === undefined) return { root, chunks: [] }
-  const digests: Sha256[] = []
-  for (let at = 0; at < list.length; at += 32)
-    digests.push(sha256FromBytes(list.subarray(at, at + 32)))
+  const digests = await readRoot(db, root)
   const unknown = digests.filter((digest) => cache.get(digest) === undefined)
   const read = new Map<Sha256, readonly Chunk[]>()
   for (let at = 0; at < unknown.length; at += 64) {
-    const part = unknown.slice(at, at + 64)
-    const blobs = await readRows(db, part)
-    for (const [nth, blob] of blobs.entries()) {
-      const digest = part[nth]
-      if (digest === undefined) continue
-      const leaf = decodeLeaf(blob, digest)
+    for (const [digest, leaf] of await readLeaves(db, unknown.slice(at, at + 64))) {
       read.set(digest, leaf)
       cache.set(digest, leaf)
     }
   }
   const chunks = digests.flatMap((digest) => read.get(digest) ?? cache.get(digest) ?? [])
   return { root, chunks }
+}
+
+/** The leaves that a root names, read from the store; `ERR_BLOB_MISSING` if it is not here. */
+export async function readRoot(db: Db, root: Sha256): Promise<Sha256[]> {
+  const [list = Buffer.alloc(0)] = await readRows(db, [root])
+  return Array.from({ length: list.length / 32 }, (_, at) =>
+    sha256FromBytes(list.subarray(at * 32, at * 32 + 32)),
+  )
+}
+
+/** The chunks that each of these leaves lists, read from the store; `ERR_BLOB_MISSING` if one is not here. */
+export async function readLeaves(
+  db: Db,
+  leaves: readonly Sha256[],
+): Promise<Map<Sha256, readonly Chunk[]>> {
+  const blobs = await readRows(db, leaves)
+  return new Map(leaves.map((leaf, at) => [leaf, decodeLeaf(blobs[at] ?? Buffer.alloc(0), leaf)]))
 }
 
 type LeafRow = readonly [string, string, number, number, number, number, string, string]

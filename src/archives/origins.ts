@@ -93,6 +93,30 @@ export async function originAt(
   return row === undefined ? undefined : toOrigin(row)
 }
 
+/** Where a walk through the origins is: behind this one. */
+export type OriginKey = Pick<Origin, 'sha256' | 'archiveId'>
+
+/** The origins behind `after`, at most `limit`, by digest. */
+export async function listOrigins(
+  db: Db,
+  after: OriginKey | undefined,
+  limit: number,
+): Promise<OriginKey[]> {
+  const { rows } = await sql<{ sha256: Buffer; archive_id: number }>`
+    SELECT sha256, archive_id FROM origin
+    WHERE (sha256, archive_id) > (${after === undefined ? Buffer.alloc(0) : sha256Bytes(after.sha256)},
+      ${after?.archiveId ?? 0})
+    ORDER BY sha256, archive_id LIMIT ${limit}`.execute(db)
+  return rows.map((row) => ({ sha256: sha256FromBytes(row.sha256), archiveId: row.archive_id }))
+}
+
+/** Deletes origins; within the caller's transaction. */
+export async function deleteOrigins(db: Db, origins: readonly OriginKey[]): Promise<void> {
+  const json = JSON.stringify(origins.map((one) => [one.sha256, one.archiveId]))
+  await sql`DELETE FROM origin WHERE (sha256, archive_id) IN (
+    SELECT unhex(value ->> 0), value ->> 1 FROM json_each(${json}))`.execute(db)
+}
+
 function toOrigin(row: OriginTables['origin']): Origin {
   return {
     sha256: sha256FromBytes(row.sha256),
