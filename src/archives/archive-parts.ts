@@ -2,6 +2,7 @@
  * What the use cases of archives work with.
  */
 import type { Clock } from '../base/clock.ts'
+import type { Leases } from '../base/leases.ts'
 import type { Mutex } from '../base/mutex.ts'
 import type { Downloads } from './download.ts'
 import type { IndexParts } from './index-parts.ts'
@@ -11,6 +12,8 @@ export interface ArchiveParts extends IndexParts {
   readonly upstream: Upstream
   readonly downloads: Downloads
   readonly clock: Clock
+  /** Who is at work, so that nothing is deleted under it: the locks take leases by themselves. */
+  readonly leases: Leases
   /** One refresh of an archive at a time. */
   readonly archiveLock: (archive: string) => Mutex
 }

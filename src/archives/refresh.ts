@@ -20,6 +20,7 @@ import {
   type SuiteProblem,
   saveSuite,
 } from './archive-table.ts'
+import { noteReplaced } from './earlier-states.ts'
 import { assertNotExpired, type FetchedRelease, fetchRelease } from './fetch-release.ts'
 import type { SkippedStanza } from './index-build.ts'
 import { type RefreshEvent, readIndexes } from './read-indexes.ts'
@@ -146,6 +147,10 @@ async function takeRelease(
       trx,
       [blob, inRelease, releaseText, releaseGpg].filter((one) => one !== undefined),
     )
+    if (known.state !== undefined && known.state !== digest) {
+      const replaced = { archiveId: archive.id, suite: known.suite, state: known.state }
+      await noteReplaced(trx, { ...replaced, replacedAt: parts.clock.now() })
+    }
     await saveSuite(trx, archive.id, {
       suite: known.suite,
       state: digest,

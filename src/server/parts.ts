@@ -8,6 +8,7 @@ import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { createDownloads } from '../archives/download.ts'
+import { earlierStateMigrations } from '../archives/earlier-states.ts'
 import { createTreeReader } from '../archives/index-tree.ts'
 import { originMigrations } from '../archives/origins.ts'
 import {
@@ -19,6 +20,7 @@ import {
 import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
+import { createLeases, leased } from '../base/leases.ts'
 import { createLog } from '../base/log.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
@@ -45,6 +47,7 @@ const migrations = [
   ...blobMigrations,
   ...auditMigrations,
   ...archiveMigrations,
+  ...earlierStateMigrations,
   ...originMigrations,
   ...chunkMigrations,
   ...publicationMigrations,
@@ -106,7 +109,9 @@ export async function openParts(
     const upstream = createRoutedUpstream(patience)
     const downloads = createDownloads({ blobs, upstream, clock })
     const index = { db, blobs, texts, members, trees: createTreeReader(db) }
-    const archives = { ...index, upstream, downloads, clock, archiveLock: createMutexes() }
+    const leases = createLeases(clock)
+    const archiveLock = leased(createMutexes(), leases)
+    const archives = { ...index, upstream, downloads, clock, leases, archiveLock }
     for (const archive of await listArchives(db)) {
       routeArchive(upstream, archive)
     }
@@ -126,7 +131,7 @@ export async function openParts(
       signer,
       judges,
       views: await openViews(index),
-      channelLock: createMutexes(),
+      channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
