@@ -5,6 +5,7 @@ import type { ArchiveParts } from '../archives/archive-parts.ts'
 import type { Mutex } from '../base/mutex.ts'
 import type { Derivation } from './derivation-queue.ts'
 import type { Judges } from './judges.ts'
+import type { OwnAddress } from './release-urls.ts'
 import type { Signer } from './signer.ts'
 import type { Views } from './views.ts'
 
@@ -14,6 +15,7 @@ export interface ChannelParts extends ArchiveParts {
   readonly views: Views
   /** Told of each flip, so that what is based on the channel follows. */
   readonly derivation: Derivation
+  readonly address: OwnAddress
   /** One change of a channel at a time. */
   readonly channelLock: (channel: string) => Mutex
 }

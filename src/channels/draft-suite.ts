@@ -17,8 +17,10 @@ import { nowSeconds } from '../base/clock.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { formatRelease, type ReleaseFile } from '../debian/release.ts'
 import type { ChannelParts } from './channel-parts.ts'
+import { channelOf } from './ensure-publication.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
 import { findPublishedIdentity, type Publication } from './publication-table.ts'
+import { releaseUrls } from './release-urls.ts'
 import { signRelease } from './sign-release.ts'
 import { type SuiteView, suiteNames } from './views.ts'
 
@@ -61,7 +63,7 @@ export async function draftSuite(
     validUntil,
     acquireByHash: true,
     noSupportForArchitectureAll: 'Packages',
-    snapshots: 'no',
+    ...releaseUrls(parts.address, channelOf(publication.name), entry.archive),
     architectures: ['all', ...unique(binaryIndexes(state).map((index) => index.architecture))],
     components: unique(state.indexes.map((index) => index.component)),
     files: [

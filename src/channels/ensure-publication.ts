@@ -15,6 +15,11 @@ export function publicationOf(channel: string): string {
   return channel.startsWith('class/') ? channel.replace('/', ':') : `channel:${channel}`
 }
 
+/** The channel of a publication of this name. */
+export function channelOf(publication: string): string {
+  return publication.replace(/^channel:/, '').replace(/^class:/, 'class/')
+}
+
 /** The publication of this channel, with a key made now if it is new. */
 export async function ensurePublication(
   parts: ChannelParts,

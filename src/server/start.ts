@@ -105,10 +105,8 @@ export async function startServer(
     }
     app = buildApi(context)
     Object.assign(urls, await listen(app, config))
-    await writeFile(
-      join(config.dataDir, 'server.json'),
-      `${JSON.stringify({ url: urls.url, pid: process.pid })}\n`,
-    )
+    parts.address.told = urls.publicUrl
+    await tellWhere(config, urls.url)
     if (isImporting) {
       oldFiles.splice(0, oldFiles.length, ...(await importSources(parts, onEvent, options.signal)))
     }
@@ -136,6 +134,11 @@ export async function startServer(
     await rm(join(config.dataDir, 'server.json'), { force: true })
     throw error
   }
+}
+
+/** For commands on this machine. */
+async function tellWhere({ dataDir }: Config, url: string): Promise<void> {
+  await writeFile(join(dataDir, 'server.json'), `${JSON.stringify({ url, pid: process.pid })}\n`)
 }
 
 function tellUnserved(
