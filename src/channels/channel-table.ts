@@ -62,10 +62,21 @@ type ChannelTables = {
 }
 
 const namePattern = /^[a-z0-9][a-z0-9.+-]{0,62}$/
+const CLASS = 'class/'
 
-/** Whether a channel may be called so: it stands in URLs and file names. */
+/** Whether a channel, or a class, may be called so: it stands in URLs and file names. */
 export function isChannelName(name: string): boolean {
   return namePattern.test(name)
+}
+
+/** What a channel's name is called in messages and in the audit: `channel web`; `class web` for `class/web`. */
+export function titleOf(name: string): string {
+  return name.startsWith(CLASS) ? `class ${name.slice(CLASS.length)}` : `channel ${name}`
+}
+
+/** The name that the channel of a class has. */
+export function channelOfClass(name: string): string {
+  return `${CLASS}${name}`
 }
 
 /** Whether this is what is published for a class of machines: commands and lists of channels leave it to those of classes. */
@@ -93,9 +104,10 @@ export async function getChannel(db: Db, name: string): Promise<Channel> {
     .where('name', '=', name)
     .executeTakeFirst()
   if (row === undefined) {
+    const isOfClass = name.startsWith(CLASS)
     throw new AppError('ERR_NOT_FOUND', {
-      message: `there is no channel ${name}`,
-      hint: 'sluice channel list',
+      message: `there is no ${titleOf(name)}`,
+      hint: isOfClass ? 'sluice class list' : 'sluice channel list',
     })
   }
   return toChannel(row)
@@ -117,9 +129,10 @@ export async function assertNameIsFree(db: Db, name: string): Promise<void> {
   const tables = db.withTables<ChannelTables>()
   const taken = await tables.selectFrom('channel').select('id').where('name', '=', name).execute()
   if (taken.length === 0) return
+  const title = titleOf(name)
   throw new AppError('ERR_CONFLICT', {
-    message: `there is a channel ${name} already`,
-    hint: `sluice channel show ${name}`,
+    message: `there is a ${title} already`,
+    hint: `sluice ${title.replace(' ', ' show ')}`,
   })
 }
 

@@ -14,6 +14,7 @@ import {
   insertChannel,
   isChannelName,
 } from './channel-table.ts'
+import { createBased } from './create-based.ts'
 import { followedEntries } from './follow.ts'
 import { findGeneration } from './generation-name.ts'
 import { type NewChannel, publishGeneration } from './publish.ts'
@@ -21,7 +22,11 @@ import { type NewChannel, publishGeneration } from './publish.ts'
 export interface CreateInput extends Reason {
   readonly name: string
   /** Archives to follow; or a channel, or `CHANNEL@SERIAL` or `CHANNEL@TIME`, to copy once. */
-  readonly source: { readonly follow: readonly string[] } | { readonly from: string }
+  readonly source:
+    | { readonly follow: readonly string[] }
+    | { readonly from: string }
+    /** A channel to be based on, and archives to follow besides. */
+    | { readonly base: string; readonly follow: readonly string[] }
 }
 
 /**
@@ -37,6 +42,10 @@ export async function createChannel(
       message: `a channel cannot be called ${JSON.stringify(input.name)}`,
       hint: 'lower-case letters, digits, dots, plus and minus, beginning with a letter or digit',
     })
+  }
+  if ('base' in input.source) {
+    const { name, who, why } = input
+    return createBased(parts, { name, who, why, kind: 'derived', ...input.source }, { signal })
   }
   const follows = 'follow' in input.source ? input.source.follow : []
   for (const archive of follows) await getArchive(parts.db, archive)

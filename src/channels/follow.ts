@@ -4,45 +4,12 @@
 import { getArchive, listSuites } from '../archives/archive-table.ts'
 import { readState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { AppError } from '../base/errors.ts'
-import { writeAudit } from '../store/audit.ts'
-import { inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { type Channel, getChannel, listChannels, setFollows } from './channel-table.ts'
+import { type Channel, getChannel, listChannels } from './channel-table.ts'
 import { changesOf, diffStates } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import type { Generation, SourceChange } from './generation-table.ts'
 import { publishGeneration } from './publish.ts'
-
-/** Says anew which archives a following channel tracks, and brings it to what they hold. */
-export async function setFollowed(
-  parts: ChannelParts,
-  input: Reason & { readonly channel: string; readonly follow: readonly string[] },
-  { signal }: Abortable = {},
-): Promise<Generation | undefined> {
-  for (const archive of input.follow) await getArchive(parts.db, archive)
-  await parts.channelLock(input.channel)(async () => {
-    const channel = await getChannel(parts.db, input.channel)
-    if (channel.kind !== 'following') {
-      throw new AppError('ERR_REFUSED', {
-        message: `channel ${channel.name} changes by promotion only; it follows nothing`,
-        hint: `let the channel that it is promoted from follow the archive, then: sluice promote --all --to ${channel.name}`,
-      })
-    }
-    await inTransaction(parts.db, async (trx) => {
-      await setFollows(trx, channel.id, input.follow)
-      await writeAudit(trx, {
-        at: parts.clock.now(),
-        who: input.who,
-        what: 'channel set',
-        object: `channel ${channel.name}`,
-        why: input.why,
-        detail: { before: channel.follows, follow: input.follow },
-      })
-    })
-  })
-  return followArchives(parts, input, { signal })
-}
 
 /** Brings a following channel to what its archives hold; undefined if it is there already. */
 export function followArchives(

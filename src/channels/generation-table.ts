@@ -15,7 +15,15 @@ export const generationMigrations: readonly Migration[] = [
   },
 ]
 
-export type GenerationKind = 'create' | 'follow' | 'promote' | 'rollback' | 're-sign'
+export type GenerationKind =
+  | 'create'
+  | 'follow'
+  | 'promote'
+  | 'rollback'
+  | 're-sign'
+  /** What it is based on is another channel now. */
+  | 'move'
+  | 'adopt-release'
 
 /** What changed for one source package in one suite. */
 export interface SourceChange {

@@ -11,7 +11,7 @@ import { writeAudit } from '../store/audit.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import type { Channel } from './channel-table.ts'
+import { type Channel, titleOf } from './channel-table.ts'
 import { draftSuite, type SuiteDraft, type SuiteEntry } from './draft-suite.ts'
 import { ensurePublication } from './ensure-publication.ts'
 import {
@@ -126,7 +126,7 @@ async function writeGeneration(
       at: generation.madeAt,
       who: generation.who,
       what: generation.kind,
-      object: `channel ${channel.name} generation ${generation.serial}`,
+      object: `${titleOf(channel.name)} generation ${generation.serial}`,
       why: generation.why,
       detail: {
         changes: generation.changes?.slice(0, 20),

@@ -4,7 +4,8 @@
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { getChannel } from './channel-table.ts'
+import { getBase } from './channel-base.ts'
+import { type Channel, getChannel, titleOf } from './channel-table.ts'
 import { changesAgainstHead } from './follow.ts'
 import { absent } from './generation-name.ts'
 import { type Generation, listGenerationSuites, listGenerations } from './generation-table.ts'
@@ -25,6 +26,7 @@ export function rollback(
         hint: 'roll back a curated channel, or make one: sluice channel create NAME --from CHANNEL@SERIAL',
       })
     }
+    if (channel.baseId !== undefined) throw movesOn(channel, await getBase(parts.db, channel))
     const entries = await listGenerationSuites(parts.db, channel.id, input.to)
     if (entries.length === 0) throw absent(channel, input.to)
     const since = await listGenerations(parts.db, channel.id, channel.head - input.to)
@@ -37,4 +39,17 @@ export function rollback(
       { signal },
     )
   })
+}
+
+function movesOn({ name, kind }: Channel, base: Channel): AppError {
+  const back = `go back with ${base.name}: sluice rollback ${base.name} --to SERIAL`
+  return kind === 'class'
+    ? new AppError('ERR_REFUSED', {
+        message: `${titleOf(name)} is what channel ${base.name} is, and would move on with it`,
+        hint: `${back}; or move the class: sluice class set ${name.slice(name.indexOf('/') + 1)} --channel CHANNEL`,
+      })
+    : new AppError('ERR_REFUSED', {
+        message: `channel ${name} is based on ${base.name} and would move on with it`,
+        hint: `${back}; or keep single sources where they are: sluice hold SOURCE --channel ${name}`,
+      })
 }

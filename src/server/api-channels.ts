@@ -8,10 +8,11 @@ import { type Channel, getChannel, listChannels } from '../channels/channel-tabl
 import { createChannel } from '../channels/create-channel.ts'
 import { deleteChannel } from '../channels/delete-channel.ts'
 import { changesOf, diffStates } from '../channels/diff.ts'
-import { setFollowed } from '../channels/follow.ts'
+
 import { findGeneration, parsePoint, serialAt } from '../channels/generation-name.ts'
 import { listGenerations, type SourceChange } from '../channels/generation-table.ts'
 import { rollback } from '../channels/rollback.ts'
+import { setFollowed } from '../channels/set-follows.ts'
 import type { GenerationView } from '../channels/views.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { named, show, summarize } from './channel-summary.ts'
