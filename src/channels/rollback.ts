@@ -3,8 +3,8 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
-import type { ChannelParts, Reason } from './channel-parts.ts'
 import { getBase } from './channel-base.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel, titleOf } from './channel-table.ts'
 import { changesAgainstHead } from './follow.ts'
 import { absent } from './generation-name.ts'

@@ -8,7 +8,6 @@ import { type Channel, getChannel, listChannels } from '../channels/channel-tabl
 import { createChannel } from '../channels/create-channel.ts'
 import { deleteChannel } from '../channels/delete-channel.ts'
 import { changesOf, diffStates } from '../channels/diff.ts'
-
 import { findGeneration, parsePoint, serialAt } from '../channels/generation-name.ts'
 import { listGenerations, type SourceChange } from '../channels/generation-table.ts'
 import { rollback } from '../channels/rollback.ts'
