@@ -7,6 +7,7 @@
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import { locate } from '../archives/locate.ts'
+import type { Abortable } from '../base/abortable.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { publicationOf } from './ensure-publication.ts'
@@ -14,12 +15,14 @@ import { findGeneration } from './generation-name.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
 import { findPublication } from './publication-table.ts'
 import { publicKeyFiles } from './sign-release.ts'
+import { findSourceFile, isNamedByDsc } from './source-files.ts'
 import type { GenerationView, SuiteView } from './views.ts'
 
 /** The answer to a decoded path below `/channels/`; undefined for what no channel has. */
 export async function resolveChannelPath(
   parts: ChannelParts,
   path: string,
+  abortable: Abortable = {},
 ): Promise<Answer | undefined> {
   const [name = '', archive = '', kind = '', ...rest] = path.split('/')
   if (kind === '' && (archive === 'key.asc' || archive === 'key.gpg')) {
@@ -28,7 +31,7 @@ export async function resolveChannelPath(
   const view = await findView(parts, name)
   const suites = view?.archives.get(archive)
   if (suites === undefined) return undefined
-  if (kind === 'pool') return poolAnswer(parts, rest)
+  if (kind === 'pool') return poolAnswer(parts, rest, abortable)
   if (kind !== 'dists') return undefined
   const found = findSuite(suites, rest)
   return found && suiteAnswer(parts, found.suite, found.path)
@@ -67,7 +70,7 @@ async function suiteAnswer(
   }
   const byName = suite.indexes.get(path)
   if (byName !== undefined) return indexAnswer(parts, byName, suite.date, true)
-  const hash = /^[^/]+\/binary-[^/]+\/by-hash\/SHA256\/([0-9a-f]{64})$/.exec(path)?.[1]
+  const hash = /^(?:.+\/)?by-hash\/SHA256\/([0-9a-f]{64})$/.exec(path)?.[1]
   const digest = hash === undefined ? undefined : parseSha256(hash)
   if (digest === undefined) return undefined
   const ofHead = [...suite.indexes.values()].find((forms) => forms.gz.sha256 === digest)
@@ -96,11 +99,16 @@ function digestTime(digest: Sha256): number {
   return 1_000_000_000 + (Number.parseInt(digest.slice(0, 7), 16) % 500_000_000)
 }
 
-function poolAnswer(parts: ChannelParts, segments: readonly string[]): Answer | undefined {
+async function poolAnswer(
+  parts: ChannelParts,
+  segments: readonly string[],
+  abortable: Abortable,
+): Promise<Answer | undefined> {
   const [prefix = '', rest = '', file = '', ...more] = segments
-  const sha256 = parseSha256(prefix + rest)
-  if (sha256 === undefined || prefix.length !== 2 || file === '' || more.length > 0)
-    return undefined
+  const named = parseSha256(prefix + rest)
+  if (named === undefined || prefix.length !== 2 || file === '' || more.length > 0) return undefined
+  const sha256 = isNamedByDsc(file) ? await findSourceFile(parts, named, file, abortable) : named
+  if (sha256 === undefined) return undefined
   return {
     kind: 'blob',
     sha256,

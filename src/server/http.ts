@@ -105,8 +105,8 @@ async function sendOfChannel(
   exchange: Exchange,
   path: string | undefined,
 ): Promise<void> {
-  const answer =
-    path === undefined ? undefined : await resolveChannelPath(parts, path.slice('channels/'.length))
+  const below = path?.slice('channels/'.length)
+  const answer = below === undefined ? undefined : await resolveChannelPath(parts, below, exchange)
   if (answer === undefined) {
     return sendText(exchange, 404, `sluice: no channel has ${exchange.request.url}\n`)
   }
