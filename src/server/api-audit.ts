@@ -4,7 +4,6 @@
  * With `Accept: application/x-ndjson` all rows come, a line each, at the pace of who reads, and last a line with their
  * number: what ends without it was cut short.
  */
-import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
 import {
@@ -16,6 +15,7 @@ import {
 } from '../store/audit.ts'
 import type { Db } from '../store/database.ts'
 import type { ApiContext } from './api-context.ts'
+import { writeBody } from './body.ts'
 import { replyWithTask } from './task.ts'
 
 interface AuditQuery extends AuditFilter {
@@ -50,8 +50,13 @@ export function auditRoutes(api: FastifyInstance, { parts }: ApiContext): void {
     async (request, reply) => {
       const { limit, ...filter } = request.query
       if (request.headers.accept === LINES) {
+        const gone = new AbortController()
+        const { raw } = reply.hijack()
+        raw.once('close', () => gone.abort())
+        raw.writeHead(200, { 'Content-Type': LINES, 'Cache-Control': 'no-store' })
         const lines = linesOf(parts.db, filter, limit ?? Number.POSITIVE_INFINITY)
-        return reply.type(LINES).send(Readable.from(lines, { objectMode: false }))
+        await writeBody(raw, lines, undefined, gone.signal)
+        return reply
       }
       if (limit !== undefined && limit > MOST) {
         throw new AppError('ERR_USAGE', {
@@ -73,15 +78,15 @@ export function auditRoutes(api: FastifyInstance, { parts }: ApiContext): void {
   )
 }
 
-async function* linesOf(db: Db, filter: AuditFilter, limit: number): AsyncGenerator<string> {
+async function* linesOf(db: Db, filter: AuditFilter, limit: number): AsyncGenerator<Buffer> {
   let rows = 0
   for await (const page of pagesOfAudit(db, filter)) {
     const wanted = page.slice(0, limit - rows)
     rows += wanted.length
-    yield wanted.map(lineOf).join('')
+    yield Buffer.from(wanted.map(lineOf).join(''))
     if (rows >= limit) break
   }
-  yield `${JSON.stringify({ rows })}\n`
+  yield Buffer.from(`${JSON.stringify({ rows })}\n`)
 }
 
 function lineOf(row: AuditRow): string {
