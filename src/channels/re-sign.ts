@@ -1,40 +1,63 @@
 /**
- * Signing anew before Valid-Until comes near.
+ * Signing anew, with the same content: before Valid-Until comes near, and by other keys than before.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
-import type { ChannelParts } from './channel-parts.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
 import { getChannel } from './channel-table.ts'
+import { publicationOf } from './ensure-publication.ts'
 import type { Generation } from './generation-table.ts'
+import { liveKeys } from './publication-key-table.ts'
+import { findPublication } from './publication-table.ts'
 import { publishGeneration } from './publish.ts'
+import type { GenerationView } from './views.ts'
 
 /** A Release is signed again when half of its life is over. */
 const RESIGN_AFTER_S = 7 * 24 * 3600
 
-/** Signs a channel's suites anew when half of their life is over, so that no client sees one expire. */
+/**
+ * Signs a channel's suites anew when half of their life is over, so that no client sees one expire, and when its keys have
+ * changed since: a crash may have come between.
+ */
 export function resignIfDue(
   parts: ChannelParts,
   name: string,
   { signal }: Abortable = {},
 ): Promise<Generation | undefined> {
   return parts.channelLock(name)(async () => {
-    const channel = await getChannel(parts.db, name)
     const head = parts.views.head(name)
-    const oldest = Math.min(...(head?.suites ?? []).map((suite) => suite.date))
-    if (head === undefined || oldest > nowSeconds(parts.clock) - RESIGN_AFTER_S) return undefined
-    const why = 'half of the time to Valid-Until is over'
-    return publishGeneration(
-      parts,
-      {
-        channel,
-        kind: 're-sign',
-        entries: head.suites,
-        changes: [],
-        who: 'system',
-        why,
-        resign: true,
-      },
-      { signal },
-    )
+    if (head === undefined) return undefined
+    const oldest = Math.min(...head.suites.map((suite) => suite.date))
+    if (oldest <= nowSeconds(parts.clock) - RESIGN_AFTER_S) {
+      const why = 'half of the time to Valid-Until is over'
+      return resign(parts, name, { who: 'system', why }, { signal })
+    }
+    if (await isSignedByLiveKeys(parts, head)) return undefined
+    return resign(parts, name, { who: 'system', why: 'its keys have changed' }, { signal })
   })
+}
+
+/** Signs all suites of a channel anew, by the live keys; the caller holds its lock. Undefined if it serves nothing. */
+export async function resign(
+  parts: ChannelParts,
+  name: string,
+  reason: Reason,
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  const entries = parts.views.head(name)?.suites
+  if (entries === undefined) return undefined
+  const channel = await getChannel(parts.db, name)
+  const input = { ...reason, channel, kind: 're-sign' as const, entries, changes: [] }
+  return publishGeneration(parts, { ...input, resign: true }, { signal })
+}
+
+/** Whether each suite is signed by the live keys of its publication, by all of them and no other. */
+export async function isSignedByLiveKeys(
+  parts: ChannelParts,
+  view: GenerationView,
+): Promise<boolean> {
+  const publication = await findPublication(parts.db, publicationOf(view.channel))
+  if (publication === undefined) return true
+  const keys = (await liveKeys(parts.db, publication.id)).map(({ fingerprint }) => fingerprint)
+  return view.suites.every(({ signedBy }) => signedBy.toSorted().join() === keys.toSorted().join())
 }

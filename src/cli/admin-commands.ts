@@ -1,12 +1,11 @@
 /**
- * Commands about the server itself: search, verify, keys, tokens, figures.
+ * Commands about the server itself: search, verify, tokens, figures.
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import { foundTable, keyTable, statsLines, tokenTable, verifyLines } from './admin-report.ts'
+import { foundTable, statsLines, tokenTable, verifyLines } from './admin-report.ts'
 import type {
   FoundAnswer,
-  KeyAnswer,
   StatsAnswer,
   TokenAnswer,
   VerifyAnswer,
@@ -25,10 +24,6 @@ export function adminCommands(program: Command, around: Surroundings): void {
     .description('walk from the heads to the blobs and tell what is wrong')
     .option('--deep', 'read and hash every file again')
   run(around, verify, verifyStore)
-  const key = program.command('key').description('the keys that channels are signed with')
-  run(around, key.command('list').description('all keys'), listKeys)
-  const exported = key.command('export <channel>')
-  run(around, exported.description('the public key of a channel, armored'), exportKey)
   const token = program.command('token').description('who may use the API')
   const create = token.command('create <name>')
   run(around, create.description('make a token and print it, this once'), createToken)
@@ -67,26 +62,6 @@ async function verifyStore(
   context.out.clear()
   context.out.result(report, verifyLines)
   if (report.problems.length > 0) context.setExitCode(1)
-}
-
-async function listKeys(context: Context): Promise<void> {
-  const client = await context.connect()
-  const keys = await client.call<KeyAnswer[]>('GET', '/keys')
-  context.out.result(keys, (all) => keyTable(all, context.out.width))
-}
-
-async function exportKey(context: Context, [channel = '']: readonly string[]): Promise<void> {
-  const client = await context.connect()
-  const keys = await client.call<KeyAnswer[]>('GET', '/keys')
-  const key = keys.find((one) => one.publication === `channel:${channel}`)
-  if (key === undefined) {
-    throw new AppError('ERR_NOT_FOUND', {
-      message: `there is no key of a channel ${channel}`,
-      hint: 'sluice key list',
-    })
-  }
-  const armored = await client.text(`/channels/${encodeURIComponent(channel)}/key.asc`)
-  context.out.result({ ...key, armored }, () => [armored.trimEnd()])
 }
 
 async function createToken(context: Context, [name = '']: readonly string[]): Promise<void> {

@@ -1,14 +1,13 @@
 /**
- * How search results, checks, keys, tokens and figures are shown.
+ * How search results, checks, tokens and figures are shown.
  */
-import type { FoundAnswer, KeyAnswer, StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
+import type { FoundAnswer, StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import {
   formatAgo,
   formatCount,
   formatSize,
   formatTime,
-  longFingerprint,
   plural,
   printable,
 } from './words.ts'
@@ -52,17 +51,6 @@ export function verifyLines(report: VerifyAnswer): string[] {
   if (problems.length === 0) return [`all is well: ${read}`]
   const lines = problems.map((one) => printable(`wrong    ${one.what}: ${one.message}`))
   return [...lines, `${plural(problems.length, 'problem')} in ${read}`]
-}
-
-/** The key of each publication. */
-export function keyTable(keys: readonly KeyAnswer[], width: number | undefined): string[] {
-  if (keys.length === 0) return ['no keys yet: a channel gets one with its first generation']
-  const columns: Column<KeyAnswer>[] = [
-    { title: 'PUBLICATION', value: (one) => one.publication.replace(':', ' '), isWhole: true },
-    { title: 'FINGERPRINT', value: (one) => longFingerprint(one.fingerprint), isWhole: true },
-    { title: 'PUBLIC KEY', value: (one) => one.keyUrl, isWhole: true },
-  ]
-  return renderTable(columns, keys, width)
 }
 
 /** Who may use the API. */

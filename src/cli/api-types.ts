@@ -6,8 +6,9 @@ import type { RefreshEvent } from '../archives/read-indexes.ts'
 import type { SuiteOutcome } from '../archives/refresh.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
+import type { KeyEntry, PublicationKeys as KeyAnswer } from '../server/key-summary.ts'
 
-export type { ClientSetup, RefreshEvent, SourceChange, SuiteOutcome }
+export type { ClientSetup, KeyAnswer, KeyEntry, RefreshEvent, SourceChange, SuiteOutcome }
 
 export interface Status {
   readonly version: string
@@ -83,6 +84,7 @@ export interface ChannelEntry {
 
 export interface ChannelAnswer extends ChannelEntry {
   readonly fingerprint?: string
+  readonly keys?: KeyAnswer
   readonly keySha256?: string
   readonly setup?: ClientSetup
   readonly suiteList: readonly {
@@ -189,11 +191,10 @@ export interface VerifyAnswer {
   readonly problems: readonly { readonly what: string; readonly message: string }[]
 }
 
-export interface KeyAnswer {
-  /** `channel:testing` */
-  readonly publication: string
-  readonly fingerprint: string
-  readonly keyUrl: string
+export interface RotateAnswer {
+  readonly before: KeyAnswer
+  readonly after: KeyAnswer
+  readonly generation?: { readonly serial: number }
 }
 
 export interface TokenAnswer {

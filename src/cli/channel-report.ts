@@ -11,6 +11,7 @@ import type {
   RollbackAnswer,
   SourceChange,
 } from './api-types.ts'
+import { rotationLines } from './key-report.ts'
 import { setupLines } from './setup-lines.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import {
@@ -88,6 +89,9 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
     ['state', channelState(channel, now)],
     ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
+    ...(channel.keys?.keys ?? [])
+      .filter((key) => key.state === 'next')
+      .map((key) => ['next key', longFingerprint(key.fingerprint)] as const),
     ...(setup === undefined
       ? []
       : [['key file', `${setup.keyUrl}  SHA256:${setup.keySha256}`] as const]),
@@ -104,6 +108,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
   return [
     ...pairs,
     ...(kind === 'curated' ? [standsStill([name])] : []),
+    ...(channel.keys === undefined ? [] : rotationLines(channel.keys, now)),
     '',
     ...(channel.suiteList.length > 0
       ? renderTable(columns, channel.suiteList, width)

@@ -11,6 +11,7 @@ import { archiveCommands } from './archive-commands.ts'
 import { auditCommands } from './audit-commands.ts'
 import { channelCommands } from './channel-commands.ts'
 import { run, type Surroundings } from './context.ts'
+import { keyCommands } from './key-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
 import type { ServeOptions } from './serve.ts'
 
@@ -40,6 +41,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   archiveCommands(program, around)
   channelCommands(program, around)
   promoteCommands(program, around)
+  keyCommands(program, around)
   adminCommands(program, around)
   auditCommands(program, around)
   try {

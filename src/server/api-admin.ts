@@ -1,5 +1,5 @@
 /**
- * Routes of the server itself: status, search, verify, keys, tokens, figures.
+ * Routes of the server itself: status, search, verify, tokens, figures.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,8 +7,6 @@ import type { FastifyInstance } from 'fastify'
 import { listArchives } from '../archives/archive-table.ts'
 import { version } from '../base/version.ts'
 import { listChannels } from '../channels/channel-table.ts'
-import { liveKeys } from '../channels/publication-key-table.ts'
-import { listPublications } from '../channels/publication-table.ts'
 import { searchPackages } from '../channels/search.ts'
 import { verifyStore } from '../channels/verify.ts'
 import { blobTotals } from '../store/blobs.ts'
@@ -72,15 +70,6 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
           emit({ kind: 'verify', what, done, total })
         return verifyStore(parts, { deep: request.body?.deep === true, onProgress }, { signal })
       }),
-  )
-  api.get('/keys', async () =>
-    Promise.all(
-      (await listPublications(parts.db)).map(async ({ id, name }) => ({
-        publication: name,
-        fingerprint: (await liveKeys(parts.db, id))[0]?.fingerprint,
-        keyUrl: `${context.publicUrl()}/channels/${name.replace('channel:', '')}/key.asc`,
-      })),
-    ),
   )
   api.get('/stats', async () => ({
     ...parts.metrics.totals(),

@@ -11,6 +11,7 @@ import { auditRoutes } from './api-audit.ts'
 import { channelRoutes } from './api-channels.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
+import { keyRoutes } from './api-keys.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
@@ -48,6 +49,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       archiveRoutes(api, context)
       channelRoutes(api, context)
       promotionRoutes(api, context)
+      keyRoutes(api, context)
       adminRoutes(api, context)
       auditRoutes(api, context)
     },

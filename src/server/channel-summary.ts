@@ -7,10 +7,10 @@ import { type Channel, listChannels } from '../channels/channel-table.ts'
 import { publicationOf } from '../channels/ensure-publication.ts'
 import { listGenerations } from '../channels/generation-table.ts'
 import { listPending } from '../channels/pending.ts'
-import { liveKeys } from '../channels/publication-key-table.ts'
 import { findPublication } from '../channels/publication-table.ts'
 import type { GenerationView } from '../channels/views.ts'
 import type { ApiContext } from './api-context.ts'
+import { keysOf } from './key-summary.ts'
 import type { ServerParts, Waiting } from './parts.ts'
 import { setupOf } from './setups.ts'
 
@@ -81,7 +81,7 @@ export async function show(
   const { parts } = context
   const view = parts.views.head(channel.name)
   const publication = await findPublication(parts.db, publicationOf(channel.name))
-  const keys = publication === undefined ? [] : await liveKeys(parts.db, publication.id)
+  const keys = publication && (await keysOf(context, publication))
   const suiteList: Record<string, unknown>[] = []
   for (const { archive, suite, names, date, validUntil, state } of view?.suites ?? []) {
     const { indexes } = await readState(parts.blobs, state)
@@ -100,7 +100,8 @@ export async function show(
   const setup = view === undefined ? undefined : await setupOf(context, channel.name)
   return {
     ...(await summarize(parts, channel, isNew)),
-    fingerprint: keys[0]?.fingerprint,
+    fingerprint: keys?.fingerprint,
+    keys,
     keySha256: setup?.keySha256,
     setup,
     suiteList,

@@ -9,6 +9,8 @@ export interface Metrics {
   countFile(outcome: FileOutcome, sizeBytes: number): void
   countRequest(status: number): void
   countRefresh(outcome: 'unchanged' | 'changed' | 'failed'): void
+  /** Adds a gauge that is asked when metrics are read: a value for each value of its label. */
+  addGauge(gauge: LabeledGauge): void
   /** Text in Prometheus' format. */
   render(): Promise<string>
   readonly contentType: string
@@ -17,6 +19,14 @@ export interface Metrics {
     bytes: Record<FileOutcome, number>
     requests: number
   }
+}
+
+export interface LabeledGauge {
+  /** Without `sluice_`. */
+  readonly name: string
+  readonly help: string
+  readonly label: string
+  readonly read: () => Promise<ReadonlyMap<string, number>>
 }
 
 /** Counters of their own registry; `gauges` are asked when metrics are read. */
@@ -74,6 +84,18 @@ export function createMetrics(gauges: Readonly<Record<string, () => number>>): M
       totals.requests += 1
     },
     countRefresh: (outcome) => refreshes.inc({ outcome }),
+    addGauge: ({ name, help, label, read }) => {
+      new Gauge({
+        name: `sluice_${name}`,
+        help,
+        labelNames: [label],
+        registers,
+        async collect() {
+          this.reset()
+          for (const [value, amount] of await read()) this.set({ [label]: value }, amount)
+        },
+      })
+    },
     render: () => registry.metrics(),
     contentType: registry.contentType,
     totals: () => structuredClone(totals),
