@@ -3,14 +3,7 @@
  */
 import type { FoundAnswer, StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
-import {
-  formatAgo,
-  formatCount,
-  formatSize,
-  formatTime,
-  plural,
-  printable,
-} from './words.ts'
+import { formatAgo, formatCount, formatSize, formatTime, plural, printable } from './words.ts'
 
 type Found = Omit<FoundAnswer, 'channel' | 'serial' | 'architecture'> & {
   readonly channels: Set<string>

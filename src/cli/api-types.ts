@@ -6,7 +6,7 @@ import type { RefreshEvent } from '../archives/read-indexes.ts'
 import type { SuiteOutcome } from '../archives/refresh.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
-import type { KeyEntry, PublicationKeys as KeyAnswer } from '../server/key-summary.ts'
+import type { PublicationKeys as KeyAnswer, KeyEntry } from '../server/key-summary.ts'
 
 export type { ClientSetup, KeyAnswer, KeyEntry, RefreshEvent, SourceChange, SuiteOutcome }
 
