@@ -5,14 +5,23 @@
  *
  * Errors are `ERR_FORMAT` and name the member; `ERR_TOO_LARGE` beyond a bound; those of the source pass through.
  */
-import { pipeline } from 'node:stream/promises'
-import { extract, type Header } from 'tar-stream'
+import type { Header } from 'tar-stream'
 import type { Abortable } from '../base/abortable.ts'
-import { AppError, type ErrorCode, isAppError } from '../base/errors.ts'
+import { AppError } from '../base/errors.ts'
 import { type ArMember, arMembers } from './ar.ts'
 import { type ByteSource, type SourceFailure, watched } from './byte-source.ts'
-import { type Compression, compressionOf, decompress } from './compression.ts'
+import { decompress } from './compression.ts'
 import { parseStanza, type Stanza } from './control.ts'
+import {
+  bounded,
+  cleanPath,
+  compressionOfMember,
+  eachEntry,
+  formatError,
+  outOfOrder,
+  type TarEntry,
+  tooLarge,
+} from './deb-tar.ts'
 
 /** One entry of data.tar. */
 export interface DebEntry {
@@ -48,15 +57,7 @@ export interface ReadDebOptions extends Abortable {
   readonly list?: { readonly maxEntries: number; readonly maxBytes?: number }
 }
 
-/** What the tar reader gives for each entry. */
-interface TarEntry extends AsyncIterable<unknown> {
-  readonly header: Header
-  /** Skips the content. */
-  resume(): unknown
-}
-
 const longestFormatVersion = 64
-const longestPath = 4096
 const largestControl = 1024 * 1024
 const largestControlTar = 16 * 1024 * 1024
 const required = ['Package', 'Version', 'Architecture']
@@ -138,47 +139,6 @@ async function readDataTar(
   return entries
 }
 
-function compressionOfMember(name: string, base: 'control.tar' | 'data.tar'): Compression {
-  const kind = compressionOf(name)
-  if (name !== (kind === 'none' ? base : `${base}.${kind}`)) throw outOfOrder(base, name)
-  return kind
-}
-
-/** Calls `visit` with each entry of the tar in turn; what it leaves of the content is skipped. */
-async function eachEntry(
-  member: string,
-  plain: AsyncIterable<Buffer>,
-  visit: (entry: TarEntry) => Promise<void>,
-): Promise<void> {
-  const tar = extract()
-  const feeding = pipeline(plain, tar)
-  feeding.catch(() => undefined)
-  try {
-    for await (const entry of tar) {
-      await visit(entry)
-      entry.resume()
-    }
-    await feeding
-  } catch (error) {
-    throw inMember(member, error)
-  } finally {
-    tar.destroy()
-  }
-}
-
-async function* bounded(
-  member: string,
-  pieces: AsyncIterable<Buffer>,
-  max: number,
-): AsyncGenerator<Buffer, void> {
-  let used = 0
-  for await (const piece of pieces) {
-    used += piece.length
-    if (used > max) throw tooLarge(member, max)
-    yield piece
-  }
-}
-
 const entryTypes: Readonly<Record<Header['type'], DebEntry['type']>> = {
   file: 'file',
   'contiguous-file': 'file',
@@ -200,40 +160,10 @@ function toDebEntry(member: string, { header }: TarEntry): DebEntry {
   return isLink ? { ...entry, linkTarget: header.linkname } : entry
 }
 
-/** The path without what tar writes around it: a leading `./` or `/`, a trailing `/`. */
-function cleanPath(name: string): string {
-  if (name.length > longestPath) throw formatError(`a path of ${name.length} characters`)
-  return name
-    .split('/')
-    .filter((segment) => segment !== '' && segment !== '.')
-    .join('/')
-}
-
 function parseControl(text: string): Stanza {
   const control = parseStanza(text)
   for (const field of required) {
     if ((control.get(field) ?? '') === '') throw formatError(`control file without ${field}`)
   }
   return control
-}
-
-/** The error with the member's name before it; an abort stays what it is. */
-function inMember(member: string, error: unknown): unknown {
-  if (error instanceof Error && error.name === 'AbortError') return error
-  const code: ErrorCode = isAppError(error) ? error.code : 'ERR_FORMAT'
-  const message = error instanceof Error ? error.message : String(error)
-  if (message.includes(member)) return error
-  return new AppError(code, { message: `${member}: ${message}`, cause: error })
-}
-
-function outOfOrder(expected: string, found: string): AppError {
-  return formatError(`${expected} expected, found member ${JSON.stringify(found)}`)
-}
-
-function tooLarge(member: string, max: number): AppError {
-  return new AppError('ERR_TOO_LARGE', { message: `${member}: more than ${max} bytes` })
-}
-
-function formatError(what: string): AppError {
-  return new AppError('ERR_FORMAT', { message: `not a sound .deb: ${what}` })
 }
