@@ -71,6 +71,15 @@ export async function findFormsByGz(db: Db, gz: Sha256): Promise<IndexForms | un
   return findForms(db, 'gz', gz)
 }
 
+/** Forgets what these indexes measure, so that they are not found any more; within the caller's transaction. */
+export async function deleteForms(db: Db, roots: readonly Sha256[]): Promise<void> {
+  await db
+    .withTables<IndexFormTables>()
+    .deleteFrom('index_form')
+    .where('root', 'in', roots.map(sha256Bytes))
+    .execute()
+}
+
 /** The bytes of the index's `Packages.gz` from `start` up to `end` (not included), in pieces that stay as they are. */
 export async function* readComposite(
   parts: IndexParts,

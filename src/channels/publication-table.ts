@@ -211,3 +211,32 @@ export async function getRelease(db: Db, id: number): Promise<SignedRelease> {
     signedBy: row.signed_by.split(' '),
   }
 }
+
+/** The ids of all signed Releases, lowest first. */
+export async function listReleaseIds(db: Db): Promise<number[]> {
+  const rows = await db
+    .withTables<PublicationTables>()
+    .selectFrom('release')
+    .select('id')
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => row.id)
+}
+
+/** The digests of the files of these Releases. */
+export async function filesOfReleases(db: Db, ids: readonly number[]): Promise<Sha256[]> {
+  const rows = await db
+    .withTables<PublicationTables>()
+    .selectFrom('release')
+    .select(['in_release', 'release', 'release_gpg'])
+    .where('id', 'in', ids)
+    .execute()
+  return rows.flatMap((row) =>
+    [row.in_release, row.release, row.release_gpg].map((digest) => sha256FromBytes(digest)),
+  )
+}
+
+/** Removes signed Releases that no generation names; within the caller's transaction. */
+export async function deleteReleases(db: Db, ids: readonly number[]): Promise<void> {
+  await db.withTables<PublicationTables>().deleteFrom('release').where('id', 'in', ids).execute()
+}

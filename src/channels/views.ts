@@ -11,8 +11,9 @@ import { createLru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { readRows } from '../store/blobs.ts'
 import { type Channel, listChannels } from './channel-table.ts'
-import { listGenerationSuites } from './generation-table.ts'
+import { type GenerationSuite, listGenerationSuites } from './generation-table.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
+import { listPdiffIndexes } from './pdiff-table.ts'
 import { getRelease } from './publication-table.ts'
 
 /** One suite of a generation, ready to be served. */
@@ -33,6 +34,8 @@ export interface SuiteView {
   readonly signedBy: readonly string[]
   /** `main/binary-amd64/Packages.gz` -> its forms. */
   readonly indexes: ReadonlyMap<string, IndexForms>
+  /** `main/binary-amd64/Packages.diff/Index` -> blob. */
+  readonly pdiffs: ReadonlyMap<string, FileDigest>
   /** Files that are listed as they are: path -> blob. */
   readonly extras: ReadonlyMap<string, FileDigest>
 }
@@ -50,7 +53,7 @@ export interface Views {
   head(channel: string): GenerationView | undefined
   setHead(view: GenerationView): void
   drop(channel: string): void
-  /** Any generation; undefined if the channel never had it. */
+  /** Any generation; undefined if the channel never had it, or keeps it no more. */
   at(channel: Channel, serial: number): Promise<GenerationView | undefined>
 }
 
@@ -62,15 +65,27 @@ export async function openViews(parts: IndexParts): Promise<Views> {
     const head = heads.get(channel.name)
     if (head?.serial === serial) return head
     const key = `${channel.id} ${serial}`
+    const list = (): Promise<GenerationSuite[]> =>
+      listGenerationSuites(parts.db, channel.id, serial)
+    // Asked each time: what was dropped must not be copied or rolled back to, since its content goes.
+    const rows = await list()
+    if (rows.length === 0) return undefined
     const known = older.get(key)
     if (known !== undefined) return known
-    const view = await loadGeneration(parts, channel, serial)
-    if (view !== undefined) older.set(key, view)
-    return view
+    try {
+      const view = await loadGeneration(parts, channel.name, serial, rows)
+      older.set(key, view)
+      return view
+    } catch (error) {
+      // Dropped while it was read.
+      if ((await list()).length === 0) return undefined
+      throw error
+    }
   }
   for (const channel of await listChannels(parts.db)) {
-    const view = channel.head === 0 ? undefined : await loadGeneration(parts, channel, channel.head)
-    if (view !== undefined) heads.set(channel.name, view)
+    const rows = await listGenerationSuites(parts.db, channel.id, channel.head)
+    if (rows.length === 0) continue
+    heads.set(channel.name, await loadGeneration(parts, channel.name, channel.head, rows))
   }
   return {
     head: (channel) => heads.get(channel),
@@ -103,11 +118,10 @@ export function viewOf(
 
 async function loadGeneration(
   parts: IndexParts,
-  channel: Channel,
+  channel: string,
   serial: number,
-): Promise<GenerationView | undefined> {
-  const rows = await listGenerationSuites(parts.db, channel.id, serial)
-  if (rows.length === 0) return undefined
+  rows: readonly GenerationSuite[],
+): Promise<GenerationView> {
   const suites: SuiteView[] = []
   for (const row of rows) {
     const state = await readState(parts.blobs, row.state)
@@ -132,10 +146,11 @@ async function loadGeneration(
       releaseGpg,
       signedBy: signed.signedBy,
       indexes,
+      pdiffs: await listPdiffIndexes(parts.db, signed.id),
       extras: new Map(Object.entries(state.extras ?? {})),
     })
   }
-  return viewOf(channel.name, serial, suites)
+  return viewOf(channel, serial, suites)
 }
 
 /** The names that a client's line may use: the suite's path, and what its Release says of Suite and Codename. */
