@@ -2,7 +2,8 @@
  * One suite of a new generation: its Release, with all that it lists, signed.
  *
  *   Date = max(the publication's floor + 1 s, now - 5 min): it only goes up, and never passes the clock;
- *   Valid-Until = Date + 14 days; SHA256 only; Packages (listed, as apt wants it) and Packages.gz.
+ *   Valid-Until = Date + 14 days; SHA256 only; Packages (listed, as apt wants it), Packages.gz, and
+ *   the Index of its pdiffs (pdiffs.ts).
  * If the floor comes near now, publishing waits.
  */
 import {
@@ -19,6 +20,7 @@ import { formatRelease, type ReleaseFile } from '../debian/release.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOf } from './ensure-publication.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
+import { type PdiffDraft, pdiffIndexes } from './pdiffs.ts'
 import { findPublishedIdentity, type Publication } from './publication-table.ts'
 import { releaseUrls } from './release-urls.ts'
 import { signRelease } from './sign-release.ts'
@@ -37,7 +39,14 @@ export interface SuiteEntry {
 /** A suite to publish: as it is, or with a Release that was just signed. */
 export interface SuiteDraft {
   readonly view: Omit<SuiteView, 'releaseId'> & { readonly releaseId?: number }
-  readonly fresh?: { readonly identity: ReleaseIdentity; readonly stateBlob: Buffer } | undefined
+  readonly fresh?: FreshSuite | undefined
+}
+
+/** What is written with a suite that was just signed. */
+export interface FreshSuite {
+  readonly identity: ReleaseIdentity
+  readonly stateBlob: Buffer
+  readonly pdiffs: PdiffDraft
 }
 
 /** The suite with a Release signed now; waits if the last one's Date is too near to the clock. */
@@ -55,6 +64,12 @@ export async function draftSuite(
     indexes.set(`${indexPath(index)}.gz`, await describeIndex(parts, index.root))
   }
   const extras = new Map(Object.entries(state.extras ?? {}))
+  const { suite, archive } = entry
+  const pdiffDraft = await parts.pdiffs.draft(
+    { publicationId: publication.id, archive, suite },
+    indexes,
+  )
+  const pdiffs = pdiffIndexes(pdiffDraft)
   const date = await nextDate(parts, known?.dateFloor ?? 0, signal)
   const validUntil = date + VALID_S
   const text = formatRelease({
@@ -68,10 +83,9 @@ export async function draftSuite(
     components: unique(state.indexes.map((index) => index.component)),
     files: [
       ...[...indexes].flatMap(([path, forms]) => releaseFiles(path, forms)),
-      ...[...extras].map(([path, file]) => ({ path, ...file })),
+      ...[...pdiffs, ...extras].map(([path, file]) => ({ path, ...file })),
     ],
   })
-  const { suite, archive } = entry
   const what = `${archive} ${suite}`
   const signed = await signRelease(parts, publication, { what, text, date }, { signal })
   const release = Buffer.from(text)
@@ -87,9 +101,10 @@ export async function draftSuite(
       release,
       ...signed,
       indexes,
+      pdiffs,
       extras,
     },
-    fresh: { identity, stateBlob: encodeState(state).blob },
+    fresh: { identity, stateBlob: encodeState(state).blob, pdiffs: pdiffDraft },
   }
 }
 

@@ -20,6 +20,7 @@ import {
   insertGeneration,
   type SourceChange,
 } from './generation-table.ts'
+import { savePdiffs } from './pdiff-table.ts'
 import { insertRelease, type Publication, savePublishedIdentity } from './publication-table.ts'
 import { type SuiteView, viewOf } from './views.ts'
 
@@ -108,7 +109,8 @@ async function writeGeneration(
     const views: SuiteView[] = []
     for (const { view, fresh } of drafts) {
       if (fresh !== undefined) {
-        await putRows(trx, [fresh.stateBlob, view.inRelease, view.release, view.releaseGpg])
+        const signed = [view.inRelease, view.release, view.releaseGpg]
+        await putRows(trx, [fresh.stateBlob, ...signed, ...fresh.pdiffs.blobs])
         const { archive, suite, date } = view
         await savePublishedIdentity(
           trx,
@@ -118,6 +120,11 @@ async function writeGeneration(
       }
       const releaseId =
         view.releaseId ?? (await insertRelease(trx, publication.id, signedFiles(view)))
+      if (fresh !== undefined) {
+        const { archive, suite } = view
+        const at = { publicationId: publication.id, archive, suite, releaseId }
+        await savePdiffs(trx, at, fresh.pdiffs.all)
+      }
       views.push({ ...view, releaseId })
     }
     await insertGeneration(trx, generation, views)

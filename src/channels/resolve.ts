@@ -13,6 +13,7 @@ import type { ChannelParts } from './channel-parts.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { findGeneration } from './generation-name.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
+import { findPdiffFile, type PdiffFile } from './pdiff-files.ts'
 import { findPublication } from './publication-table.ts'
 import { publicKeyFiles } from './sign-release.ts'
 import { findSourceFile, isNamedByDsc } from './source-files.ts'
@@ -70,12 +71,19 @@ async function suiteAnswer(
   }
   const byName = suite.indexes.get(path)
   if (byName !== undefined) return indexAnswer(parts, byName, suite.date, true)
+  const pdiff = await findPdiffFile(parts, suite, path)
+  if (pdiff !== undefined) return pdiffAnswer(suite, pdiff)
   const hash = /^(?:.+\/)?by-hash\/SHA256\/([0-9a-f]{64})$/.exec(path)?.[1]
   const digest = hash === undefined ? undefined : parseSha256(hash)
   if (digest === undefined) return undefined
   const ofHead = [...suite.indexes.values()].find((forms) => forms.gz.sha256 === digest)
   const forms = ofHead ?? (await findFormsByGz(parts.db, digest))
   return forms && indexAnswer(parts, forms, digestTime(digest), false)
+}
+
+function pdiffAnswer({ date }: SuiteView, { data, digest, isMutable }: PdiffFile): Answer {
+  const modifiedAt = isMutable ? date : digestTime(digest)
+  return { kind: 'bytes', data, type: contentType('.diff'), modifiedAt, isMutable }
 }
 
 function indexAnswer(

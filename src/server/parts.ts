@@ -30,6 +30,8 @@ import { createDerivationQueue, type DerivationQueue } from '../channels/derivat
 import { generationMigrations } from '../channels/generation-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
 import { findJudges } from '../channels/judges.ts'
+import { pdiffMigrations } from '../channels/pdiff-table.ts'
+import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { publicationMigrations } from '../channels/publication-table.ts'
 import { openSigner } from '../channels/signer.ts'
@@ -55,6 +57,7 @@ const migrations = [
   ...pinMigrations,
   ...generationMigrations,
   ...indexFormMigrations,
+  ...pdiffMigrations,
   ...tokenMigrations,
 ]
 
@@ -131,6 +134,7 @@ export async function openParts(
       signer,
       judges,
       views: await openViews(index),
+      pdiffs: createPdiffMaker(index),
       channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
