@@ -43,6 +43,8 @@ const table = {
   ERR_KEY_REVOKED: { status: 502, exit: 1 },
   ERR_KEY_WEAK: { status: 502, exit: 1 },
   ERR_KEYRING: { status: 400, exit: 1 },
+  /** A passphrase that opens nothing. */
+  ERR_PASSPHRASE: { status: 403, exit: 1 },
   /** What signs our Releases did not: the signing process, or the command of `sign-command`. */
   ERR_SIGNING: { status: 500, exit: 1 },
   /** A program of this machine that could not be run to its end. */
