@@ -51,13 +51,13 @@ interface Answer {
 
 /**
  * One process of a large server costs milliseconds to begin: the four begin the others. All that is not constant in it
- * comes as an argument: the folder, the two programs (empty if absent), the number of signatures, the time.
+ * comes as an argument: the folder, the two programs (empty if absent), the number of signatures.
  */
 const SCRIPT = `cd "$1" || exit 1
 ask() { name=$1; shift; "$@" >"$name.out" 2>"$name.said"; echo "$?" >"$name.code"; }
 gpgv() { ask "$1" "$gpgv" --homedir /nonexistent --keyring ./keyring.gpg --status-fd 1 "$2" "$3" "$4"; }
-sqv() { ask "$1" "$sqv" --keyring keyring.gpg --signatures "$count" --not-after "$now" "$2" "$3"; }
-gpgv=$2 sqv=$3 count=$4 now=$5
+sqv() { ask "$1" "$sqv" --keyring keyring.gpg --signatures "$count" "$2" "$3"; }
+gpgv=$2 sqv=$3 count=$4
 [ -z "$gpgv" ] || { gpgv gpgv-clear --output gpgv-read InRelease & gpgv gpgv-detached -- Release.gpg Release & }
 [ -z "$sqv" ] || { sqv sqv-clear InRelease.sig InRelease.text & sqv sqv-detached Release.gpg Release & }
 wait
@@ -74,24 +74,29 @@ export async function findJudges({ environment, tempPath }: JudgesOptions): Prom
   return {
     names,
     judge: async (one) => {
-      if (names.length === 0) return judgeOurselves(one)
+      const asked = names.filter((name) => name === 'gpgv' || !isAhead(one))
+      if (asked.length === 0) return judgeOurselves(one)
       const dir = tempPath()
       try {
         await writeFiles(dir, one)
-        // sqv goes by our clock, which tests move.
-        const now = new Date((one.at + 1) * 1000).toISOString().replace('.000', '')
-        const args = [dir, gpgv ?? '', sqv ?? '', String(one.keys.length), now]
+        const count = String(one.keys.length)
+        const args = [dir, gpgv ?? '', asked.includes('sqv') ? (sqv ?? '') : '', count]
         const limits = { timeoutMs: PATIENCE_MS, maxOutputBytes: MAX_OUTPUT_BYTES }
         await runProgram('/bin/sh', ['-c', SCRIPT, 'judges', ...args], {
           ...limits,
           env: { LC_ALL: 'C' },
         })
-        for (const name of names) await hear(one, dir, name)
+        for (const name of asked) await hear(one, dir, name)
       } finally {
         await rm(dir, { recursive: true, force: true })
       }
     },
   }
+}
+
+/** sqv goes by the machine's clock, and can say nothing of the future that a test is in. */
+function isAhead({ at }: Case): boolean {
+  return at > Date.now() / 1000 + 60
 }
 
 async function hear(one: Case, dir: string, judge: Answer['judge']): Promise<void> {
