@@ -13,17 +13,29 @@ import type { Pin } from './pin-table.ts'
 /** Whether the pin's content is newer than what the state has of its source. */
 export async function isAhead(
   parts: IndexParts,
-  pin: Pick<Pin, 'source' | 'state' | 'old'>,
+  pin: Pick<Pin, 'source' | 'state' | 'old' | 'new'>,
   base: SuiteState,
 ): Promise<boolean> {
   const below = await contentOf(parts, base, pin.source)
-  const own = await contentOf(parts, await readState(parts.blobs, pin.state), pin.source)
-  if (below.newest === undefined) return own.newest !== undefined
-  const newest = own.newest ?? pin.old.at(-1)
+  if (below.newest === undefined) return pin.new.length > 0
+  const newest = pin.new.at(-1) ?? pin.old.at(-1)
   if (newest === undefined) return false
   const order = compareVersions(newest, below.newest)
   if (order !== 0) return order > 0
-  return own.newest === undefined || hasNewerBinary(own.binaries, below.binaries)
+  if (pin.new.length === 0) return true
+  const own = await contentOf(parts, await readState(parts.blobs, pin.state), pin.source)
+  return hasNewerBinary(own.binaries, below.binaries)
+}
+
+/** All versions that the state has of a source, the newest last. */
+export async function versionsIn(
+  parts: IndexParts,
+  state: SuiteState,
+  source: string,
+): Promise<string[]> {
+  const found = await entriesOfSource(parts, state, source)
+  const versions = found.flatMap(({ entries }) => entries.map((entry) => entry.sourceVersion))
+  return [...new Set(versions)].sort(compareVersions)
 }
 
 interface SourceContent {

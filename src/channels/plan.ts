@@ -45,9 +45,22 @@ export interface PromotionPlan {
   readonly changes: readonly SourceChange[]
   /** Sources that the first channel lacks and that stay, since their removal was not asked for. */
   readonly keptBack: readonly SourceChange[]
+  /** What the second channel does not take. */
+  readonly leftOut: readonly LeftOut[]
   /** The files that the new stanzas name, each once. */
   readonly files: readonly PlannedFile[]
 }
+
+/** A change that is not made, and why. */
+export interface LeftOut extends SourceChange {
+  readonly reason: LeftOutReason
+}
+
+/**
+ * `held`: somebody keeps the source as it is; `not newer`: a derived channel has by its base what is as new, and would
+ * follow that again; `no suite`: a derived channel takes only what its base has the suite of.
+ */
+export type LeftOutReason = 'held' | 'not newer' | 'no suite'
 
 export interface PlannedFile {
   readonly sha256: Sha256
@@ -61,6 +74,8 @@ export interface PlanInput {
   readonly to: GenerationView
   readonly selection: Selection
   readonly removals: boolean
+  /** Says of changes to a suite which the second channel does not take; all are taken unless told. */
+  readonly refused?: ((changes: readonly SourceChange[]) => Promise<readonly LeftOut[]>) | undefined
 }
 
 /** The plan; `ERR_NOT_FOUND` if a source, or the version named, is not in the first channel. */
@@ -70,20 +85,28 @@ export async function planPromotion(parts: IndexParts, input: PlanInput): Promis
     selection.kind === 'all' ? 'all' : new Set(selection.sources.map((source) => source.name))
   const suites: SuitePlan[] = []
   const keptBack: SourceChange[] = []
+  const leftOut: LeftOut[] = []
   for (const pair of await suitePairs(parts, input)) {
     const found = await diffStates(parts, pair.old, pair.from, filter)
-    const absent = await absentSources(parts, pair.from, changesOf(pair, found))
-    if (!input.removals) keptBack.push(...absent)
-    const left = new Set(input.removals ? [] : absent.map((change) => change.source))
+    const changes = changesOf(pair, found)
+    const absent = input.removals ? [] : await absentSources(parts, pair.from, changes)
+    keptBack.push(...absent)
+    const left = new Set(absent.map((change) => change.source))
+    const refused = await input.refused?.(changes.filter(({ source }) => !left.has(source)))
+    for (const change of refused ?? []) {
+      leftOut.push(change)
+      left.add(change.source)
+    }
     const diffs = found
       .map((diff) => ({
         ...diff,
         removed: diff.removed.filter((entry) => !left.has(entry.source)),
+        added: diff.added.filter((entry) => !left.has(entry.source)),
       }))
       .filter((diff) => diff.removed.length + diff.added.length > 0)
     if (diffs.length > 0) suites.push({ ...pair, diffs, changes: changesOf(pair, diffs) })
   }
-  const plan = { suites, changes: suites.flatMap((suite) => suite.changes), keptBack }
+  const plan = { suites, changes: suites.flatMap((suite) => suite.changes), keptBack, leftOut }
   if (selection.kind === 'sources') await checkSources(parts, input, selection.sources, keptBack)
   return { ...plan, files: filesOf(suites) }
 }

@@ -14,16 +14,17 @@ import {
   type SuiteState,
 } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
 import { putRows } from '../store/blobs.ts'
-import { inTransaction } from '../store/database.ts'
+import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { getChannel } from './channel-table.ts'
+import { type Channel, getChannel } from './channel-table.ts'
+import { publishDerived } from './derive.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
+import { listPins, putPins } from './pin-table.ts'
 import {
   type PlannedFile,
   type PromotionPlan,
@@ -31,6 +32,13 @@ import {
   type Selection,
   type SuitePlan,
 } from './plan.ts'
+import {
+  assertNothingLeftOut,
+  assertTakesPromotions,
+  pinsOf,
+  refusals,
+  withPins,
+} from './promotion-target.ts'
 import { publishGeneration } from './publish.ts'
 import type { GenerationView } from './views.ts'
 
@@ -43,6 +51,8 @@ export interface PromoteInput extends Reason {
   readonly selection: Selection
   /** Takes sources out of `to` that `from` no longer has. */
   readonly removals?: boolean | undefined
+  /** Takes what is held in `to` too. */
+  readonly force?: boolean | undefined
   /** Tells the plan, and changes nothing. */
   readonly dryRun?: boolean | undefined
   readonly onFile?: ((progress: FetchProgress) => void) | undefined
@@ -67,21 +77,19 @@ export interface Promotion {
   readonly publishMs?: number | undefined
 }
 
-/** Promotes; see `planPromotion` for what it refuses. Upstream errors leave the target as it was. */
+/**
+ * Promotes; see `planPromotion` for what it refuses. What the target does not take is left out, and `ERR_REFUSED` if it was
+ * named (promotion-target.ts). Upstream errors leave the target as it was.
+ */
 export async function promote(
   parts: ChannelParts,
   input: PromoteInput,
   { signal }: Abortable = {},
 ): Promise<Promotion> {
   const target = await getChannel(parts.db, input.to)
-  if (target.kind === 'following') {
-    throw new AppError('ERR_REFUSED', {
-      message: `channel ${target.name} follows its archives; it takes no promotion`,
-      hint: 'make a curated one: sluice channel create NAME --from CHANNEL',
-    })
-  }
+  assertTakesPromotions(target)
   const from = await findGeneration(parts, input.from)
-  const plan = await planFor(parts, from, input)
+  const plan = await planFor(parts, from, target, input)
   const missing = await missingFiles(parts, plan.files)
   const before = parts.views.head(input.to)?.serial ?? 0
   if (input.dryRun === true || plan.suites.length === 0)
@@ -93,24 +101,43 @@ export async function promote(
     const channel = await getChannel(parts.db, input.to)
     // The target may have changed while files came: then the plan is made anew against what it is now.
     const isFresh = channel.head === before
-    const now = isFresh ? plan : await planFor(parts, from, input)
+    const now = isFresh ? plan : await planFor(parts, from, channel, input)
     if (!isFresh)
       await fetchFiles(parts, await missingFiles(parts, now.files), input.onFile, signal)
-    const entries = await applyPlan(parts, now, parts.views.head(input.to))
-    crashPoint('promote: states written')
-    const generation = await publishGeneration(
-      parts,
-      { channel, kind: 'promote', entries, changes: now.changes, who: input.who, why: input.why },
-      { signal },
-    )
+    const generation = await publishPlan(parts, { ...input, channel, from, plan: now }, { signal })
     const publishMs = performance.now() - startedAt
     return { plan: now, missing: missing.length, before: channel.head, generation, publishMs }
   })
 }
 
+interface PublishPlanInput extends Reason {
+  readonly channel: Channel
+  readonly from: GenerationView
+  readonly plan: PromotionPlan
+}
+
+async function publishPlan(
+  parts: ChannelParts,
+  { channel, from, plan, who, why }: PublishPlanInput,
+  { signal }: Abortable,
+): Promise<Generation | undefined> {
+  const pins = await pinsOf(parts, channel, { from, plan, who, why })
+  const also = (trx: Db): Promise<void> => putPins(trx, channel.id, pins)
+  const forced = [...new Set(pins.filter((pin) => pin.kind === 'hold').map((pin) => pin.source))]
+  const made = { channel, kind: 'promote', who, why, also, forced } as const
+  if (channel.baseId !== undefined) {
+    const all = withPins(await listPins(parts.db, channel.id), pins)
+    return publishDerived(parts, { ...made, pins: all }, { signal })
+  }
+  const entries = await applyPlan(parts, plan, parts.views.head(channel.name))
+  crashPoint('promote: states written')
+  return publishGeneration(parts, { ...made, entries, changes: plan.changes }, { signal })
+}
+
 async function planFor(
   parts: ChannelParts,
   from: GenerationView,
+  target: Channel,
   input: PromoteInput,
 ): Promise<PromotionPlan> {
   const to = parts.views.head(input.to) ?? {
@@ -119,12 +146,11 @@ async function planFor(
     archives: new Map(),
     suites: [],
   }
-  return planPromotion(parts, {
-    from,
-    to,
-    selection: input.selection,
-    removals: input.removals === true,
-  })
+  const refused = await refusals(parts, target, { from, isForced: input.force === true })
+  const { selection, removals = false } = input
+  const plan = await planPromotion(parts, { from, to, selection, removals, refused })
+  if (selection.kind === 'sources') assertNothingLeftOut(target, plan)
+  return plan
 }
 
 async function missingFiles(

@@ -1,0 +1,159 @@
+/**
+ * What a channel takes of a promotion, and how it becomes part of the channel.
+ *
+ * A curated channel is edited. A derived one gets a pin for each source, and is made of its base and its pins: it takes only
+ * what is newer than what it has by its base, or that itself, which ends its own promotion. Held sources are left out, or
+ * refused if they were named; `force` takes them, and they are held as they are then.
+ */
+import { readState } from '../archives/suite-state.ts'
+import { AppError } from '../base/errors.ts'
+import { getBase } from './channel-base.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import type { Channel } from './channel-table.ts'
+import { type Below, readBelow } from './derive.ts'
+import { diffStates } from './diff.ts'
+import type { SourceChange } from './generation-table.ts'
+import { isAhead, versionsIn } from './pin-order.ts'
+import { listPins, type Pin } from './pin-table.ts'
+import type { LeftOut, LeftOutReason, PlanInput, PromotionPlan } from './plan.ts'
+import type { GenerationView } from './views.ts'
+
+/** Throws `ERR_REFUSED` if the channel takes no promotion at all. */
+export function assertTakesPromotions({ name, kind }: Channel): void {
+  if (kind === 'following') {
+    throw new AppError('ERR_REFUSED', {
+      message: `channel ${name} follows its archives; it takes no promotion`,
+      hint: 'make a curated one: sluice channel create NAME --from CHANNEL',
+    })
+  }
+  if (kind === 'class') {
+    throw new AppError('ERR_REFUSED', {
+      message: `${name} is what is published for a class: it is what its channel is`,
+      hint: 'promote to that channel: sluice class list tells which it is',
+    })
+  }
+}
+
+/** Names of the sources that are held in the channel. */
+export function heldSources(pins: readonly Pin[]): Set<string> {
+  return new Set(pins.filter((pin) => pin.kind === 'hold').map((pin) => pin.source))
+}
+
+/** What the target refuses of a promotion from this generation. */
+export async function refusals(
+  parts: ChannelParts,
+  target: Channel,
+  { from, isForced }: { readonly from: GenerationView; readonly isForced: boolean },
+): Promise<PlanInput['refused']> {
+  const held = heldSources(await listPins(parts.db, target.id))
+  const below =
+    target.baseId === undefined
+      ? undefined
+      : await readBelow(parts, target, await getBase(parts.db, target))
+  return async (changes) => {
+    const refused: LeftOut[] = []
+    for (const change of changes) {
+      const isHeld = held.has(change.source)
+      let reason: LeftOutReason | undefined
+      if (isHeld && !isForced) reason = 'held'
+      else if (below !== undefined) reason = await whyNotOnTop(parts, below, from, change, isHeld)
+      if (reason !== undefined) refused.push({ ...change, reason })
+    }
+    return refused
+  }
+}
+
+async function whyNotOnTop(
+  parts: ChannelParts,
+  below: Below,
+  from: GenerationView,
+  change: SourceChange,
+  isHeld: boolean,
+): Promise<LeftOutReason | undefined> {
+  const base = below.entries.find((one) => isSameSuite(one, change))
+  const promoted = from.suites.find((one) => isSameSuite(one, change))
+  if (base === undefined || promoted === undefined) return 'no suite'
+  if (isHeld) return undefined
+  const [state, its] = [
+    await readState(parts.blobs, base.state),
+    await readState(parts.blobs, promoted.state),
+  ]
+  const { source, old } = change
+  const pin = { source, old, new: await versionsIn(parts, its, source), state: promoted.state }
+  if (await isAhead(parts, pin, state)) return undefined
+  const differing = await diffStates(parts, state, its, new Set([source]))
+  return differing.length === 0 ? undefined : 'not newer'
+}
+
+/** Throws `ERR_REFUSED` if a source that was named is among those left out. */
+export function assertNothingLeftOut(target: Channel, { leftOut }: PromotionPlan): void {
+  const [first] = leftOut
+  if (first === undefined) return
+  const { name } = target
+  const sources = [...new Set(leftOut.map((one) => one.source))].join(', ')
+  const reasons: Readonly<Record<LeftOutReason, readonly [string, string]>> = {
+    held: [
+      `${sources} held in channel ${name}`,
+      `sluice hold --list --channel ${name} tells by whom and why; sluice unhold ${first.source} --channel ${name}, or --force`,
+    ],
+    'not newer': [
+      `${name} has by what it is based on what is as new as ${sources} ${first.new.join(' ')}, and would follow that again at once`,
+      `to keep it at that all the same: sluice hold ${first.source} --channel ${name}, then promote it with --force`,
+    ],
+    'no suite': [
+      `what ${name} is based on has no ${first.archive} ${first.suite}`,
+      `promote to its base first, or let it follow the archive: sluice channel set ${name} --follow ${first.archive}`,
+    ],
+  }
+  const [message, hint] = reasons[first.reason]
+  throw new AppError('ERR_REFUSED', { message, hint, details: { leftOut } })
+}
+
+/** The pins that a promotion makes: of a derived channel for each change, of a curated one for what is held. */
+export async function pinsOf(
+  parts: ChannelParts,
+  target: Channel,
+  {
+    from,
+    plan,
+    who,
+    why,
+  }: Reason & { readonly from: GenerationView; readonly plan: PromotionPlan },
+): Promise<Pin[]> {
+  const held = heldSources(await listPins(parts.db, target.id))
+  const pins: Pin[] = []
+  for (const change of plan.changes) {
+    const promoted = from.suites.find((one) => isSameSuite(one, change))
+    const isHeld = held.has(change.source)
+    if (promoted === undefined || (target.baseId === undefined && !isHeld)) continue
+    const { archive, suite, source, old } = change
+    const versions = await versionsIn(parts, await readState(parts.blobs, promoted.state), source)
+    pins.push({
+      archive,
+      suite,
+      source,
+      kind: isHeld ? 'hold' : 'promotion',
+      state: promoted.state,
+      old,
+      new: versions,
+      madeAt: parts.clock.now(),
+      who,
+      why,
+    })
+  }
+  return pins
+}
+
+/** `pins` with the new ones in place of those of the same source and suite. */
+export function withPins(pins: readonly Pin[], fresh: readonly Pin[]): Pin[] {
+  const isReplaced = (pin: Pin): boolean =>
+    fresh.some((one) => isSameSuite(one, pin) && one.source === pin.source)
+  return [...pins.filter((pin) => !isReplaced(pin)), ...fresh]
+}
+
+function isSameSuite(
+  a: { readonly archive: string; readonly suite: string },
+  b: { readonly archive: string; readonly suite: string },
+): boolean {
+  return a.archive === b.archive && a.suite === b.suite
+}
