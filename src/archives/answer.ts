@@ -53,3 +53,8 @@ export function contentType(path: string): string {
   if (path.endsWith('.asc')) return 'application/pgp-keys'
   return path.includes('Release') ? 'text/plain; charset=utf-8' : 'application/octet-stream'
 }
+
+/** A Last-Modified (epoch seconds) for what never changes: the same for the same bytes, everywhere. */
+export function digestTime(digest: Sha256): number {
+  return 1_000_000_000 + (Number.parseInt(digest.slice(0, 7), 16) % 500_000_000)
+}

@@ -171,6 +171,20 @@ export async function chunksOfSource(db: Db, source: string): Promise<Set<Sha256
   return new Set(rows.map((row) => sha256FromBytes(row.plain)))
 }
 
+/** The chunks in which this source package has stanzas, those made last first. */
+export async function latestOfSource(db: Db, source: string, limit: number): Promise<Chunk[]> {
+  const rows = await db
+    .withTables<ChunkTables>()
+    .selectFrom('chunk_source')
+    .innerJoin('chunk', 'chunk.id', 'chunk_source.chunk_id')
+    .select(columns)
+    .where('chunk_source.source', '=', source)
+    .orderBy('chunk_source.chunk_id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(toChunk)
+}
+
 function toChunk(row: Omit<ChunkRow, 'id'>): Chunk {
   return {
     plain: sha256FromBytes(row.plain),

@@ -1,15 +1,17 @@
 /**
- * From the path below `/channels/` to an answer. Heads are answered from memory; by-hash and pool files of any retained
- * generation are found by their digest alone.
+ * From a path below `/channels/` or `/class/` to an answer. Heads are answered from memory; by-hash and pool files of any
+ * retained generation of anything are found by their digest alone.
  *
- *   <channel>[@<serial>|@<time>]/<archive>/dists/<suite>/…    <channel>/<archive>/pool/<2 hex>/<62 hex>/<file>
- *   <channel>/key.asc    <channel>/key.gpg
+ *   channels/<channel>[@<serial>|@<time>]/<archive>/dists/<suite>/…    …/<archive>/pool/<2 hex>/<62 hex>/<file>
+ *   channels/<channel>/key.asc    …/key.gpg
+ *   class/<class>…, the same
  */
-import { type Answer, contentType } from '../archives/answer.ts'
+import { type Answer, contentType, digestTime } from '../archives/answer.ts'
 import { locate } from '../archives/locate.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import { parseSha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
+import { channelOfClass } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { findGeneration } from './generation-name.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
@@ -19,13 +21,19 @@ import { publicKeyFiles } from './sign-release.ts'
 import { findSourceFile, isNamedByDsc } from './source-files.ts'
 import type { GenerationView, SuiteView } from './views.ts'
 
-/** The answer to a decoded path below `/channels/`; undefined for what no channel has. */
-export async function resolveChannelPath(
+/** Whether a path of ours (no slash before it) is one of files that are published. */
+export function isPublishedPath(path: string): boolean {
+  return path.startsWith('channels/') || path.startsWith('class/')
+}
+
+/** The answer to such a path, decoded; undefined for what no channel and no class has. */
+export async function resolvePublishedPath(
   parts: ChannelParts,
   path: string,
   abortable: Abortable = {},
 ): Promise<Answer | undefined> {
-  const [name = '', archive = '', kind = '', ...rest] = path.split('/')
+  const [root = '', own = '', archive = '', kind = '', ...rest] = path.split('/')
+  const name = root === 'class' ? channelOfClass(own) : own
   if (kind === '' && (archive === 'key.asc' || archive === 'key.gpg')) {
     return keyAnswer(parts, name, archive)
   }
@@ -100,11 +108,6 @@ function indexAnswer(
     isMutable,
     read: (start, end) => readComposite(parts, forms.root, start, end),
   }
-}
-
-/** A Last-Modified for what never changes: the same for the same bytes, everywhere. */
-function digestTime(digest: Sha256): number {
-  return 1_000_000_000 + (Number.parseInt(digest.slice(0, 7), 16) % 500_000_000)
 }
 
 async function poolAnswer(

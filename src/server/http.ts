@@ -4,9 +4,12 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { BlockList, Socket } from 'node:net'
+import type { Answer } from '../archives/answer.ts'
+import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { resolveChannelPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
+import { changelogAnswer } from './changelog-answer.ts'
 import { clientList, isClient } from './clients.ts'
 import { type Exchange, reasonPhrase, sendError, sendText } from './exchange.ts'
 import type { ServerParts } from './parts.ts'
@@ -80,7 +83,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const url = request.url ?? '/'
   const isProxied = /^[a-z]+:\/\//i.test(url)
-  if (!isProxied && !url.startsWith('/channels/')) {
+  if (!isProxied && !isOfFiles(url.slice(1))) {
     // auto-apt-proxy looks for exactly this answer of an apt proxy.
     if (url === '/') return usageInformation(exchange)
     others(request, response)
@@ -97,20 +100,35 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
     return sendText(exchange, 405, 'sluice: only GET and HEAD\n')
   }
   if (isProxied) return handleProxied(front, exchange, url)
-  await sendOfChannel(front, exchange, decodeUrlPath(url.split('?')[0] ?? url))
+  await sendFile(front, exchange, decodeUrlPath(url.split('?')[0] ?? url))
 }
 
-async function sendOfChannel(
+/** Whether the path, without its first slash, is one of the files that clients are served. */
+function isOfFiles(path: string): boolean {
+  return path.startsWith('channels/') || path.startsWith('changelogs/')
+}
+
+async function sendFile(
   { parts }: Front,
   exchange: Exchange,
   path: string | undefined,
 ): Promise<void> {
-  const below = path?.slice('channels/'.length)
-  const answer = below === undefined ? undefined : await resolveChannelPath(parts, below, exchange)
+  const answer = path === undefined ? undefined : await findFile(parts, path, exchange)
   if (answer === undefined) {
     return sendText(exchange, 404, `sluice: no channel has ${exchange.request.url}\n`)
   }
   await sendAnswer(parts, exchange, answer)
+}
+
+async function findFile(
+  parts: ServerParts,
+  path: string,
+  { signal }: Abortable,
+): Promise<Answer | undefined> {
+  const below = path.slice(path.indexOf('/') + 1)
+  return path.startsWith('changelogs/')
+    ? changelogAnswer(parts, below, { signal })
+    : resolveChannelPath(parts, below, { signal })
 }
 
 async function handleProxied(front: Front, exchange: Exchange, text: string): Promise<void> {
@@ -124,8 +142,8 @@ async function handleProxied(front: Front, exchange: Exchange, text: string): Pr
   }
   const answer = await parts.proxy.resolve(url.host, path)
   // A machine whose proxy this server is asks for its channels that way too; nothing else of ours is to be had so.
-  if (answer === 'unknown' && path.startsWith('channels/') && isOwnHost(front, exchange, url)) {
-    return sendOfChannel(front, exchange, path)
+  if (answer === 'unknown' && isOfFiles(path) && isOwnHost(front, exchange, url)) {
+    return sendFile(front, exchange, path)
   }
   if (answer === 'unknown') {
     throw new AppError('ERR_REFUSED', {

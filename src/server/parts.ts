@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
+import { type Changelogs, createChangelogs } from '../archives/changelogs.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { createDownloads } from '../archives/download.ts'
@@ -80,6 +81,7 @@ export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
+  readonly changelogs: Changelogs
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
@@ -115,10 +117,12 @@ export async function openParts(
     const leases = createLeases(clock)
     const archiveLock = leased(createMutexes(), leases)
     const archives = { ...index, upstream, downloads, clock, leases, archiveLock }
+    const changelogs = createChangelogs(archives)
     for (const archive of await listArchives(db)) {
       routeArchive(upstream, archive)
     }
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
+      changelogs.close()
       await downloads.close({ signal })
       await signer.close()
       await upstream.close()
@@ -139,6 +143,7 @@ export async function openParts(
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
+      changelogs,
       metrics: createMetrics({ downloads_active: () => downloads.active }),
       answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
       fileProblems: createFileProblems(blobs, clock),
