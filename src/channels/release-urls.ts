@@ -18,13 +18,18 @@ export interface OwnAddress {
   readonly told: string
 }
 
+/** Where a channel is served, below the root of the server: `channels/approved`; `class/web` for a class. */
+export function urlPathOf(channel: string): string {
+  return channel.startsWith('class/') ? channel : `channels/${channel}`
+}
+
 /** Fields of the Release that a channel (`class/web`: a class) has for an archive. */
 export function releaseUrls(
   { configured, told }: OwnAddress,
   channel: string,
   archive: string,
 ): { readonly snapshots: string; readonly changelogs: string } {
-  const path = channel.startsWith('class/') ? channel : `channels/${channel}`
+  const path = urlPathOf(channel)
   return {
     snapshots: configured === undefined ? 'no' : `${configured}/${path}@@SNAPSHOTID@/${archive}/`,
     changelogs: told === '' ? 'no' : `${told}/changelogs/${archive}/@CHANGEPATH@_changelog`,

@@ -156,7 +156,6 @@ function readyLines(ready: Told<'ready'>, opened: Told<'opened'> | undefined): s
 }
 
 /** Where the lines for a machine are: for a start that is not the first. */
-export function placeLines({ channel, keyUrl }: ClientSetup): string[] {
-  const script = keyUrl.replace(/\/channels\/.*/, `/client/${channel}`)
-  return [`lines for a machine: sluice channel show ${channel}, or the script ${script}`]
+export function placeLines({ channel, scriptUrl }: ClientSetup): string[] {
+  return [`lines for a machine: sluice channel show ${channel}, or the script ${scriptUrl}`]
 }

@@ -9,14 +9,13 @@ import type { ClientSetup } from '../server/client-setup.ts'
 
 /** What to say to a person, with the lines to copy between two empty ones. */
 export function setupLines(setup: ClientSetup): string[] {
-  const { channel, keyUrl } = setup
-  const script = keyUrl.replace(/\/channels\/.*/, `/client/${channel}`)
+  const { channel, scriptUrl } = setup
   return [
     `Put a machine on \`${channel}\`: run there, as root`,
     '',
     ...setupCommands(setup),
     '',
-    `The same as a script to read first: ${script}`,
+    `The same as a script to read first: ${scriptUrl}`,
   ]
 }
 

@@ -3,8 +3,9 @@
  *
  * The API needs a token, and answers machines other than this one only if the settings say so (`api-remote`).
  */
-import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { AppError, httpStatus, toAppError } from '../base/errors.ts'
+import { channelOfClass } from '../channels/channel-table.ts'
 import { adminRoutes } from './api-admin.ts'
 import { archiveRoutes } from './api-archives.ts'
 import { auditRoutes } from './api-audit.ts'
@@ -39,10 +40,16 @@ export function buildApi(context: ApiContext): FastifyInstance {
   app.get('/metrics', async (_request, reply) =>
     reply.type(parts.metrics.contentType).send(await parts.metrics.render()),
   )
-  app.get<{ Params: { channel: string } }>('/client/:channel', async (request, reply) => {
-    const script = renderClientScript(await setupOf(context, request.params.channel))
+  const sendScript = async (channel: string, reply: FastifyReply): Promise<FastifyReply> => {
+    const script = renderClientScript(await setupOf(context, channel))
     return reply.type('text/x-shellscript; charset=utf-8').send(script)
-  })
+  }
+  app.get<{ Params: { name: string } }>('/client/:name', ({ params }, reply) =>
+    sendScript(params.name, reply),
+  )
+  app.get<{ Params: { name: string } }>('/client/class/:name', ({ params }, reply) =>
+    sendScript(channelOfClass(params.name), reply),
+  )
   app.register(
     async (api) => {
       api.addHook('onRequest', (request) => authorize(context, request))

@@ -1,12 +1,13 @@
 /**
- * `/client/<channel>`: a POSIX shell script that puts a machine on a channel, or takes it off again.
+ * `/client/<channel>`, `/client/class/<class>`: a POSIX shell script that puts a machine on a channel, or takes it off again.
  *
  * It needs what every Debian has: sh, coreutils, sed, grep, and apt-helper, which fetches the key and compares it with
  * the digest in the script. Values enter it in single quotes or in quoted here-documents, so that none is read as
  * shell. Sources files are switched off by the suffix `.disabled`, one of those that apt passes over in silence
  * (Dir::Ignore-Files-Silently); which ones stands in the head of our sources file, and `--undo` reads it there.
  */
-import { type ClientSetup, clientSetup } from './client-setup.ts'
+import { titleOf } from '../channels/channel-table.ts'
+import { type ClientSetup, clientSetup, fileWord } from './client-setup.ts'
 
 export { type ClientSetup, clientSetup }
 
@@ -19,16 +20,17 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-function head({ channel, keyUrl }: ClientSetup): string {
-  const url = keyUrl.replace(/\/channels\/.*/, `/client/${channel}`)
+function head({ channel, scriptUrl }: ClientSetup): string {
+  const title = titleOf(channel)
+  const file = `/tmp/sluice-${fileWord(channel)}`
   return `#!/bin/sh
-# Puts this machine on the channel ${channel} of Sluice. Read it, then run it there as root:
-#   /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file ${url} /tmp/sluice-${channel}
-#   sh /tmp/sluice-${channel} [--replace]    --replace switches off the sources that the channel stands for
-#   sh /tmp/sluice-${channel} --undo         removes what this script wrote, and puts back what it switched off
+# Puts this machine on the ${title} of Sluice. Read it, then run it there as root:
+#   /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file ${scriptUrl} ${file}
+#   sh ${file} [--replace]    --replace switches off the sources that the channel stands for
+#   sh ${file} --undo         removes what this script wrote, and puts back what it switched off
 # With --root DIR (or SLUICE_ROOT=DIR) it does so for the system below DIR.
 # What the key is trusted by is the digest below: the server's terminal printed it, and so does
-#   sluice channel show ${channel}
+#   sluice ${title.replace(' ', ' show ')}
 set -eu
 `
 }
@@ -74,7 +76,7 @@ const UNDO = `undo() {
       say "back     $file"
     fi
   done
-  keys=$(sed -n 's|^Signed-By: \\(/etc/apt/keyrings/sluice-[a-z0-9.+-]*\\.asc\\)$|\\1|p' "$root$sources" | sort -u)
+  keys=$(sed -n 's|^Signed-By: \\(/etc/apt/keyrings/sluice-[a-z0-9._+-]*\\.asc\\)$|\\1|p' "$root$sources" | sort -u)
   for file in $keys "$sources"; do
     rm -f -- "$root$file"
     say "removed  $file"

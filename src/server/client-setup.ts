@@ -2,9 +2,13 @@
  * What puts a machine on a channel: its key (pinned by digest) and its sources, as deb822 and as one-line entries.
  */
 import { AppError } from '../base/errors.ts'
+import { urlPathOf } from '../channels/release-urls.ts'
 
 export interface ClientSetup {
+  /** `approved`; `class/web` for a class. */
   readonly channel: string
+  /** The script that does it. */
+  readonly scriptUrl: string
   readonly keyUrl: string
   /** Of the bytes at `keyUrl`. */
   readonly keySha256: string
@@ -37,8 +41,8 @@ export interface SetupInput {
 /** One stanza for each archive, or one for each list of components that its suites have. */
 export function clientSetup(input: SetupInput): ClientSetup {
   const { channel, publicUrl, keySha256, oldFiles } = input
-  const base = `${publicUrl}/channels/${channel}`
-  const keyPath = `/etc/apt/keyrings/sluice-${channel}.asc`
+  const base = `${publicUrl}/${urlPathOf(channel)}`
+  const keyPath = `/etc/apt/keyrings/sluice-${fileWord(channel)}.asc`
   const words = [
     base,
     keySha256,
@@ -57,6 +61,7 @@ export function clientSetup(input: SetupInput): ClientSetup {
   )
   return {
     channel,
+    scriptUrl: `${publicUrl}/client/${channel}`,
     keyUrl: `${base}/key.asc`,
     keySha256,
     keyPath,
@@ -66,6 +71,11 @@ export function clientSetup(input: SetupInput): ClientSetup {
     ),
     oldFiles,
   }
+}
+
+/** A channel in names of files on a client: `class_web` for `class/web`, which no channel can be called. */
+export function fileWord(channel: string): string {
+  return channel.replace('/', '_')
 }
 
 interface Group {

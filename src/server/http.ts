@@ -7,7 +7,7 @@ import type { BlockList, Socket } from 'node:net'
 import type { Answer } from '../archives/answer.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
-import { resolveChannelPath } from '../channels/resolve.ts'
+import { isPublishedPath, resolvePublishedPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
 import { changelogAnswer } from './changelog-answer.ts'
 import { clientList, isClient } from './clients.ts'
@@ -105,7 +105,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
 
 /** Whether the path, without its first slash, is one of the files that clients are served. */
 function isOfFiles(path: string): boolean {
-  return path.startsWith('channels/') || path.startsWith('changelogs/')
+  return isPublishedPath(path) || path.startsWith('changelogs/')
 }
 
 async function sendFile(
@@ -125,10 +125,9 @@ async function findFile(
   path: string,
   { signal }: Abortable,
 ): Promise<Answer | undefined> {
-  const below = path.slice(path.indexOf('/') + 1)
   return path.startsWith('changelogs/')
-    ? changelogAnswer(parts, below, { signal })
-    : resolveChannelPath(parts, below, { signal })
+    ? changelogAnswer(parts, path.slice('changelogs/'.length), { signal })
+    : resolvePublishedPath(parts, path, { signal })
 }
 
 async function handleProxied(front: Front, exchange: Exchange, text: string): Promise<void> {

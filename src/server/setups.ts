@@ -4,7 +4,7 @@
 import { readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import { sha256Of } from '../base/sha256.ts'
-import { listChannels } from '../channels/channel-table.ts'
+import { isClass, listChannels, titleOf } from '../channels/channel-table.ts'
 import { publicationOf } from '../channels/ensure-publication.ts'
 import { findPublication } from '../channels/publication-table.ts'
 import { publicKeyFiles } from '../channels/sign-release.ts'
@@ -18,8 +18,8 @@ export async function setupOf(context: ApiContext, channel: string): Promise<Cli
   const publication = await findPublication(parts.db, publicationOf(channel))
   if (head === undefined || publication === undefined) {
     throw new AppError('ERR_NOT_FOUND', {
-      message: `there is no channel ${channel}, or it holds nothing yet`,
-      hint: 'sluice channel list',
+      message: `there is no ${titleOf(channel)}, or it holds nothing yet`,
+      hint: `sluice ${titleOf(channel).split(' ')[0]} list`,
     })
   }
   const { armored } = await publicKeyFiles(parts, publication)
@@ -41,11 +41,12 @@ export async function setupOf(context: ApiContext, channel: string): Promise<Cli
   })
 }
 
-/** The setups of all channels that serve something, in the order they were made. */
+/** The setups of all channels that serve something, in the order they were made; not those of classes. */
 export async function allSetups(context: ApiContext): Promise<ClientSetup[]> {
   const setups: ClientSetup[] = []
-  for (const { name } of await listChannels(context.parts.db)) {
-    if (context.parts.views.head(name) !== undefined) setups.push(await setupOf(context, name))
+  for (const { name, kind } of await listChannels(context.parts.db)) {
+    if (isClass({ kind }) || context.parts.views.head(name) === undefined) continue
+    setups.push(await setupOf(context, name))
   }
   return setups
 }
