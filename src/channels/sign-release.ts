@@ -3,12 +3,18 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
-import { AppError } from '../base/errors.ts'
+import { AppError, toAppError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { armorPublicKeys } from '../debian/public-keys.ts'
 import type { SignedRelease } from '../debian/release-signatures.ts'
 import type { ChannelParts } from './channel-parts.ts'
-import { fillPublicKey, liveKeys, type PublicationKey } from './publication-key-table.ts'
-import type { Publication } from './publication-table.ts'
+import {
+  fillPublicKey,
+  listPublicationKeys,
+  liveKeys,
+  type PublicationKey,
+} from './publication-key-table.ts'
+import { listPublications, type Publication } from './publication-table.ts'
 
 /** A key with its public part. */
 export type LiveKey = PublicationKey & { readonly publicKey: Buffer }
@@ -43,6 +49,25 @@ export async function readLiveKeys(
 ): Promise<LiveKey[]> {
   const keys = await liveKeys(parts.db, publication.id)
   return Promise.all(keys.map((key) => withPublicPart(parts, publication, key)))
+}
+
+/** Gives keys of an older data directory their public part, and their files the names that they have now. */
+export async function takeOverKeys(
+  parts: Pick<ChannelParts, 'db' | 'signer'>,
+  log: Log,
+): Promise<void> {
+  const without = (await listPublicationKeys(parts.db)).filter((key) => key.publicKey === undefined)
+  if (without.length === 0) return
+  for (const publication of await listPublications(parts.db)) {
+    for (const key of without.filter((one) => one.publicationId === publication.id)) {
+      try {
+        await withPublicPart(parts, publication, key)
+      } catch (error) {
+        const { code, message } = toAppError(error)
+        log.error({ publication: publication.name, code, problem: message }, 'key not found')
+      }
+    }
+  }
 }
 
 /** The public keys that clients need for a publication: `key.asc`, `key.gpg`, and since when they are these. */

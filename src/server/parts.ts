@@ -35,6 +35,7 @@ import { pdiffMigrations } from '../channels/pdiff-table.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { publicationMigrations } from '../channels/publication-table.ts'
+import { takeOverKeys } from '../channels/sign-release.ts'
 import { openSigner } from '../channels/signer.ts'
 import { openViews } from '../channels/views.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
@@ -131,6 +132,7 @@ export async function openParts(
       await closeDatabase(db)
       lock.release()
     }
+    await takeOverKeys({ db, signer }, log)
     const judges = await findJudges({ environment, tempPath: blobs.tempPath })
     if (judges.names.length === 0) log.warn('neither gpgv nor sqv is here to judge signatures')
     return {
