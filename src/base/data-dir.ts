@@ -3,6 +3,7 @@
  *
  * `--data` wins over `SLUICE_DATA`; without both it is `./var`, seen from where the program was started.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { AppError, systemCode } from './errors.ts'
@@ -21,6 +22,8 @@ export interface DataFiles {
   readonly server: string
   /** Settings; may be absent. */
   readonly settings: string
+  /** There while a restore fills the directory, and after one that was cut short. */
+  readonly restoring: string
 }
 
 /** The paths of those files, absolute. */
@@ -29,7 +32,17 @@ export function dataFiles(dataDir: string): DataFiles {
     token: resolve(dataDir, 'token'),
     server: resolve(dataDir, 'server.json'),
     settings: resolve(dataDir, 'sluice.toml'),
+    restoring: resolve(dataDir, 'restoring'),
   }
+}
+
+/** Throws `ERR_STORE` for a directory whose restore did not come to its end: part of it is missing. */
+export function refuseHalfRestored(dataDir: string): void {
+  if (!existsSync(dataFiles(dataDir).restoring)) return
+  throw new AppError('ERR_STORE', {
+    message: `the restore into ${dataDir} did not come to its end: there is no whole data directory`,
+    hint: `repeat it: sluice restore BACKUP --data ${dataDir}`,
+  })
 }
 
 /** Makes the data directory and its parents where they are missing; `ERR_STORE` if that cannot be. */

@@ -38,6 +38,12 @@ export async function openDatabase(path: string, migrations: readonly Migration[
   return db
 }
 
+/** The database at `path` as it is, for reading; nobody writes to it meanwhile. Ended with `closeDatabase`. */
+export function openForReading(path: string): Db {
+  const file = new Database(path, { readonly: true, fileMustExist: true })
+  return new Kysely<NoTables>({ dialect: new SqliteDialect({ database: file }) })
+}
+
 /**
  * The dialect of SQLite, which ends a transaction by itself where a write fails (a full disk): to roll it back once more
  * would fail too, and that would be told instead of the reason.
@@ -67,6 +73,12 @@ export async function closeDatabase(db: Db): Promise<void> {
 /** Runs `work` in one transaction: all of it happens, or nothing; the power may go at any time. */
 export function inTransaction<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
   return db.transaction().execute((trx) => work(trx))
+}
+
+/** How many rows were ever changed by this process: while it is the same, nothing in the database is another. */
+export async function changeCount(db: Db): Promise<number> {
+  const { rows } = await sql<{ count: number }>`SELECT total_changes() AS count`.execute(db)
+  return rows[0]?.count ?? 0
 }
 
 export { sql }
