@@ -201,6 +201,16 @@ export async function listSuites(db: Db, archive: Archive): Promise<ArchiveSuite
   })
 }
 
+/** The newest states of all suites, those that settings no longer name too: they may be asked for again. */
+export async function listNewestStates(db: Db): Promise<Sha256[]> {
+  const rows = await db
+    .withTables<ArchiveTables>()
+    .selectFrom('archive_suite')
+    .select('state')
+    .execute()
+  return rows.flatMap(({ state }) => (state === null ? [] : (parseSha256(state) ?? [])))
+}
+
 /** Writes what was seen of a suite; within the caller's transaction. */
 export async function saveSuite(db: Db, archiveId: number, suite: ArchiveSuite): Promise<void> {
   const row = {

@@ -1,5 +1,6 @@
 /**
- * How blobs are deleted: out of `doomed` and out of `blob` in one transaction, then their files.
+ * How blobs are gone through and deleted (SQL for the table of blobs.ts that only the garbage collector and the check of
+ * the store need). They are deleted so: out of `doomed` and out of `blob` in one transaction, then their files.
  *
  * From before that transaction until its file is gone a blob is `leaving`: a writer that brings it again meanwhile waits
  * for the end of it (blob-writer.ts), so that what it links is never taken away. A crash in between leaves a whole file
@@ -9,7 +10,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
-import { type Sha256, sha256FromBytes } from '../base/sha256.ts'
+import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
 import type { BlobPlace } from './blob-writer.ts'
 import { type Db, inTransaction, sql } from './database.ts'
 import { takeDoomed } from './doomed.ts'
@@ -22,15 +23,8 @@ export interface Removal {
   readonly before: number
   /** Asked within the transaction: those that something still names stay. */
   readonly named: (trx: Db, digests: readonly Sha256[]) => Promise<ReadonlySet<Sha256>>
-  /** Told within the transaction. */
-  readonly note: (trx: Db, removed: RemovedBlobs) => Promise<void>
-}
-
-export interface RemovedBlobs {
-  readonly rows: number
-  readonly rowBytes: number
-  readonly files: number
-  readonly fileBytes: number
+  /** Told within the transaction what went. */
+  readonly note: (trx: Db, removed: readonly BlobRow[]) => Promise<void>
 }
 
 /** Deletes those of these blobs whose time has come; some 200 at a time, since a transaction keeps all others waiting. */
@@ -46,14 +40,14 @@ export async function removeDoomed(
       const named = await removal.named(trx, digests)
       const free = digests.filter((digest) => !named.has(digest))
       const rows = await deleteRows(trx, await takeDoomed(trx, 'blob', free, removal.before))
-      await removal.note(trx, measure(rows))
+      await removal.note(trx, rows)
       crashPoint('gc: blobs, before the commit')
       return rows
     })
     crashPoint('gc: rows of blobs removed, files left')
     // Small ones may have a file as well: putRows gives one that came as a file its bytes.
-    await mapBounded(removed, FILES_AT_ONCE, async ({ digest }) => {
-      await rm(join(place.blobs, digest.slice(0, 2), digest.slice(2)), { force: true })
+    await mapBounded(removed, FILES_AT_ONCE, async ({ sha256 }) => {
+      await rm(join(place.blobs, sha256.slice(0, 2), sha256.slice(2)), { force: true })
       crashPoint('gc: file removed')
     })
   } finally {
@@ -64,24 +58,46 @@ export async function removeDoomed(
   }
 }
 
-interface RemovedRow {
-  readonly digest: Sha256
+/** A blob without its bytes. */
+export interface BlobRow {
+  readonly sha256: Sha256
   readonly size: number
   readonly isFile: boolean
 }
 
-async function deleteRows(trx: Db, digests: readonly Sha256[]): Promise<RemovedRow[]> {
+async function deleteRows(trx: Db, digests: readonly Sha256[]): Promise<BlobRow[]> {
   const { rows } = await sql<{ sha256: Buffer; size: number; isFile: number }>`DELETE FROM blob
     WHERE sha256 IN (SELECT unhex(value) FROM json_each(${JSON.stringify(digests)}))
-    RETURNING sha256, size, data IS NULL AS isFile`.execute(trx)
+    RETURNING sha256, size, typeof(data) = 'null' AS isFile`.execute(trx)
   return rows.map(({ sha256, size, isFile }) => {
-    return { digest: sha256FromBytes(sha256), size, isFile: isFile === 1 }
+    return { sha256: sha256FromBytes(sha256), size, isFile: isFile === 1 }
   })
 }
 
-function measure(rows: readonly RemovedRow[]): RemovedBlobs {
-  const sum = (some: readonly RemovedRow[]): number => some.reduce((all, row) => all + row.size, 0)
-  const files = rows.filter((row) => row.isFile)
-  const small = rows.filter((row) => !row.isFile)
-  return { rows: small.length, rowBytes: sum(small), files: files.length, fileBytes: sum(files) }
+/** The blobs behind `after`, at most `limit`, in the order of their digests. */
+export async function listBlobs(
+  db: Db,
+  after: Sha256 | undefined,
+  limit: number,
+): Promise<BlobRow[]> {
+  // IS NULL would read the bytes of each.
+  const { rows } = await sql<{ sha256: Buffer; size: number; isFile: number }>`
+    SELECT sha256, size, typeof(data) = 'null' AS isFile FROM blob
+    WHERE sha256 > ${after === undefined ? Buffer.alloc(0) : sha256Bytes(after)}
+    ORDER BY sha256 LIMIT ${limit}`.execute(db)
+  return rows.map(({ sha256, size, isFile }) => {
+    return { sha256: sha256FromBytes(sha256), size, isFile: isFile === 1 }
+  })
+}
+
+/** Those of these small blobs whose bytes begin so. */
+export async function blobsBeginning(
+  db: Db,
+  digests: readonly Sha256[],
+  begin: Buffer,
+): Promise<Sha256[]> {
+  const { rows } = await sql<{ sha256: Buffer }>`SELECT sha256 FROM blob
+    WHERE sha256 IN (SELECT unhex(value) FROM json_each(${JSON.stringify(digests)}))
+      AND substr(data, 1, ${begin.length}) = ${begin}`.execute(db)
+  return rows.map((row) => sha256FromBytes(row.sha256))
 }

@@ -157,32 +157,6 @@ export async function readRows(db: Db, digests: readonly Sha256[]): Promise<Buff
   })
 }
 
-/** A blob without its bytes. */
-export interface BlobRow {
-  readonly sha256: Sha256
-  readonly size: number
-  readonly isFile: boolean
-}
-
-/** The blobs behind `after`, at most `limit`, in the order of their digests. */
-export async function listBlobs(
-  db: Db,
-  after: Sha256 | undefined,
-  limit: number,
-): Promise<BlobRow[]> {
-  const rows = await db
-    .withTables<BlobTables>()
-    .selectFrom('blob')
-    .select(['sha256', 'size', sql<number>`data IS NULL`.as('isFile')])
-    .where('sha256', '>', after === undefined ? Buffer.alloc(0) : sha256Bytes(after))
-    .orderBy('sha256')
-    .limit(limit)
-    .execute()
-  return rows.map((row) => {
-    return { sha256: sha256FromBytes(row.sha256), size: row.size, isFile: row.isFile === 1 }
-  })
-}
-
 /** All blobs that are kept as files. */
 export async function listFileBlobs(db: Db): Promise<{ sha256: Sha256; size: number }[]> {
   const rows = await db

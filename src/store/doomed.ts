@@ -47,21 +47,20 @@ export async function doom(
   }
 }
 
-/** Those that are doomed from `from` to `to`, both included, in the order of digests: since when. */
-export async function doomedBetween(
+/** Since when those of these are doomed that are. */
+export async function doomedSince(
   db: Db,
   kind: DoomedKind,
-  [from, to]: readonly [Sha256, Sha256],
+  digests: readonly Sha256[],
 ): Promise<Map<Sha256, number>> {
-  const rows = await db
-    .withTables<DoomedTables>()
-    .selectFrom('doomed')
-    .select(['digest', 'since'])
-    .where('kind', '=', kind)
-    .where('digest', '>=', sha256Bytes(from))
-    .where('digest', '<=', sha256Bytes(to))
-    .execute()
-  return new Map(rows.map((row) => [sha256FromBytes(row.digest), row.since]))
+  const since = new Map<Sha256, number>()
+  for (const part of parts(digests)) {
+    const { rows } = await sql<{ digest: Buffer; since: number }>`SELECT digest, since FROM doomed
+      WHERE kind = ${kind}
+        AND digest IN (SELECT unhex(value) FROM json_each(${JSON.stringify(part)}))`.execute(db)
+    for (const row of rows) since.set(sha256FromBytes(row.digest), row.since)
+  }
+  return since
 }
 
 /** The next of those doomed before `before`, in the order of digests, behind `after`. */
