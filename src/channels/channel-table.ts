@@ -27,6 +27,13 @@ export const channelMigrations: readonly Migration[] = [
     ],
   },
   { name: 'channels-2', statements: ['ALTER TABLE channel ADD COLUMN base_id INTEGER'] },
+  {
+    name: 'channels-retention-1',
+    statements: [
+      'ALTER TABLE channel ADD COLUMN keep_generations INTEGER',
+      'ALTER TABLE channel ADD COLUMN keep_days INTEGER',
+    ],
+  },
 ]
 
 /**
@@ -47,6 +54,9 @@ export interface Channel {
   readonly head: number
   /** Epoch milliseconds. */
   readonly madeAt: number
+  /** How much of its history is kept, where the server's settings do not hold for it: see retention.ts. */
+  readonly keepGenerations?: number | undefined
+  readonly keepDays?: number | undefined
 }
 
 type ChannelTables = {
@@ -58,6 +68,8 @@ type ChannelTables = {
     head: number
     made_at: number
     base_id: number | null
+    keep_generations: number | null
+    keep_days: number | null
   }
 }
 
@@ -186,6 +198,20 @@ export async function setBase(db: Db, id: number, baseId: number): Promise<void>
     .execute()
 }
 
+/** Says how much of its history a channel keeps; undefined is what the server's settings say. Within the caller's transaction. */
+export async function setRetention(
+  db: Db,
+  id: number,
+  { keepGenerations, keepDays }: Pick<Channel, 'keepGenerations' | 'keepDays'>,
+): Promise<void> {
+  await db
+    .withTables<ChannelTables>()
+    .updateTable('channel')
+    .set({ keep_generations: keepGenerations ?? null, keep_days: keepDays ?? null })
+    .where('id', '=', id)
+    .execute()
+}
+
 /** Says which generation is served; within the transaction that writes it. */
 export async function setHead(db: Db, id: number, serial: number): Promise<void> {
   await db
@@ -211,5 +237,7 @@ function toChannel(row: ChannelTables['channel']): Channel {
     baseId: row.base_id ?? undefined,
     head: row.head,
     madeAt: row.made_at,
+    keepGenerations: row.keep_generations ?? undefined,
+    keepDays: row.keep_days ?? undefined,
   }
 }
