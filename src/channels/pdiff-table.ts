@@ -85,6 +85,11 @@ type PdiffTables = {
   }
 }
 
+/** Where the Index of an index's pdiffs is: beside it. */
+export function pdiffIndexPath(path: string): string {
+  return `${path}.diff/Index`
+}
+
 /** What this publication served of each index of the suite: path -> newest first. */
 export async function listServed(
   db: Db,
@@ -152,7 +157,7 @@ export async function savePdiffs(
   await saveServed(db, at, all)
 }
 
-/** The Index files that this Release lists: path -> digest. */
+/** The Index files that this Release lists: `main/binary-amd64/Packages.diff/Index` -> digest. */
 export async function listPdiffIndexes(
   db: Db,
   releaseId: number,
@@ -165,7 +170,10 @@ export async function listPdiffIndexes(
     .orderBy('path')
     .execute()
   return new Map(
-    rows.map((row) => [row.path, { sha256: sha256FromBytes(row.sha256), size: row.size }]),
+    rows.map((row) => [
+      pdiffIndexPath(row.path),
+      { sha256: sha256FromBytes(row.sha256), size: row.size },
+    ]),
   )
 }
 

@@ -23,6 +23,7 @@ import {
   type Pdiff,
   type PdiffsOfIndex,
   type PublishedSuite,
+  pdiffIndexPath,
   type ServedIndex,
 } from './pdiff-table.ts'
 
@@ -49,11 +50,6 @@ export interface PdiffDraft {
 export interface PdiffMaker {
   /** The pdiffs to these indexes (`main/binary-amd64/Packages.gz` -> forms) from what the publication served before. */
   draft(at: PublishedSuite, indexes: ReadonlyMap<string, IndexForms>): Promise<PdiffDraft>
-}
-
-/** Where the Index of the pdiffs of an index is: beside it. */
-export function pdiffIndexPath(path: string): string {
-  return `${path}.diff/Index`
 }
 
 /** The Index files of a draft: path -> digest. */

@@ -1,0 +1,155 @@
+/**
+ * A world with an index of some size: more packages than would be built for a test. Their files are made up, which is
+ * enough for all that does not unpack them; what machines fetch is written down.
+ */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { Test } from 'tap'
+import { putRelease } from '../../fixtures/make-archive.ts'
+import { makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
+import { sha256Of } from '../../src/base/sha256.ts'
+import { formatRelease } from '../../src/debian/release.ts'
+import { createApt, type TestApt } from './apt.ts'
+import { type Recorder, startRecorder } from './recorder.ts'
+import { startSluice, type TestSluice } from './sluice.ts'
+import { startUpstream } from './upstream-server.ts'
+
+const suite = 'dists/stable'
+const indexName = 'main/binary-amd64/Packages'
+
+export interface WideWorld {
+  readonly recorder: Recorder
+  readonly dir: string
+  /** Of the server that runs now. */
+  sluice(): TestSluice
+  /** Ends the server and starts another one over the same data. */
+  restart(): Promise<void>
+  /** Publishes at upstream, name -> version, and lets `testing` follow. */
+  publish(versions: ReadonlyMap<string, string>): Promise<void>
+  /** A new generation of `approved` with what `testing` has of this source. */
+  promote(name: string): Promise<void>
+  /** A machine on `approved`. */
+  machine(name: string): Promise<TestApt>
+  /** The uncompressed index that `approved` serves. */
+  packages(): Promise<string>
+}
+
+/** The index that a machine has. */
+export async function listOf(apt: TestApt): Promise<string> {
+  const [name = ''] = (await readdir(apt.listsDir)).filter((file) => file.endsWith('_Packages'))
+  return readFile(join(apt.listsDir, name), 'utf8')
+}
+
+/** An upstream with these packages, `testing` that follows it, and `approved`. */
+export async function makeWideWorld(
+  t: Test,
+  versions: ReadonlyMap<string, string>,
+): Promise<WideWorld> {
+  const dir = t.testdir()
+  const archive = join(dir, 'archive')
+  const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
+  let publishedAt = Math.floor(Date.now() / 1000) - 7200
+  const write = async (some: ReadonlyMap<string, string>): Promise<void> => {
+    publishedAt += 60
+    await writeArchive(archive, key, some, publishedAt)
+  }
+  await write(versions)
+  const upstream = await startUpstream(archive)
+  let sluice = await startSluice(join(dir, 'var'))
+  const recorder = await startRecorder(sluice.url)
+  t.teardown(async () => {
+    await recorder.close()
+    await sluice.close()
+    await upstream.close()
+  })
+  const keyring = await readFile(key.publicAsc, 'utf8')
+  const parts = { suites: ['stable'], components: ['main'], architectures: ['amd64'] }
+  await sluice.api('POST', '/archives', { name: 'nut', urls: [upstream.url], ...parts, keyring })
+  await sluice.api('POST', '/archives/refresh')
+  await sluice.api('POST', '/channels', { name: 'testing', follow: ['nut'] })
+  await sluice.api('POST', '/channels', { name: 'approved', from: 'testing' })
+  const base = '/channels/approved'
+  return {
+    recorder,
+    dir,
+    sluice: () => sluice,
+    restart: async () => {
+      await sluice.close()
+      sluice = await startSluice(sluice.dataDir)
+      recorder.turnTo(sluice.url)
+    },
+    publish: async (some) => {
+      await write(some)
+      await sluice.api('POST', '/archives/refresh')
+    },
+    promote: async (name) => {
+      const what = { from: 'testing', to: 'approved', sources: [{ name }] }
+      const { generation } = await sluice.api('POST', '/promotions', what)
+      if (generation === undefined) throw new Error(`${name} was not promoted`)
+    },
+    machine: async (name) => {
+      const home = join(dir, name)
+      const apt = await createApt(home, { sources: '' })
+      const path = join(home, 'sluice.asc')
+      await writeFile(path, await (await fetch(`${sluice.url}${base}/key.asc`)).text())
+      await apt.setSources(`deb [signed-by=${path}] ${recorder.url}${base}/nut stable main`)
+      return apt
+    },
+    packages: async () => {
+      const url = `${sluice.url}${base}/nut/${suite}/${indexName}.gz`
+      return gunzipSync(await (await fetch(url)).arrayBuffer()).toString()
+    },
+  }
+}
+
+async function writeArchive(
+  dir: string,
+  key: SigningKey,
+  versions: ReadonlyMap<string, string>,
+  date: number,
+): Promise<void> {
+  const stanzas: string[] = []
+  for (const [name, version] of versions) {
+    const content = `${name} ${version}`
+    const path = `pool/main/${name}_${version}_all.deb`
+    await put(join(dir, path), content)
+    stanzas.push(stanzaOf(name, version, path, content))
+  }
+  const plain = Buffer.from(stanzas.join('\n'))
+  const gz = gzipSync(plain)
+  await put(join(dir, suite, indexName), plain)
+  await put(join(dir, suite, `${indexName}.gz`), gz)
+  const files = [
+    { path: indexName, size: plain.length, sha256: sha256Of(plain) },
+    { path: `${indexName}.gz`, size: gz.length, sha256: sha256Of(gz) },
+  ]
+  const names = { origin: 'Nut', label: 'Nut', suite: 'stable', codename: 'nut' }
+  const lists = { architectures: ['amd64'], components: ['main'], files }
+  const release = formatRelease({ ...names, date, acquireByHash: false, ...lists })
+  await putRelease(dir, suite, { release, keys: [key], modifiedAt: new Date(date * 1000) })
+}
+
+async function put(path: string, data: string | Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, data)
+}
+
+function stanzaOf(name: string, version: string, path: string, content: string): string {
+  const word = sha256Of(name)
+  return [
+    `Package: ${name}`,
+    `Version: ${version}`,
+    'Architecture: all',
+    'Maintainer: Nut Maintainers <maintainers@archive.example>',
+    `Depends: lib${word.slice(0, 9)} (>= ${version}), lib${word.slice(9, 20)}`,
+    'Section: misc',
+    'Priority: optional',
+    `Filename: ${path}`,
+    `Size: ${content.length}`,
+    `SHA256: ${sha256Of(content)}`,
+    `Description: what ${name} does, ${word.slice(20)}`,
+    `Description-md5: ${word.slice(0, 32)}`,
+    '',
+  ].join('\n')
+}
