@@ -20,6 +20,7 @@ import {
   readMinutes,
   readNetworks,
   readUrl,
+  readWhole,
 } from './setting-readers.ts'
 
 /** What the server is told; frozen to the bottom. */
@@ -32,6 +33,10 @@ export interface Config {
   /** Whether a first start takes over the machine's own apt sources. */
   readonly importSources: boolean
   readonly refreshMinutes: number
+  /** How many generations each channel keeps at the least. */
+  readonly retainGenerations: number
+  /** For how many days each channel keeps what it served, at the least. */
+  readonly retainDays: number
   /** Networks (CIDR) whose machines are served. */
   readonly clients: readonly string[]
   /** Whether `/api` answers others than this machine. */
@@ -60,6 +65,8 @@ const settings = {
   'public-url': setting<string | undefined>(readUrl, undefined),
   import: setting(readBoolean, true),
   'refresh-minutes': setting(readMinutes, 60),
+  'retain-generations': setting(readWhole(10, 1_000_000), 100),
+  'retain-days': setting(readWhole(10, 36_500), 30),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'api-remote': setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
@@ -86,6 +93,8 @@ export function parseConfig(raw: RawConfig): Config {
     publicUrl: take('public-url', settings['public-url']),
     importSources: take('import', settings.import),
     refreshMinutes: take('refresh-minutes', settings['refresh-minutes']),
+    retainGenerations: take('retain-generations', settings['retain-generations']),
+    retainDays: take('retain-days', settings['retain-days']),
     clients: take('clients', settings.clients),
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),

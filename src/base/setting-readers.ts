@@ -69,6 +69,16 @@ export function readMinutes(raw: unknown): Read<number> {
     : wrong(raw, 'minutes from 1 to 10080')
 }
 
+/** Whole numbers in this range. */
+export function readWhole(least: number, most: number): Reader<number> {
+  return (raw) => {
+    const value = typeof raw === 'boolean' || raw === '' ? Number.NaN : Number(raw)
+    return Number.isInteger(value) && value >= least && value <= most
+      ? { value }
+      : wrong(raw, `a whole number from ${least} to ${most}`)
+  }
+}
+
 /** A list, or text with commas, of networks; `private` and `any` stand for several. */
 export function readNetworks(raw: unknown): Read<readonly string[]> {
   const names = Array.isArray(raw) ? raw.map(String) : String(raw).split(/[\s,]+/)

@@ -61,6 +61,8 @@ function serveCommand(program: Command, around: Surroundings): void {
     .option('--no-import', "leave this machine's apt sources alone")
     .option('--public-url <url>', 'what clients call this server')
     .option('--refresh-minutes <number>', 'how often to look upstream (default: 60)')
+    .option('--retain-generations <number>', 'of each channel, the newest ones (default: 100)')
+    .option('--retain-days <number>', 'and all that were served so lately (default: 30)')
     .option('--clients <networks>', 'who is served: networks, private, any (default: private)')
     .option('--api-remote', 'let the API answer other machines: put TLS in front')
     .option('--sign-command <command>', 'a program that signs in place of the key files')

@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly publicUrl?: string
   readonly import?: boolean
   readonly refreshMinutes?: string
+  readonly retainGenerations?: string
+  readonly retainDays?: string
   readonly clients?: string
   readonly apiRemote?: boolean
   readonly logLevel?: string
@@ -64,6 +66,8 @@ function flagsOf(
     // commander knows only `--no-import`: true is what it says when nothing was told.
     import: options.import === false ? false : undefined,
     'refresh-minutes': options.refreshMinutes,
+    'retain-generations': options.retainGenerations,
+    'retain-days': options.retainDays,
     clients: options.clients,
     'api-remote': options.apiRemote,
     'log-level': options.logLevel,

@@ -27,6 +27,8 @@ t.test('without a word all settings have their defaults', async (t) => {
     publicUrl: undefined,
     importSources: true,
     refreshMinutes: 60,
+    retainGenerations: 100,
+    retainDays: 30,
     apiRemote: false,
     logLevel: 'warn',
   })
@@ -110,3 +112,17 @@ t.test('settings cannot be changed, not even deep inside', async (t) => {
   t.throws(() => Object.assign(config.listen, { port: 1 }), TypeError)
   t.throws(() => Object.assign(config.clients, { 0: 'any' }), TypeError)
 })
+
+t.test(
+  'what is promised to clients cannot be kept for less than ten generations and ten days',
+  async (t) => {
+    t.equal(parse({ toml: 'retain-days = 10' }).retainDays, 10)
+    for (const said of ['9', '0', '-1', '10.5', 'many', '']) {
+      const problems = problemsOf({ flags: { 'retain-generations': said, 'retain-days': said } })
+      t.match(problems, [
+        /^retain-generations: ".*" is not a whole number from 10 to /,
+        /^retain-days: /,
+      ])
+    }
+  },
+)
