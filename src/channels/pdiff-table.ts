@@ -190,14 +190,20 @@ export async function isPdiffIndex(db: Db, digest: Sha256): Promise<boolean> {
 }
 
 /**
- * Digests of all that this Release lists of pdiffs: its Index files, and the patches that those list. For whoever
- * checks that it is here, or marks what is to be kept.
+ * Digests of all that these Releases list of pdiffs: their Index files, and the patches that those list. For whoever
+ * checks that they are here, or marks what is to be kept.
  */
-export async function pdiffBlobsOfRelease(db: Db, releaseId: number): Promise<Sha256[]> {
+export async function pdiffBlobsOfReleases(
+  db: Db,
+  releaseIds: readonly number[],
+): Promise<Sha256[]> {
   const { rows } = await sql<{ digest: Buffer }>`
-    SELECT sha256 AS digest FROM pdiff_index WHERE release_id = ${releaseId}
-    UNION SELECT pdiff.gz FROM pdiff_index JOIN pdiff_use USING (sha256) JOIN pdiff USING (name)
-      WHERE release_id = ${releaseId}`.execute(db)
+    WITH listed AS (SELECT DISTINCT sha256 FROM pdiff_index
+      WHERE release_id IN (SELECT value FROM json_each(${JSON.stringify(releaseIds)})))
+    SELECT sha256 AS digest FROM listed
+    UNION SELECT pdiff.gz FROM listed JOIN pdiff_use USING (sha256) JOIN pdiff USING (name)`.execute(
+    db,
+  )
   return rows.map((row) => sha256FromBytes(row.digest))
 }
 
