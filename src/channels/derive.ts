@@ -53,8 +53,8 @@ export interface DeriveInput extends Reason {
   readonly pins: readonly Pin[]
   /** `follow` unless told. */
   readonly kind?: GenerationKind | undefined
-  /** Sources that were held, and changed all the same: for the audit. */
-  readonly forced?: readonly string[] | undefined
+  /** What the audit tells besides. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined
   /** What else is written with the generation; also when there is none to be made. */
   readonly also?: ((trx: Db) => Promise<void>) | undefined
 }
@@ -65,7 +65,7 @@ export async function publishDerived(
   input: DeriveInput,
   { signal }: Abortable = {},
 ): Promise<Generation | undefined> {
-  const { channel, pins, who, forced } = input
+  const { channel, pins, who, detail } = input
   const below = await readBelow(parts, channel, await getBase(parts.db, channel))
   const { entries, caughtUp } = await layerPins(parts, below.entries, pins)
   const also = async (trx: Db): Promise<void> => {
@@ -78,7 +78,7 @@ export async function publishDerived(
     if (changes?.length !== 0) crashPoint('derive: content made')
     const kind = channel.head === 0 ? 'create' : (input.kind ?? 'follow')
     const why = input.why ?? (kind === 'promote' ? undefined : whyFollowed(below, caughtUp))
-    const made = { channel, kind, entries, changes, who, why, also, forced }
+    const made = { channel, kind, entries, changes, who, why, also, detail }
     generation = await publishGeneration(parts, made, { signal })
   }
   parts.derivation.noteDone(channel.id, below.serial)

@@ -10,6 +10,7 @@ import {
   encodeState,
   type IndexState,
   indexPath,
+  isForInstaller,
   type ReleaseIdentity,
   readState,
   type SuiteState,
@@ -34,6 +35,8 @@ export interface SuiteEntry {
   readonly archive: string
   readonly suite: string
   readonly state: Sha256
+  /** What clients shall hold on to from now on; what they do already, unless told. */
+  readonly identity?: ReleaseIdentity | undefined
 }
 
 /** A suite to publish: as it is, or with a Release that was just signed. */
@@ -58,12 +61,13 @@ export async function draftSuite(
 ): Promise<SuiteDraft> {
   const state = await readState(parts.blobs, entry.state)
   const known = await findPublishedIdentity(parts.db, publication.id, entry.archive, entry.suite)
-  const identity = frozenIdentity(entry.suite, known?.identity, state)
+  const identity = frozenIdentity(entry.suite, entry.identity ?? known?.identity, state)
   const indexes = new Map<string, IndexForms>()
   for (const index of state.indexes) {
     indexes.set(`${indexPath(index)}.gz`, await describeIndex(parts, index.root))
   }
   const extras = new Map(Object.entries(state.extras ?? {}))
+  const plainForms = Object.entries(state.plainForms ?? {})
   const { suite, archive } = entry
   const pdiffDraft = await parts.pdiffs.draft(
     { publicationId: publication.id, archive, suite },
@@ -80,10 +84,10 @@ export async function draftSuite(
     noSupportForArchitectureAll: 'Packages',
     ...releaseUrls(parts.address, channelOf(publication.name), entry.archive),
     architectures: ['all', ...unique(binaryIndexes(state).map((index) => index.architecture))],
-    components: unique(state.indexes.map((index) => index.component)),
+    components: unique(binaryIndexes(state).map((index) => index.component)),
     files: [
       ...[...indexes].flatMap(([path, forms]) => releaseFiles(path, forms)),
-      ...[...pdiffs, ...extras].map(([path, file]) => ({ path, ...file })),
+      ...[...pdiffs, ...extras, ...plainForms].map(([path, file]) => ({ path, ...file })),
     ],
   })
   const what = `${archive} ${suite}`
@@ -108,8 +112,9 @@ export async function draftSuite(
   }
 }
 
+/** The indexes that apt reads: the installer's are none of an architecture's or a component's own. */
 function binaryIndexes({ indexes }: SuiteState): readonly IndexState[] {
-  return indexes.filter((index) => index.kind === 'Packages')
+  return indexes.filter((index) => index.kind === 'Packages' && !isForInstaller(index))
 }
 
 function releaseFiles(path: string, forms: IndexForms): ReleaseFile[] {
@@ -127,11 +132,16 @@ function frozenIdentity(
 ): ReleaseIdentity {
   const { version, description } = identity
   if (frozen !== undefined) return { ...frozen, version, description: description?.split('\n')[0] }
+  return publishedForm(suite, identity)
+}
+
+/** An identity as a suite of this path is published with it: with both names, and a Description of one line. */
+export function publishedForm(suite: string, identity: ReleaseIdentity): ReleaseIdentity {
   return {
     ...identity,
     suite: identity.suite ?? identity.codename ?? suite,
     codename: identity.codename ?? identity.suite ?? suite,
-    description: description?.split('\n')[0],
+    description: identity.description?.split('\n')[0],
   }
 }
 

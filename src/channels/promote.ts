@@ -124,7 +124,8 @@ async function publishPlan(
   const pins = await pinsOf(parts, channel, { from, plan, who, why })
   const also = (trx: Db): Promise<void> => putPins(trx, channel.id, pins)
   const forced = [...new Set(pins.filter((pin) => pin.kind === 'hold').map((pin) => pin.source))]
-  const made = { channel, kind: 'promote', who, why, also, forced } as const
+  const detail = forced.length === 0 ? undefined : { forced }
+  const made = { channel, kind: 'promote', who, why, also, detail } as const
   if (channel.baseId !== undefined) {
     const all = withPins(await listPins(parts.db, channel.id), pins)
     return publishDerived(parts, { ...made, pins: all }, { signal })

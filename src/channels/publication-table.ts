@@ -122,6 +122,16 @@ export async function insertPublication(db: Db, name: string): Promise<Publicati
   return made
 }
 
+/** Gives a publication another name, which must be free; its keys, Date floors and identities stay its own. */
+export async function renamePublication(db: Db, id: number, name: string): Promise<void> {
+  await db
+    .withTables<PublicationTables>()
+    .updateTable('publication')
+    .set({ name })
+    .where('id', '=', id)
+    .execute()
+}
+
 /** What clients of this publication know of the suite; undefined before its first Release. */
 export async function findPublishedIdentity(
   db: Db,
@@ -142,7 +152,7 @@ export async function findPublishedIdentity(
   return { dateFloor: row.date_floor, identity }
 }
 
-/** Raises the Date floor of a suite, and freezes its identity at the first time; within the caller's transaction. */
+/** Raises the Date floor of a suite, and writes down what was published of its identity; within the caller's transaction. */
 export async function savePublishedIdentity(
   db: Db,
   at: { readonly publicationId: number; readonly archive: string; readonly suite: string },
@@ -159,7 +169,9 @@ export async function savePublishedIdentity(
       identity: JSON.stringify(identity),
     })
     .onConflict((on) =>
-      on.columns(['publication_id', 'archive', 'suite']).doUpdateSet({ date_floor: dateFloor }),
+      on
+        .columns(['publication_id', 'archive', 'suite'])
+        .doUpdateSet({ date_floor: dateFloor, identity: JSON.stringify(identity) }),
     )
     .execute()
 }

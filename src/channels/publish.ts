@@ -42,8 +42,8 @@ export interface PublishInput extends Reason {
   readonly changes?: readonly SourceChange[] | undefined
   /** Signs each suite anew, changed or not. */
   readonly resign?: boolean | undefined
-  /** Sources that were held, and changed all the same: for the audit. */
-  readonly forced?: readonly string[] | undefined
+  /** What the audit tells besides. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined
   /** What else is written in the transaction of the generation; in one of its own if the head holds all that already. */
   readonly also?: ((trx: Db) => Promise<void>) | undefined
 }
@@ -67,6 +67,7 @@ export async function publishGeneration(
     const isKept =
       old !== undefined &&
       input.resign !== true &&
+      entry.identity === undefined &&
       (await isSameOffer(parts, old.state, entry.state))
     drafts.push(isKept ? { view: old } : await draftSuite(parts, publication, entry, signal))
   }
@@ -101,7 +102,7 @@ async function isSameOffer(parts: ChannelParts, a: Sha256, b: Sha256): Promise<b
 async function writeGeneration(
   parts: ChannelParts,
   publication: Publication,
-  { channel, also, forced = [] }: Pick<PublishInput, 'channel' | 'also' | 'forced'>,
+  { channel, also, detail }: Pick<PublishInput, 'channel' | 'also' | 'detail'>,
   made: Omit<Generation, 'channelId'>,
   drafts: readonly SuiteDraft[],
 ): Promise<{ generation: Generation; views: SuiteView[] }> {
@@ -140,7 +141,7 @@ async function writeGeneration(
       detail: {
         changes: generation.changes?.slice(0, 20),
         more: Math.max(0, (generation.changes?.length ?? 0) - 20),
-        ...(forced.length === 0 ? {} : { forced }),
+        ...detail,
       },
     })
     crashPoint('publish: before the commit')

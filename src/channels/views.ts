@@ -53,6 +53,8 @@ export interface Views {
   head(channel: string): GenerationView | undefined
   setHead(view: GenerationView): void
   drop(channel: string): void
+  /** What was served under the first name is served under the second, from now on and at no time under both. */
+  rename(channel: string, name: string): void
   /** Any generation; undefined if the channel never had it, or keeps it no more. */
   at(channel: Channel, serial: number): Promise<GenerationView | undefined>
 }
@@ -71,7 +73,8 @@ export async function openViews(parts: IndexParts): Promise<Views> {
     const rows = await list()
     if (rows.length === 0) return undefined
     const known = older.get(key)
-    if (known !== undefined) return known
+    // It may have been read when the channel had another name.
+    if (known !== undefined) return { ...known, channel: channel.name }
     try {
       const view = await loadGeneration(parts, channel.name, serial, rows)
       older.set(key, view)
@@ -94,6 +97,11 @@ export async function openViews(parts: IndexParts): Promise<Views> {
     },
     drop: (channel) => {
       heads.delete(channel)
+    },
+    rename: (channel, name) => {
+      const head = heads.get(channel)
+      heads.delete(channel)
+      if (head !== undefined) heads.set(name, { ...head, channel: name })
     },
     at,
   }

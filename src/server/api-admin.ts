@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { listArchives } from '../archives/archive-table.ts'
 import { version } from '../base/version.ts'
-import { listChannels } from '../channels/channel-table.ts'
+import { isClass, listChannels } from '../channels/channel-table.ts'
 import { searchPackages } from '../channels/search.ts'
 import { verifyStore } from '../channels/verify.ts'
 import { blobTotals } from '../store/blobs.ts'
@@ -48,16 +48,15 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
     publicUrl: context.publicUrl(),
     uptimeMs: parts.clock.now() - context.startedAt,
     archives: (await listArchives(parts.db)).length,
-    channels: (await listChannels(parts.db)).length,
+    channels: (await listChannels(parts.db)).filter((one) => !isClass(one)).length,
     nextRefreshAt: context.jobs()?.nextRefreshAt,
   }))
   api.get<{ Querystring: { name: string } }>(
     '/search',
     { schema: nameQuery },
     async ({ query }) => {
-      const views = (await listChannels(parts.db)).flatMap(
-        (channel) => parts.views.head(channel.name) ?? [],
-      )
+      const channels = (await listChannels(parts.db)).filter((one) => !isClass(one))
+      const views = channels.flatMap((channel) => parts.views.head(channel.name) ?? [])
       return searchPackages(parts, views, query.name)
     },
   )

@@ -10,6 +10,7 @@ import { listPending } from '../channels/pending.ts'
 import { findPublication } from '../channels/publication-table.ts'
 import type { GenerationView } from '../channels/views.ts'
 import type { ApiContext } from './api-context.ts'
+import { summarizeBase, summarizeOwn } from './based-summary.ts'
 import { keysOf } from './key-summary.ts'
 import type { ServerParts, Waiting } from './parts.ts'
 import { setupOf } from './setups.ts'
@@ -47,7 +48,8 @@ export async function summarize(
     head,
     packages: await countPackages(parts, view),
     changedAt: newest?.madeAt ?? channel.madeAt,
-    waiting: kind === 'following' || isNew ? null : await countWaiting(parts, view),
+    base: await summarizeBase(parts, channel),
+    waiting: kind !== 'curated' || isNew ? null : await countWaiting(parts, channel, view),
     suites: view?.suites.length ?? 0,
     validUntil: Math.min(...(view?.suites ?? []).map((suite) => suite.validUntil)),
   }
@@ -56,13 +58,14 @@ export async function summarize(
 /** How many sources the first following channel has differently, and how many of these for security. */
 async function countWaiting(
   parts: ServerParts,
+  channel: Channel,
   view: GenerationView | undefined,
 ): Promise<Waiting | null> {
-  const following = (await listChannels(parts.db)).find((channel) => channel.kind === 'following')
+  const following = (await listChannels(parts.db)).find((one) => one.kind === 'following')
   const source = following && parts.views.head(following.name)
   if (following === undefined || source === undefined) return null
   // Generations never change, and so neither does what differs between two of them.
-  const key = [following.id, source.serial, view?.channel, view?.serial].join(' ')
+  const key = [following.id, source.serial, channel.id, view?.serial].join(' ')
   const known = parts.waiting.get(key)
   if (known !== undefined) return known
   const pending = await listPending(parts, { channel: following, view: source }, view)
@@ -105,5 +108,6 @@ export async function show(
     keySha256: setup?.keySha256,
     setup,
     suiteList,
+    ...(await summarizeOwn(parts, channel)),
   }
 }

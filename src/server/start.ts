@@ -19,7 +19,7 @@ import { makeDataDir } from '../base/data-dir.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
-import { listChannels } from '../channels/channel-table.ts'
+import { isClass, listChannels } from '../channels/channel-table.ts'
 import { liveKeys } from '../channels/publication-key-table.ts'
 import { listPublications } from '../channels/publication-table.ts'
 import { buildApi } from './api.ts'
@@ -81,7 +81,7 @@ export async function startServer(
   try {
     const counts = {
       archives: (await listArchives(parts.db)).length,
-      channels: (await listChannels(parts.db)).length,
+      channels: (await listChannels(parts.db)).filter((one) => !isClass(one)).length,
     }
     onEvent({
       kind: 'opened',
@@ -232,6 +232,7 @@ async function tellChannels(
     }
   }
   for (const { name, kind, follows, head } of await listChannels(parts.db)) {
+    if (isClass({ kind })) continue
     const packages = await countPackages(parts, parts.views.head(name))
     onEvent({ kind: 'channel', name, serial: head, packages, channelKind: kind, follows })
   }

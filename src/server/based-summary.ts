@@ -1,0 +1,40 @@
+/**
+ * What the API tells of a channel's place among the others: what it is based on and whether it is up to that, what is based
+ * on it, and what it keeps of its own.
+ */
+import { getBase, listDependents } from '../channels/channel-base.ts'
+import type { Channel } from '../channels/channel-table.ts'
+import { listPins, type Pin } from '../channels/pin-table.ts'
+import type { ServerParts } from './parts.ts'
+
+/** What a derived channel or a class is based on; undefined for others. */
+export async function summarizeBase(
+  parts: ServerParts,
+  channel: Channel,
+): Promise<Record<string, unknown> | undefined> {
+  if (channel.baseId === undefined) return undefined
+  const base = await getBase(parts.db, channel)
+  const madeOf = parts.derivation.madeOf(channel.id)
+  return {
+    channel: base.name,
+    /** The generation of it that the channel is made of, if that is known yet. */
+    serial: madeOf,
+    isBehind: madeOf !== base.head,
+    problem: parts.derivation.problemOf(channel.id),
+  }
+}
+
+/** Pins and dependents, for the page of one channel. */
+export async function summarizeOwn(
+  parts: ServerParts,
+  channel: Channel,
+): Promise<Record<string, unknown>> {
+  const pins = await listPins(parts.db, channel.id)
+  return { pins: pins.map(tellPin), usedBy: await listDependents(parts.db, channel.id) }
+}
+
+/** A pin as the API tells it. */
+export function tellPin(pin: Pin): Record<string, unknown> {
+  const { archive, suite, source, kind, old, new: versions, madeAt, who, why } = pin
+  return { archive, suite, source, kind, old, new: versions, madeAt, who, why }
+}
