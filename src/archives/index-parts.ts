@@ -28,7 +28,10 @@ export interface IndexEntry extends StanzaFacts {
 }
 
 /** The text of a chunk: stanzas, each followed by a blank line. */
-export async function readChunk(parts: IndexParts, chunk: Chunk): Promise<Buffer> {
+export async function readChunk(
+  parts: IndexParts,
+  chunk: Pick<Chunk, 'plain' | 'member' | 'plainSize'>,
+): Promise<Buffer> {
   const kept = await parts.texts.get(chunk.plain)
   if (kept !== undefined) return kept
   const [member] = await readRows(parts.db, [chunk.member])

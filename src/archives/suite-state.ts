@@ -62,8 +62,13 @@ export interface SuiteState {
   readonly indexes: readonly IndexState[]
   /** Files that are listed as they are (Contents, dep11): path below the suite -> blob. Absent where there are none. */
   readonly extras?: Readonly<Record<string, FileDigest>> | undefined
+  /** The uncompressed forms of extras that are kept compressed: apt wants them listed, and nobody fetches them. */
+  readonly plainForms?: Readonly<Record<string, FileDigest>> | undefined
   readonly upstream?: UpstreamFiles | undefined
 }
+
+/** How the bytes of every state begin, and those of no other small blob. */
+export const STATE_BEGIN = Buffer.from('{"format":1,"archive":')
 
 /** The state as a blob, and its digest. */
 export function encodeState(state: SuiteState): { digest: Sha256; blob: Buffer } {
@@ -93,7 +98,8 @@ export function encodeState(state: SuiteState): { digest: Sha256; blob: Buffer }
         stanzas,
         plainSize,
       })),
-      extras: sortedExtras(state),
+      extras: sortedFiles(state.extras),
+      plainForms: sortedFiles(state.plainForms),
       upstream: state.upstream,
     }),
   )
@@ -123,8 +129,8 @@ type StoredState = Omit<SuiteState, 'indexes'> & {
   readonly indexes: readonly (Omit<IndexState, 'kind'> & Partial<Pick<IndexState, 'kind'>>)[]
 }
 
-function sortedExtras({ extras }: SuiteState): SuiteState['extras'] {
-  const entries = Object.entries(extras ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+function sortedFiles(files: SuiteState['extras']): SuiteState['extras'] {
+  const entries = Object.entries(files ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
@@ -133,6 +139,11 @@ export function indexPath({ kind, component, architecture }: IndexName): string 
   if (kind === 'Sources') return `${component}/source/Sources`
   if (kind === 'Translation') return `${component}/i18n/Translation-${architecture}`
   return `${component}/binary-${architecture}/Packages`
+}
+
+/** Whether it is an index of the installer's packages (udebs), which stand below a component: `main/debian-installer`. */
+export function isForInstaller({ component }: Pick<IndexName, 'component'>): boolean {
+  return component.endsWith('/debian-installer')
 }
 
 /** The index of this name, if the state has it. */
