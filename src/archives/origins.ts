@@ -75,6 +75,15 @@ export async function originsOf(db: Db, sha256: Sha256): Promise<Origin[]> {
   return rows.map(toOrigin)
 }
 
+/** Those of these digests that no archive ever named: bytes that were made or brought here. */
+export async function withoutOrigin(db: Db, digests: readonly Sha256[]): Promise<Set<Sha256>> {
+  const { rows } = await sql<{ digest: string }>`SELECT value AS digest
+    FROM json_each(${JSON.stringify(digests)})
+    WHERE NOT EXISTS (SELECT 1 FROM origin WHERE sha256 = unhex(value))`.execute(db)
+  const alone = new Set(rows.map((row) => row.digest))
+  return new Set(digests.filter((digest) => alone.has(digest)))
+}
+
 /** What stands at this path of an archive, as its indexes said last. */
 export async function originAt(
   db: Db,
