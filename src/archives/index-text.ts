@@ -19,6 +19,9 @@ export interface StanzaBytes {
   readonly ranges: Uint32Array
 }
 
+/** Whether to take the stanza of this name that stands at `start` to `end`. */
+export type StanzaFilter = (name: string, buf: Buffer, start: number, end: number) => boolean
+
 /** All stanzas of a text, in the order in which they stand there. */
 export interface StanzaList {
   /** Value of `Package`; empty where there is none. */
@@ -35,15 +38,18 @@ export interface IndexText {
   close(): Promise<void>
 }
 
-/** An empty text, in a file at `path` that disappears with it. */
-export async function openIndexText(path: string): Promise<IndexText> {
+/** An empty text, in a file at `path` that disappears with it; only stanzas that `isTaken` are found in it. */
+export async function openIndexText(
+  path: string,
+  isTaken: StanzaFilter = () => true,
+): Promise<IndexText> {
   const handle = await open(path, 'wx+', 0o600)
   await unlink(path)
   let end = 0
   const found: Found = { names: [], starts: [], stops: [] }
   const append: IndexText['append'] = async (pieces) => {
     const hash = sha256Stream()
-    const scanner = createScanner(end)
+    const scanner = createScanner(end, isTaken)
     let at = end
     // One write is under way while the next piece is unpacked, hashed and looked through.
     let writing: Promise<unknown> = Promise.resolve()
@@ -86,8 +92,8 @@ interface Scanner {
   end(): Found
 }
 
-/** Finds the stanzas of a text that comes in pieces and begins at `from` in the file. */
-function createScanner(from: number): Scanner {
+/** Finds the stanzas to take of a text that comes in pieces and begins at `from` in the file. */
+function createScanner(from: number, isTaken: StanzaFilter): Scanner {
   const found: Found = { names: [], starts: [], stops: [] }
   let block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   let filled = 0
@@ -97,7 +103,9 @@ function createScanner(from: number): Scanner {
     for (let nth = 0; nth < ranges.length; nth += 2) {
       const start = ranges[nth] ?? 0
       const stop = ranges[nth + 1] ?? 0
-      found.names.push(fieldValue(block, start, stop, 'Package') ?? '')
+      const name = fieldValue(block, start, stop, 'Package') ?? ''
+      if (!isTaken(name, block, start, stop)) continue
+      found.names.push(name)
       found.starts.push(at + start)
       found.stops.push(at + stop)
     }

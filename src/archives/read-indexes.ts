@@ -1,28 +1,24 @@
 /**
  * The indexes of a suite state: those that changed are fetched and built, the others are taken from the last state.
  *
- * Where an archive keeps `all` packages in an index of their own, they are put into each architecture's: debootstrap
- * and image builders look only there.
+ * Of a Translation only those entries are taken that the state's own packages name, so that it is read after them, and
+ * again when they name others.
  */
 import type { Abortable } from '../base/abortable.ts'
-import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { fieldValue } from '../debian/control.ts'
 import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import type { Archive } from './archive-table.ts'
+import { descriptionName, namedDescriptions, nameSameDescriptions } from './description-names.ts'
 import { fetchIndex, type IndexSource, indexForms } from './fetch-index.ts'
 import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
-import { openIndexText } from './index-text.ts'
+import { openIndexText, type StanzaFilter } from './index-text.ts'
 import { measure } from './index-tree.ts'
-import {
-  findIndex,
-  type IndexName,
-  type IndexState,
-  indexPath,
-  type SuiteState,
-} from './suite-state.ts'
+import { findIndex, type IndexState, indexPath, type SuiteState } from './suite-state.ts'
+import { type WantedIndex, wantedIndexes } from './wanted-indexes.ts'
 
 /** What a refresh tells while it works. */
 export type RefreshEvent =
@@ -81,13 +77,17 @@ export async function readIndexes(
   const files: Record<string, Sha256> = {}
   const skipped: SkippedStanza[] = []
   for (const wanted of wantedIndexes(archive, suite, release)) {
+    const namers = namersOf(indexes, wanted)
     const kept = unchangedIndex(wanted, release, old)
-    if (kept !== undefined) {
+    const before = namersOf(old?.indexes ?? [], wanted)
+    if (kept !== undefined && (await nameSameDescriptions(parts, before, namers))) {
       indexes.push(kept.index)
       Object.assign(files, kept.files)
       continue
     }
-    const made = await readIndex(parts, archive, source, wanted, input)
+    const isTaken =
+      wanted.kind === 'Translation' ? isNamedBy(await namedDescriptions(parts, namers)) : undefined
+    const made = await readIndex(parts, archive, source, { ...wanted, isTaken }, input)
     indexes.push(made.index)
     Object.assign(files, made.files)
     skipped.push(...made.skipped)
@@ -95,41 +95,20 @@ export async function readIndexes(
   return { indexes, files, skipped }
 }
 
-/** An index to take: its own file, and for Packages that of `all` where the archive keeps it apart. */
-interface WantedIndex extends IndexName {
-  readonly paths: readonly string[]
+/** The `Packages` indexes that say which entries of a Translation are taken; none for other kinds. */
+function namersOf(indexes: readonly IndexState[], { kind, component }: WantedIndex): Sha256[] {
+  if (kind !== 'Translation') return []
+  return indexes
+    .filter((index) => index.kind === 'Packages' && index.component === component)
+    .map((index) => index.root)
 }
 
-function wantedIndexes(archive: Archive, suite: string, release: Release): WantedIndex[] {
-  const { components, architectures, sources } = archive.settings
-  // As apt reads it (IsArchitectureAllSupportedFor): Debian's security suite has such a file that nobody is to read.
-  const isAllApart =
-    release.architectures.includes('all') && release.noSupportForArchitectureAll !== 'Packages'
-  const wanted: WantedIndex[] = []
-  for (const component of components) {
-    const all = indexPath({ kind: 'Packages', component, architecture: 'all' })
-    for (const architecture of architectures) {
-      const path = indexPath({ kind: 'Packages', component, architecture })
-      const own = indexForms(release, path).length > 0 ? [path] : []
-      const more = isAllApart && path !== all && indexForms(release, all).length > 0 ? [all] : []
-      if (own.length + more.length > 0)
-        wanted.push({ kind: 'Packages', component, architecture, paths: [...own, ...more] })
-    }
+/** Takes the Translation entries with these names. */
+function isNamedBy(named: ReadonlySet<string>): StanzaFilter {
+  return (name, buf, start, end) => {
+    const md5 = fieldValue(buf, start, end, 'Description-md5')
+    return md5 !== undefined && named.has(descriptionName(name, md5.toLowerCase()))
   }
-  if (wanted.length > 0)
-    return [...wanted, ...(sources === true ? sourceIndexes(components, release) : [])]
-  throw new AppError('ERR_FORMAT', {
-    message: `${suite}: Release names no Packages for ${components.join(', ')} on ${architectures.join(', ')}`,
-    hint: `it has the components ${release.components.join(', ')} and the architectures ${release.architectures.join(', ')}: sluice archive set ${archive.name} …`,
-  })
-}
-
-/** The indexes of source packages that Release names. */
-function sourceIndexes(components: readonly string[], release: Release): WantedIndex[] {
-  return components
-    .map((component) => ({ kind: 'Sources', component, architecture: 'source' }) as const)
-    .map((name) => ({ ...name, paths: [indexPath(name)] }))
-    .filter(({ paths }) => paths.some((path) => indexForms(release, path).length > 0))
 }
 
 /** The index of the last state, if upstream still names the files that it was made of. */
@@ -155,14 +134,20 @@ async function readIndex(
   parts: ArchiveParts,
   archive: Archive,
   source: IndexSource,
-  { kind, component, architecture, paths }: WantedIndex,
+  {
+    kind,
+    component,
+    architecture,
+    paths,
+    isTaken,
+  }: WantedIndex & { readonly isTaken: StanzaFilter | undefined },
   { onEvent, signal }: ReadOptions,
 ): Promise<{
   index: IndexState
   files: Record<string, Sha256>
   skipped: readonly SkippedStanza[]
 }> {
-  const text = await openIndexText(parts.blobs.tempPath())
+  const text = await openIndexText(parts.blobs.tempPath(), isTaken)
   try {
     const fetched: ReleaseFile[] = []
     const where = {

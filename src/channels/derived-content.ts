@@ -67,13 +67,15 @@ async function layerSuite(
   byState: ReadonlyMap<Sha256 | undefined, ReadonlySet<string>>,
 ): Promise<Sha256> {
   const diffs: IndexDiff[] = []
+  const donors: SuiteState[] = []
   for (const [state, sources] of byState) {
     if (sources.size === 0) continue
     const pinned = state === undefined ? undefined : await readState(parts.blobs, state)
     diffs.push(...(await diffStates(parts, base, pinned, sources)))
+    if (pinned !== undefined) donors.push(pinned)
   }
   if (diffs.length === 0) return digest
-  const made = encodeState(await editState(parts, base, diffs))
+  const made = encodeState(await editState(parts, base, diffs, donors))
   await inTransaction(parts.db, (trx) => putRows(trx, [made.blob]))
   return made.digest
 }

@@ -1,6 +1,6 @@
 /**
  * What differs between two suite states in binary and source packages: only chunks that one of them has alone are read, so
- * that the cost follows the difference. Translations go with the packages (filter-translations.ts) and are not looked at.
+ * that the cost follows the difference. Translations go with the packages (carry-translations.ts) and are not looked at.
  *
  * Where only one of the states has an index of sources (they were just switched on, or off), what it names counts as a
  * difference only for source packages that differ anyway: the others come and go with the index itself.
@@ -16,6 +16,7 @@ import {
 } from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
 import {
+  encodeState,
   findIndex,
   type IndexKind,
   type IndexName,
@@ -45,7 +46,7 @@ export async function diffStates(
   sources: SourceFilter,
 ): Promise<IndexDiff[]> {
   const diffs: IndexDiff[] = []
-  const names = allIndexes(from, to)
+  const names = indexNames(from, to)
   const diffOne = async (name: IndexName, filter: SourceFilter): Promise<void> => {
     const left = findIndex(from, name)?.root
     const right = findIndex(to, name)?.root
@@ -60,6 +61,18 @@ export async function diffStates(
     await diffOne(name, isNew ? differing : sources)
   }
   return diffs
+}
+
+/** Whether there is more in `to` than in `from` besides packages: indexes of other kinds, translations, files. */
+export function differsOtherwise(from: SuiteState | undefined, to: SuiteState): boolean {
+  if (from === undefined) return false
+  const isOther = (index: IndexState): boolean => {
+    const own = findIndex(from, index)
+    return own === undefined || (index.kind === 'Translation' && own.root !== index.root)
+  }
+  const files = ({ extras, plainForms }: SuiteState): string =>
+    encodeState({ ...to, extras, plainForms }).digest
+  return to.indexes.some(isOther) || files(from) !== files(to)
 }
 
 /** Whether the state has binary packages of the component, and no index of its sources. */
@@ -129,7 +142,8 @@ export async function entriesOfSource(
   return found
 }
 
-function allIndexes(from: SuiteState | undefined, to: SuiteState | undefined): IndexName[] {
+/** The indexes that either state has. */
+export function indexNames(from: SuiteState | undefined, to: SuiteState | undefined): IndexName[] {
   const all = [...(from?.indexes ?? []), ...(to?.indexes ?? [])]
   const names = all.map(({ kind, component, architecture }) => ({ kind, component, architecture }))
   return [...new Map(names.map((name) => [indexPath(name), name])).values()]

@@ -11,6 +11,7 @@ import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import {
   changesOf,
+  differsOtherwise,
   diffStates,
   entriesOfSource,
   type IndexDiff,
@@ -104,7 +105,9 @@ export async function planPromotion(parts: IndexParts, input: PlanInput): Promis
         added: diff.added.filter((entry) => !left.has(entry.source)),
       }))
       .filter((diff) => diff.removed.length + diff.added.length > 0)
-    if (diffs.length > 0) suites.push({ ...pair, diffs, changes: changesOf(pair, diffs) })
+    const isOther = selection.kind === 'all' && differsOtherwise(pair.old, pair.from)
+    if (diffs.length > 0 || isOther)
+      suites.push({ ...pair, diffs, changes: changesOf(pair, diffs) })
   }
   const plan = { suites, changes: suites.flatMap((suite) => suite.changes), keptBack, leftOut }
   if (selection.kind === 'sources') await checkSources(parts, input, selection.sources, keptBack)

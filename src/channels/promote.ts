@@ -3,16 +3,8 @@
  *
  * The files are fetched and checked before anything is published, so that what a curated channel offers is here.
  */
-import { editIndex } from '../archives/index-edit.ts'
-import { measure } from '../archives/index-tree.ts'
 import { locate } from '../archives/locate.ts'
-import {
-  encodeState,
-  findIndex,
-  type IndexState,
-  isSameIndex,
-  type SuiteState,
-} from '../archives/suite-state.ts'
+import { encodeState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
@@ -25,13 +17,8 @@ import type { SuiteEntry } from './draft-suite.ts'
 import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
 import { listPins, putPins } from './pin-table.ts'
-import {
-  type PlannedFile,
-  type PromotionPlan,
-  planPromotion,
-  type Selection,
-  type SuitePlan,
-} from './plan.ts'
+import { type PlannedFile, type PromotionPlan, planPromotion, type Selection } from './plan.ts'
+import { promotedState } from './promoted-state.ts'
 import {
   assertNothingLeftOut,
   assertTakesPromotions,
@@ -187,7 +174,7 @@ async function applyPlan(
 ): Promise<SuiteEntry[]> {
   const changed: SuiteEntry[] = []
   for (const suite of plan.suites) {
-    const { digest, blob } = encodeState(await newState(parts, suite))
+    const { digest, blob } = encodeState(await promotedState(parts, suite))
     await inTransaction(parts.db, (trx) => putRows(trx, [blob]))
     changed.push({ archive: suite.archive, suite: suite.suite, state: digest })
   }
@@ -195,26 +182,4 @@ async function applyPlan(
     (old) => !changed.some((one) => one.archive === old.archive && one.suite === old.suite),
   )
   return [...kept.map(({ archive, suite, state }) => ({ archive, suite, state })), ...changed]
-}
-
-async function newState(parts: ChannelParts, plan: SuitePlan): Promise<SuiteState> {
-  const { archive, suite, old, from } = plan
-  const indexes: IndexState[] = []
-  for (const { kind, component, architecture } of from.indexes) {
-    const name = { kind, component, architecture }
-    const index = findIndex(old, name)
-    const diff = plan.diffs.find((one) => isSameIndex(one, name))
-    const edit = { remove: diff?.removed ?? [], add: diff?.added ?? [] }
-    const isKept = diff === undefined && index !== undefined
-    const root = isKept ? index.root : await editIndex(parts, index?.root, edit)
-    const { stanzas, plainSize } = measure((await parts.trees.read(root)).chunks)
-    indexes.push({ ...name, root, stanzas, plainSize })
-  }
-  const others = (old?.indexes ?? []).filter((index) => findIndex(from, index) === undefined)
-  return {
-    archive,
-    suite,
-    identity: old?.identity ?? from.identity,
-    indexes: [...indexes, ...others],
-  }
 }

@@ -9,7 +9,7 @@
 import { type Answer, contentType, digestTime } from '../archives/answer.ts'
 import { locate } from '../archives/locate.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { parseSha256 } from '../base/sha256.ts'
+import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOfClass } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
@@ -79,6 +79,8 @@ async function suiteAnswer(
   }
   const byName = suite.indexes.get(path)
   if (byName !== undefined) return indexAnswer(parts, byName, suite.date, true)
+  const extra = suite.extras.get(path)?.sha256
+  if (extra !== undefined) return extraAnswer(parts, path, extra, suite.date)
   const pdiff = await findPdiffFile(parts, suite, path)
   if (pdiff !== undefined) return pdiffAnswer(suite, pdiff)
   const hash = /^(?:.+\/)?by-hash\/SHA256\/([0-9a-f]{64})$/.exec(path)?.[1]
@@ -86,7 +88,33 @@ async function suiteAnswer(
   if (digest === undefined) return undefined
   const ofHead = [...suite.indexes.values()].find((forms) => forms.gz.sha256 === digest)
   const forms = ofHead ?? (await findFormsByGz(parts.db, digest))
-  return forms && indexAnswer(parts, forms, digestTime(digest), false)
+  if (forms !== undefined) return indexAnswer(parts, forms, digestTime(digest), false)
+  const isHere = [...suite.extras.values()].some(({ sha256 }) => sha256 === digest)
+  return isHere || (await isFile(parts, digest)) ? extraAnswer(parts, path, digest) : undefined
+}
+
+/** Whether it is a blob that was fetched: among them are the extras of earlier generations. */
+async function isFile(parts: ChannelParts, digest: Sha256): Promise<boolean> {
+  const open = await parts.blobs.openFile(digest)
+  await open?.handle.close()
+  return open !== undefined
+}
+
+/** A file that is listed as it is; called by its digest unless a Last-Modified is told. */
+function extraAnswer(
+  parts: ChannelParts,
+  path: string,
+  sha256: Sha256,
+  modifiedAt?: number,
+): Answer {
+  return {
+    kind: 'blob',
+    sha256,
+    type: contentType(path),
+    modifiedAt: modifiedAt ?? digestTime(sha256),
+    isMutable: modifiedAt !== undefined,
+    locate: () => locate(parts.db, sha256),
+  }
 }
 
 function pdiffAnswer({ date }: SuiteView, { data, digest, isMutable }: PdiffFile): Answer {
