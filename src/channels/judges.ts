@@ -9,10 +9,9 @@ import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promi
 import { delimiter, join } from 'node:path'
 import { AppError } from '../base/errors.ts'
 import { runProgram } from '../base/run-program.ts'
-import { signedBytes, splitClearSigned } from '../debian/clear-signed.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { verifyClearSigned, verifyDetached } from '../debian/openpgp-verify.ts'
-import type { SignedRelease } from '../debian/release-signatures.ts'
+import { clearPackets, type SignedRelease } from '../debian/release-signatures.ts'
 
 const PATIENCE_MS = 20_000
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
@@ -145,14 +144,15 @@ async function judgeOurselves({ text, signed, keys, at, what }: Case): Promise<v
 }
 
 async function writeFiles(dir: string, { text, signed, keys }: Case): Promise<void> {
-  const { lines, signature } = splitClearSigned(signed.inRelease)
+  // Refuses one with another text.
+  const signature = clearPackets(signed.inRelease, text)
   const files = {
     'keyring.gpg': Buffer.concat(keys.map((key) => key.publicKey)),
     InRelease: signed.inRelease,
     Release: text,
     'Release.gpg': signed.releaseGpg,
     'InRelease.sig': signature,
-    'InRelease.text': signedBytes(lines),
+    'InRelease.text': text.slice(0, -1).replaceAll('\n', '\r\n'),
   }
   await mkdir(dir, { mode: 0o700 })
   await Promise.all(Object.entries(files).map(([name, data]) => writeFile(join(dir, name), data)))
