@@ -4,6 +4,7 @@
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import type { Mutex } from '../base/mutex.ts'
 import type { Derivation } from './derivation-queue.ts'
+import type { FileLedger } from './file-ledger.ts'
 import type { Judges } from './judges.ts'
 import type { PdiffMaker } from './pdiffs.ts'
 import type { OwnAddress } from './release-urls.ts'
@@ -14,6 +15,7 @@ export interface ChannelParts extends ArchiveParts {
   readonly signer: Signer
   readonly judges: Judges
   readonly views: Views
+  readonly ledger: FileLedger
   readonly pdiffs: PdiffMaker
   /** Told of each flip, so that what is based on the channel follows. */
   readonly derivation: Derivation

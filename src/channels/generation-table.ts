@@ -201,6 +201,24 @@ export async function listGenerationSuites(
   })
 }
 
+/** The suites of all generations of a channel that are kept, oldest first. */
+export async function listKeptSuites(
+  db: Db,
+  channelId: number,
+): Promise<(Pick<GenerationSuite, 'archive' | 'suite' | 'state'> & { readonly serial: number })[]> {
+  const rows = await db
+    .withTables<GenerationTables>()
+    .selectFrom('generation_suite')
+    .select(['serial', 'archive', 'suite', 'state'])
+    .where('channel_id', '=', channelId)
+    .orderBy('serial')
+    .execute()
+  return rows.flatMap(({ state: text, ...row }) => {
+    const state = parseSha256(text)
+    return state === undefined ? [] : [{ ...row, state }]
+  })
+}
+
 /** Removes all generations of a channel; within the caller's transaction. */
 export async function deleteGenerations(db: Db, channelId: number): Promise<void> {
   const tables = db.withTables<GenerationTables>()

@@ -67,6 +67,7 @@ export interface PlannedFile {
   readonly sha256: Sha256
   readonly size: number
   readonly package: string
+  readonly version: string
   readonly architecture: string
 }
 
@@ -200,9 +201,10 @@ async function versionsOf(
 function filesOf(suites: readonly SuitePlan[]): PlannedFile[] {
   const files = new Map<Sha256, PlannedFile>()
   for (const { diffs } of suites) {
-    for (const { files: named, name, architecture } of diffs.flatMap((diff) => diff.added)) {
+    for (const entry of diffs.flatMap((diff) => diff.added)) {
+      const { files: named, name, version, architecture } = entry
       for (const { sha256, size } of named)
-        files.set(sha256, { sha256, size, package: name, architecture })
+        files.set(sha256, { sha256, size, package: name, version, architecture })
     }
   }
   return [...files.values()]

@@ -3,19 +3,19 @@
  *
  * The files are fetched and checked before anything is published, so that what a curated channel offers is here.
  */
-import { locate } from '../archives/locate.ts'
 import { encodeState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
-import { mapBounded } from '../base/mutex.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel } from './channel-table.ts'
 import { publishDerived } from './derive.ts'
 import type { SuiteEntry } from './draft-suite.ts'
+import type { FetchProgress } from './fetch-files.ts'
 import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
+import { fetchNeeded, findLost } from './needed-files.ts'
 import { listPins, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion, type Selection } from './plan.ts'
 import { promotedState } from './promoted-state.ts'
@@ -28,8 +28,6 @@ import {
 } from './promotion-target.ts'
 import { publishGeneration } from './publish.ts'
 import type { GenerationView } from './views.ts'
-
-const FETCHES_AT_ONCE = 6
 
 export interface PromoteInput extends Reason {
   /** `testing`, or one generation of it: `testing@41`. */
@@ -45,17 +43,12 @@ export interface PromoteInput extends Reason {
   readonly onFile?: ((progress: FetchProgress) => void) | undefined
 }
 
-export interface FetchProgress {
-  readonly done: number
-  readonly total: number
-  readonly doneBytes: number
-  readonly totalBytes: number
-}
-
 export interface Promotion {
   readonly plan: PromotionPlan
   /** Files of the plan that were not here yet. */
   readonly missing: number
+  /** Told on a dry run: those of them that are lost, as far as that is known. */
+  readonly lost?: readonly PlannedFile[] | undefined
   /** Serial of the target's head before. */
   readonly before: number
   /** Absent on a dry run, and when there was nothing to do. */
@@ -66,7 +59,7 @@ export interface Promotion {
 
 /**
  * Promotes; see `planPromotion` for what it refuses. What the target does not take is left out, and `ERR_REFUSED` if it was
- * named (promotion-target.ts). Upstream errors leave the target as it was.
+ * named (promotion-target.ts); so are files that are lost (needed-files.ts). Upstream errors leave the target as it was.
  */
 export async function promote(
   parts: ChannelParts,
@@ -79,9 +72,11 @@ export async function promote(
   const plan = await planFor(parts, from, target, input)
   const missing = await missingFiles(parts, plan.files)
   const before = parts.views.head(input.to)?.serial ?? 0
-  if (input.dryRun === true || plan.suites.length === 0)
-    return { plan, missing: missing.length, before }
-  await fetchFiles(parts, missing, input.onFile, signal)
+  if (input.dryRun === true || plan.suites.length === 0) {
+    const lost = await findLost(parts, missing, { signal })
+    return { plan, missing: missing.length, lost, before }
+  }
+  await fetchNeeded(parts, missing, input.onFile, { signal })
   crashPoint('promote: files fetched')
   return parts.channelLock(input.to)(async () => {
     const startedAt = performance.now()
@@ -90,7 +85,7 @@ export async function promote(
     const isFresh = channel.head === before
     const now = isFresh ? plan : await planFor(parts, from, channel, input)
     if (!isFresh)
-      await fetchFiles(parts, await missingFiles(parts, now.files), input.onFile, signal)
+      await fetchNeeded(parts, await missingFiles(parts, now.files), input.onFile, { signal })
     const generation = await publishPlan(parts, { ...input, channel, from, plan: now }, { signal })
     const publishMs = performance.now() - startedAt
     return { plan: now, missing: missing.length, before: channel.head, generation, publishMs }
@@ -147,24 +142,6 @@ async function missingFiles(
 ): Promise<PlannedFile[]> {
   const here = await parts.blobs.present(files.map((file) => file.sha256))
   return files.filter((file) => !here.has(file.sha256))
-}
-
-async function fetchFiles(
-  parts: ChannelParts,
-  files: readonly PlannedFile[],
-  onFile: PromoteInput['onFile'],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const totalBytes = files.reduce((sum, file) => sum + file.size, 0)
-  let done = 0
-  let doneBytes = 0
-  await mapBounded(files, FETCHES_AT_ONCE, async (file) => {
-    const { wanted, source } = await locate(parts.db, file.sha256)
-    await parts.downloads.fetch(wanted, source, { signal })
-    done++
-    doneBytes += file.size
-    onFile?.({ done, total: files.length, doneBytes, totalBytes })
-  })
 }
 
 async function applyPlan(

@@ -11,6 +11,7 @@ import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
 import { show } from './archive-summary.ts'
 import { finishImport } from './import-sources.ts'
 import { refreshAndFollow } from './jobs.ts'
+import { rescuedSince } from './rescued.ts'
 import { replyWithTask } from './task.ts'
 
 type Named = { Params: { name: string } }
@@ -86,6 +87,8 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
       const change = { settings: settingsOf(request.body), keyring: keyringOf(request.body) }
       const archive = await setArchive(parts, request.params.name, change, reasonOf(request))
       routeArchive(parts.upstream, archive)
+      // What no URL had may be at one of these.
+      parts.rescue.wake({ retryLost: true })
       return show(context, archive)
     },
   )
@@ -101,6 +104,7 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
       })
     }
     await removeArchive(parts, name, reasonOf(request))
+    parts.rescue.wake()
     return { removed: name }
   })
   refreshRoutes(api, context)
@@ -120,6 +124,7 @@ function refreshRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void 
         onEvent: emit,
         onOutcome: (outcome: unknown) => emit({ kind: 'outcome', outcome }),
       }
+      const before = parts.rescue.totals
       const { outcomes, generations } = await refreshAndFollow(parts, task, signal)
       // While the first start itself imports, it is not for us to say that this is all.
       const made = jobs() === undefined ? [] : await finishImport(parts, signal)
@@ -134,6 +139,7 @@ function refreshRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void 
           })),
           ...made.map(({ name, head }) => ({ channel: name, serial: head, changed: 0 })),
         ],
+        rescue: await rescuedSince(parts, before, signal),
       }
     })
   }

@@ -28,7 +28,7 @@ export async function show(
     architectures,
     allowExpired: allowExpired === true,
     allowOtherSuite: allowOtherSuite === true,
-    rescue: archive.settings.rescue !== false,
+    rescue: { isOn: archive.settings.rescue !== false, ...parts.rescue.status(archive.name) },
     proxy: proxy === undefined ? undefined : redactUrl(proxy),
     keys: keys.map(({ fingerprint, userIds, expiresAt }) => ({ fingerprint, userIds, expiresAt })),
     nextRefreshAt: jobs()?.nextRefreshAt,

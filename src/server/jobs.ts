@@ -53,6 +53,7 @@ export async function refreshAndFollow(
       parts.metrics.countRefresh(outcome.kind)
       task.onOutcome?.(outcome)
     }
+    if (some.some((outcome) => outcome.kind === 'changed')) parts.rescue.wake()
     outcomes.push(...some)
   }
   const changed = new Set(

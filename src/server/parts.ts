@@ -28,13 +28,16 @@ import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
+import { createFileLedger } from '../channels/file-ledger.ts'
 import { generationMigrations } from '../channels/generation-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
 import { findJudges } from '../channels/judges.ts'
+import { missingFileMigrations } from '../channels/missing-table.ts'
 import { pdiffMigrations } from '../channels/pdiff-table.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { publicationMigrations } from '../channels/publication-table.ts'
+import { createRescue, type Rescue } from '../channels/rescue.ts'
 import { takeOverKeys } from '../channels/sign-release.ts'
 import { openSigner } from '../channels/signer.ts'
 import { openViews } from '../channels/views.ts'
@@ -60,6 +63,7 @@ const migrations = [
   ...generationMigrations,
   ...indexFormMigrations,
   ...pdiffMigrations,
+  ...missingFileMigrations,
   ...tokenMigrations,
 ]
 
@@ -83,6 +87,7 @@ export interface ServerParts extends ChannelParts {
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly changelogs: Changelogs
+  readonly rescue: Rescue
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
@@ -119,11 +124,15 @@ export async function openParts(
     const archiveLock = leased(createMutexes(), leases)
     const archives = { ...index, upstream, downloads, clock, leases, archiveLock }
     const changelogs = createChangelogs(archives)
+    const ledger = createFileLedger(index)
+    const rescueLog = createLog({ level: config.logLevel }).child({ part: 'rescue' })
+    const rescue = createRescue({ ...archives, ledger }, rescueLog)
     for (const archive of await listArchives(db)) {
       routeArchive(upstream, archive)
     }
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       changelogs.close()
+      await rescue.stop()
       await downloads.close({ signal })
       await signer.close()
       await upstream.close()
@@ -146,6 +155,8 @@ export async function openParts(
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       changelogs,
+      ledger,
+      rescue,
       metrics: createMetrics({ downloads_active: () => downloads.active }),
       answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
       fileProblems: createFileProblems(blobs, clock),

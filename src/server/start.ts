@@ -127,6 +127,7 @@ export async function startServer(
       clients,
       nextRefreshAt,
     })
+    parts.rescue.start()
     return running({ parts, app, jobs, context, isFirstStart })
   } catch (error) {
     await app?.close()

@@ -51,6 +51,8 @@ export interface BlobStore {
   create(): Promise<BlobWriter>
   /** Bytes that new files can have on this disk. */
   freeBytes(): Promise<number>
+  /** Bytes of this disk as a whole. */
+  diskBytes(): Promise<number>
   /** Whether the blob is here, as row or file; if it was to be deleted, it is not any more. */
   has(sha256: Sha256): Promise<boolean>
   /** All bytes of a blob, at most `maxBytes` (`ERR_TOO_LARGE`); `ERR_BLOB_MISSING` if it is not here. */
@@ -91,6 +93,10 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
     freeBytes: async () => {
       const { bavail, bsize } = await statfs(place.tmp)
       return bavail * bsize
+    },
+    diskBytes: async () => {
+      const { blocks, bsize } = await statfs(place.tmp)
+      return blocks * bsize
     },
     has: async (sha256) => (await present(db, [sha256])).size === 1,
     present: (digests) => present(db, digests),
@@ -155,6 +161,18 @@ export async function readRows(db: Db, digests: readonly Sha256[]): Promise<Buff
     if (data === undefined || data === null) throw missing(digest)
     return data
   })
+}
+
+/**
+ * Digests of the blobs behind `after` (32 bytes; empty for the first), at most `limit`, one after the other in their order:
+ * a page of thousands in a millisecond.
+ */
+export async function readDigests(db: Db, after: Buffer, limit: number): Promise<Buffer> {
+  const { rows } = await sql<{ digests: string | null }>`SELECT group_concat(digest, '') AS digests
+    FROM (SELECT hex(sha256) AS digest FROM blob WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit})`.execute(
+    db,
+  )
+  return Buffer.from(rows[0]?.digests ?? '', 'hex')
 }
 
 /** All blobs that are kept as files. */
@@ -248,11 +266,13 @@ async function sweep(place: BlobPlace): Promise<void> {
       crashPoint('sweep: row added')
     }
   }
-  for (const lost of known.keys()) {
+  // After the restore of a backup without files these are all of them.
+  const lost = [...known.keys()]
+  for (let at = 0; at < lost.length; at += 500) {
     await place.db
       .withTables<BlobTables>()
       .deleteFrom('blob')
-      .where('sha256', '=', sha256Bytes(lost))
+      .where('sha256', 'in', lost.slice(at, at + 500).map(sha256Bytes))
       .execute()
     crashPoint('sweep: row removed')
   }
