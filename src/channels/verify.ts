@@ -16,6 +16,7 @@ import type { ChannelParts } from './channel-parts.ts'
 import { listChannels } from './channel-table.ts'
 import { listGenerationSuites, listGenerations } from './generation-table.ts'
 import { describeIndex } from './index-forms.ts'
+import { pdiffBlobsOfReleases } from './pdiff-table.ts'
 import { getRelease } from './publication-table.ts'
 
 export interface VerifyReport {
@@ -73,6 +74,9 @@ async function verifyGenerations(parts: ChannelParts, report: VerifyReport): Pro
           const { inRelease, release, releaseGpg } = await getRelease(parts.db, suite.releaseId)
           const here = await parts.blobs.present([inRelease, release, releaseGpg])
           if (here.size < 3) note(report, what, 'a Release file of it is missing')
+          const pdiffs = await pdiffBlobsOfReleases(parts.db, [suite.releaseId])
+          const isWhole = (await parts.blobs.present(pdiffs)).size === pdiffs.length
+          if (!isWhole) note(report, what, 'a pdiff of it is missing')
         } catch (error) {
           note(report, what, error)
         }

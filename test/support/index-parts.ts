@@ -10,6 +10,7 @@ import { createTreeReader } from '../../src/archives/index-tree.ts'
 import { originMigrations } from '../../src/archives/origins.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
 import { indexFormMigrations } from '../../src/channels/index-forms.ts'
+import { pdiffMigrations } from '../../src/channels/pdiff-table.ts'
 import { auditMigrations } from '../../src/store/audit.ts'
 import { blobMigrations, openBlobStore } from '../../src/store/blobs.ts'
 import { closeDatabase, openDatabase } from '../../src/store/database.ts'
@@ -21,6 +22,7 @@ const migrations = [
   ...originMigrations,
   ...chunkMigrations,
   ...indexFormMigrations,
+  ...pdiffMigrations,
 ]
 
 /** Parts in `dir`, and how to end them. */
