@@ -125,6 +125,17 @@ export async function getChannel(db: Db, name: string): Promise<Channel> {
   return toChannel(row)
 }
 
+/** The channel of this name, which is not one of a class; `ERR_NOT_FOUND` if there is none. */
+export async function getPlainChannel(db: Db, name: string): Promise<Channel> {
+  const channel = await getChannel(db, name)
+  if (!isClass(channel)) return channel
+  const title = titleOf(name)
+  throw new AppError('ERR_NOT_FOUND', {
+    message: `${title} is no channel`,
+    hint: `sluice ${title.replace(' ', ' show ')}`,
+  })
+}
+
 /** The channel with this id, if it is still there. */
 export async function findChannelById(db: Db, id: number): Promise<Channel | undefined> {
   const row = await db

@@ -6,8 +6,10 @@ import { AppError } from '../base/errors.ts'
 import { getChannel } from '../channels/channel-table.ts'
 import { findGeneration } from '../channels/generation-name.ts'
 import { listPending } from '../channels/pending.ts'
+import { listPins } from '../channels/pin-table.ts'
 import type { Selection, WantedSource } from '../channels/plan.ts'
 import { promote } from '../channels/promote.ts'
+import { heldSources } from '../channels/promotion-target.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { countPackages, named } from './channel-summary.ts'
 import { replyWithTask } from './task.ts'
@@ -18,6 +20,7 @@ interface PromotionBody {
   readonly sources?: readonly WantedSource[]
   readonly all?: boolean
   readonly removals?: boolean
+  readonly force?: boolean
   readonly dryRun?: boolean
 }
 
@@ -42,6 +45,7 @@ const promotionSchema = {
       },
       all: { type: 'boolean' },
       removals: { type: 'boolean' },
+      force: { type: 'boolean' },
       dryRun: { type: 'boolean' },
       reason: { type: 'string', maxLength: 1000 },
     },
@@ -66,6 +70,8 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
       const to = await findGeneration(parts, query.to)
       const channel = await getChannel(parts.db, view.channel)
       const pending = await listPending(parts, { channel, view }, to)
+      const target = await getChannel(parts.db, to.channel)
+      const held = heldSources(await listPins(parts.db, target.id))
       return {
         from: named(view),
         to: named(to),
@@ -73,7 +79,7 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
         nextRefreshAt: jobs()?.nextRefreshAt,
         pending: pending.map(({ isSecurity, ...one }) => ({
           ...one,
-          note: isSecurity ? 'security' : undefined,
+          note: noteOf(isSecurity, held.has(one.source)),
         })),
       }
     },
@@ -82,11 +88,11 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
     '/promotions',
     { schema: promotionSchema },
     async (request, reply) => {
-      const { from, to, removals, dryRun } = request.body
+      const { from, to, removals, force, dryRun } = request.body
       const selection = selectionOf(request.body)
       return replyWithTask(request, reply, async (emit, signal) => {
         const onFile = (progress: object): void => emit({ kind: 'fetch', ...progress })
-        const input = { ...reasonOf(request), from, to, selection, removals, dryRun, onFile }
+        const input = { ...reasonOf(request), from, to, selection, removals, force, dryRun, onFile }
         const { plan, missing, before, generation, publishMs } = await promote(parts, input, {
           signal,
         })
@@ -96,6 +102,7 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
           before,
           changes: plan.changes,
           keptBack: plan.keptBack,
+          leftOut: plan.leftOut,
           files: {
             count: plan.files.length,
             bytes: plan.files.reduce((sum, file) => sum + file.size, 0),
@@ -111,6 +118,11 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
       })
     },
   )
+}
+
+function noteOf(isSecurity: boolean, isHeld: boolean): string | undefined {
+  const notes = [...(isSecurity ? ['security'] : []), ...(isHeld ? ['held'] : [])]
+  return notes.length === 0 ? undefined : notes.join(', ')
 }
 
 function selectionOf({ sources, all }: PromotionBody): Selection {

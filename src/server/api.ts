@@ -9,9 +9,13 @@ import { channelOfClass } from '../channels/channel-table.ts'
 import { adminRoutes } from './api-admin.ts'
 import { archiveRoutes } from './api-archives.ts'
 import { auditRoutes } from './api-audit.ts'
+import { channelChangeRoutes } from './api-channel-changes.ts'
 import { channelRoutes } from './api-channels.ts'
+import { classRoutes } from './api-classes.ts'
+import { compareRoutes } from './api-compare.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
+import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { renderClientScript } from './client-script.ts'
@@ -55,6 +59,10 @@ export function buildApi(context: ApiContext): FastifyInstance {
       api.addHook('onRequest', (request) => authorize(context, request))
       archiveRoutes(api, context)
       channelRoutes(api, context)
+      compareRoutes(api, context)
+      channelChangeRoutes(api, context)
+      classRoutes(api, context)
+      holdRoutes(api, context)
       promotionRoutes(api, context)
       keyRoutes(api, context)
       adminRoutes(api, context)
