@@ -50,6 +50,7 @@ t.test('the table of settings is what the program reads, with its defaults', asy
   const told: Record<string, string> = {
     'private networks': 'private',
     "this machine's address": '',
+    'the key files': '',
   }
   const defaults = settled({})
   for (const [name = '', fallback = ''] of rows) {

@@ -108,7 +108,7 @@ function readNetwork(text: string): string | undefined {
 export function readCommand(raw: unknown): Read<readonly string[]> {
   const words = Array.isArray(raw) ? raw : String(raw).split(/\s+/).filter(Boolean)
   const isCommand = words.every((word) => typeof word === 'string' && !word.includes('\0'))
-  if (isCommand && words.length > 0 && words[0] !== '') return { value: words.map(String) }
+  if (isCommand && String(words[0]).startsWith('/')) return { value: words.map(String) }
   return wrong(raw, 'a program with its arguments, as ["/usr/local/bin/sign", "--slot", "1"]')
 }
 
