@@ -17,11 +17,12 @@ export interface SecretFile {
 }
 
 const MAX_FILE_BYTES = 1024 * 1024
-const plainName = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,200}$/
+/** Neither hidden nor anywhere else than in the folder that one unpacks them into. */
+const plainName = /^[^./\p{Cc}][^/\p{Cc}]{0,200}$/u
 
-/** Whether a file of this name can be sealed. */
-export function canSeal(name: string): boolean {
-  return plainName.test(name)
+/** Whether such a file can be sealed. */
+export function canSeal({ name, data }: SecretFile): boolean {
+  return plainName.test(name) && data.length <= MAX_FILE_BYTES
 }
 
 /** The files as one message; `at` (seconds since 1970) is their time. */
@@ -73,13 +74,14 @@ async function readTar(tar: Buffer): Promise<SecretFile[]> {
   entries.end(tar)
   try {
     for await (const entry of entries) {
-      const { name, type, size = 0 } = entry.header
-      if (type !== 'file' || !canSeal(name) || size > MAX_FILE_BYTES) {
-        throw new AppError('ERR_FORMAT', { message: `there is no place for ${name} among keys` })
-      }
+      const { name, type } = entry.header
       const pieces: Buffer[] = []
       for await (const piece of entry) pieces.push(piece as Buffer)
-      files.push({ name, data: Buffer.concat(pieces) })
+      const file = { name, data: Buffer.concat(pieces) }
+      if (type !== 'file' || !canSeal(file)) {
+        throw new AppError('ERR_FORMAT', { message: `there is no place for ${name} among keys` })
+      }
+      files.push(file)
     }
   } catch (error) {
     if (error instanceof AppError) throw error

@@ -50,7 +50,8 @@ import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { tokenMigrations } from './tokens.ts'
 
-const migrations = [
+/** The tables of all floors, in the order in which they are made. */
+export const migrations = [
   ...blobMigrations,
   ...auditMigrations,
   ...archiveMigrations,

@@ -19,6 +19,7 @@ export interface SumsWriter {
   add(sums: readonly Sum[]): Promise<void>
   /** Durable when it returns; the digest of the list. */
   close(): Promise<Sha256>
+  /** Harmless after `close`. */
   abort(): Promise<void>
 }
 
@@ -34,6 +35,11 @@ const BLOBS = '../../blobs/'
 export async function createSums(path: string): Promise<SumsWriter> {
   const handle = await open(join(path, snapshotFiles.sums), 'wx', 0o600)
   const hash = sha256Stream()
+  let isOpen = true
+  const close = async (): Promise<void> => {
+    if (isOpen) await handle.close()
+    isOpen = false
+  }
   return {
     add: async (sums) => {
       const text = Buffer.from(sums.map(lineOf).join(''))
@@ -42,10 +48,10 @@ export async function createSums(path: string): Promise<SumsWriter> {
     },
     close: async () => {
       await handle.sync()
-      await handle.close()
+      await close()
       return hash.digest()
     },
-    abort: () => handle.close(),
+    abort: close,
   }
 }
 

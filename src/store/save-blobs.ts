@@ -50,6 +50,7 @@ export interface SaveInput {
   readonly mayLink: boolean
   /** Told blobs that are in the backup now, in the order of their digests. */
   readonly onSaved: (digests: readonly Sha256[]) => Promise<void>
+  /** Told what was brought, of what was not there yet. */
   readonly onProgress: (done: number, doneBytes: number) => void
 }
 
@@ -101,7 +102,7 @@ export async function saveBlobs(input: SaveInput, { signal }: Abortable = {}): P
       if (how === 'missing') lost.add(blob.sha256)
       else add(saved.fresh, blob.size)
       if (how === 'linked') add(saved.linked, blob.size)
-      input.onProgress(saved.wanted.count + saved.fresh.count, saved.fresh.bytes)
+      input.onProgress(saved.fresh.count, saved.fresh.bytes)
       crashPoint('backup: a file saved, directory not synced')
     })
     if (fresh.length > 0) await syncDir(join(to, prefix))
