@@ -181,6 +181,16 @@ export async function updateArchive(db: Db, archive: Archive): Promise<void> {
     .execute()
 }
 
+/** Lets the Releases of the archive be taken again though they did not change; within the caller's transaction. */
+export async function forgetValidators(db: Db, archiveId: number): Promise<void> {
+  await db
+    .withTables<ArchiveTables>()
+    .updateTable('archive_suite')
+    .set({ last_modified: null, etag: null })
+    .where('archive_id', '=', archiveId)
+    .execute()
+}
+
 /** Removes an archive and what is known of its suites; states and blobs stay while generations name them. */
 export async function deleteArchive(db: Db, id: number): Promise<void> {
   await db.withTables<ArchiveTables>().deleteFrom('archive').where('id', '=', id).execute()

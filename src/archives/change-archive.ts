@@ -11,6 +11,7 @@ import {
   type Archive,
   type ArchiveSettings,
   deleteArchive,
+  forgetValidators,
   getArchive,
   insertArchive,
   updateArchive,
@@ -29,6 +30,7 @@ export interface ChangeReason {
 }
 
 const word = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*$/
+const languagePattern = /^[a-z]{2,3}(?:_[A-Z]{2})?(?:@[a-z]+)?$/
 const suitePattern = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*(\/[A-Za-z0-9][A-Za-z0-9.+~_-]*)*$/
 
 /** Adds an archive; `ERR_USAGE` or `ERR_KEYRING` for what cannot be one, `ERR_CONFLICT` if the name is taken. */
@@ -74,6 +76,8 @@ export function setArchive(
     const archive = { ...old, settings, keyring: change.keyring ?? old.keyring }
     await inTransaction(parts.db, async (trx) => {
       await updateArchive(trx, archive)
+      // What is asked for now may be in the Release that was taken: it is to be read again, changed or not.
+      if (takenOf(old.settings) !== takenOf(settings)) await forgetValidators(trx, old.id)
       await writeAudit(trx, {
         at: parts.clock.now(),
         ...reason,
@@ -125,7 +129,16 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
     if (bad !== undefined)
       throw refuse(`${JSON.stringify(bad)} is no ${what}`, 'see the Release file of the archive')
   }
+  const badLanguage = settings.languages?.find((one) => !languagePattern.test(one))
+  if (badLanguage !== undefined)
+    throw refuse(`${JSON.stringify(badLanguage)} is no language`, 'such as en, de, pt_BR')
   return { ...settings, urls, fallbacks: settings.fallbacks?.map(checkUrl) }
+}
+
+/** What of a suite the settings ask for, to be compared. */
+function takenOf(settings: ArchiveSettings): string {
+  const { components, architectures, sources, languages, extras } = settings
+  return JSON.stringify([components, architectures, sources, languages, extras])
 }
 
 function checkUrl(text: string): string {

@@ -12,6 +12,7 @@ import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import type { Archive } from './archive-table.ts'
 import { descriptionName, namedDescriptions, nameSameDescriptions } from './description-names.ts'
+import { type ExtraFiles, takeExtras } from './extra-files.ts'
 import { fetchIndex, type IndexSource, indexForms } from './fetch-index.ts'
 import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
@@ -54,14 +55,15 @@ export interface ReadOptions extends Abortable {
   readonly onEvent?: ((event: RefreshEvent) => void) | undefined
 }
 
-/** The indexes, and the files as fetched: path below the suite -> digest. */
+/** The indexes, the files as fetched (path below the suite -> digest), and files that are taken as they are. */
 export interface ReadIndexes {
   readonly indexes: readonly IndexState[]
   readonly files: Readonly<Record<string, Sha256>>
   readonly skipped: readonly SkippedStanza[]
+  readonly extras: ExtraFiles
 }
 
-/** Reads all indexes of the suite that the archive's settings ask for; `old` is its last state. */
+/** Reads all of the suite that the archive's settings ask for; `old` is its last state. */
 export async function readIndexes(
   parts: ArchiveParts,
   archive: Archive,
@@ -92,7 +94,12 @@ export async function readIndexes(
     Object.assign(files, made.files)
     skipped.push(...made.skipped)
   }
-  return { indexes, files, skipped }
+  const where = { archive: archive.name, suite }
+  const onBytes = (path: string, doneBytes: number, sizeBytes: number): void =>
+    input.onEvent?.({ kind: 'fetch', ...where, path, doneBytes, sizeBytes })
+  const { signal } = input
+  const extras = await takeExtras(parts, archive.settings, source, { onBytes, signal })
+  return { indexes, files, skipped: [...skipped, ...extras.skipped], extras }
 }
 
 /** The `Packages` indexes that say which entries of a Translation are taken; none for other kinds. */

@@ -20,9 +20,11 @@ import {
   type SuiteProblem,
   saveSuite,
 } from './archive-table.ts'
+import { countStanzas } from './count-stanzas.ts'
 import { noteReplaced } from './earlier-states.ts'
 import { assertNotExpired, type FetchedRelease, fetchRelease } from './fetch-release.ts'
 import type { SkippedStanza } from './index-build.ts'
+import { addOrigins } from './origins.ts'
 import { type RefreshEvent, readIndexes } from './read-indexes.ts'
 import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
@@ -37,8 +39,9 @@ export interface SuiteOutcome {
   readonly suite: string
   readonly kind: 'unchanged' | 'changed' | 'failed'
   readonly state?: Sha256 | undefined
-  /** Stanzas in all its indexes. */
+  /** Binary packages in all its indexes, and source packages. */
   readonly packages?: number | undefined
+  readonly sources?: number | undefined
   readonly problem?: SuiteProblem | undefined
   readonly skipped: readonly SkippedStanza[]
   readonly durationMs: number
@@ -118,7 +121,7 @@ async function takeRelease(
   known: ArchiveSuite,
   fetched: FetchedRelease,
   input: SuiteInput,
-): Promise<Pick<SuiteOutcome, 'kind' | 'state' | 'packages' | 'skipped'>> {
+): Promise<Pick<SuiteOutcome, 'kind' | 'state' | 'packages' | 'sources' | 'skipped'>> {
   const { release } = fetched
   input.onEvent?.({
     kind: 'suite',
@@ -129,17 +132,20 @@ async function takeRelease(
   })
   const old = known.state === undefined ? undefined : await readState(parts.blobs, known.state)
   const read = await readIndexes(parts, archive, known.suite, fetched, old, input)
-  const { digest, blob } = encodeState({
+  const state: SuiteState = {
     archive: archive.name,
     suite: known.suite,
     identity: identityOf(release),
     indexes: read.indexes,
+    extras: read.extras.extras,
+    plainForms: read.extras.plainForms,
     upstream: {
       date: release.date,
       ...digestsOf(fetched),
       files: read.files,
     },
-  })
+  }
+  const { digest, blob } = encodeState(state)
   crashPoint('refresh: before the suite state')
   await inTransaction(parts.db, async (trx) => {
     const { inRelease, releaseText, releaseGpg } = fetched
@@ -147,6 +153,7 @@ async function takeRelease(
       trx,
       [blob, inRelease, releaseText, releaseGpg].filter((one) => one !== undefined),
     )
+    await addOrigins(trx, archive.id, read.extras.origins)
     if (known.state !== undefined && known.state !== digest) {
       const replaced = { archiveId: archive.id, suite: known.suite, state: known.state }
       await noteReplaced(trx, { ...replaced, replacedAt: parts.clock.now() })
@@ -165,11 +172,12 @@ async function takeRelease(
     crashPoint('refresh: suite state, before the commit')
   })
   crashPoint('refresh: suite state written')
-  const packages = read.indexes.reduce((sum, index) => sum + index.stanzas, 0)
+  const counts = countStanzas([state])
   return {
     kind: digest === known.state ? 'unchanged' : 'changed',
     state: digest,
-    packages,
+    packages: counts.packages,
+    sources: counts.sources,
     skipped: read.skipped,
   }
 }

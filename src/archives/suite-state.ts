@@ -146,6 +146,17 @@ export function isForInstaller({ component }: Pick<IndexName, 'component'>): boo
   return component.endsWith('/debian-installer')
 }
 
+/** The indexes of binary packages that apt reads; those of the installer are none of an architecture's own. */
+export function binaryIndexes({ indexes }: SuiteState): IndexState[] {
+  return indexes.filter((index) => index.kind === 'Packages' && !isForInstaller(index))
+}
+
+/** The languages in which the state has descriptions. */
+export function languagesOf({ indexes }: SuiteState): string[] {
+  const own = indexes.filter((index) => index.kind === 'Translation')
+  return [...new Set(own.map((index) => index.architecture))]
+}
+
 /** The index of this name, if the state has it. */
 export function findIndex(
   state: SuiteState | undefined,

@@ -7,10 +7,9 @@
  * If the floor comes near now, publishing waits.
  */
 import {
+  binaryIndexes,
   encodeState,
-  type IndexState,
   indexPath,
-  isForInstaller,
   type ReleaseIdentity,
   readState,
   type SuiteState,
@@ -110,11 +109,6 @@ export async function draftSuite(
     },
     fresh: { identity, stateBlob: encodeState(state).blob, pdiffs: pdiffDraft },
   }
-}
-
-/** The indexes that apt reads: the installer's are none of an architecture's or a component's own. */
-function binaryIndexes({ indexes }: SuiteState): readonly IndexState[] {
-  return indexes.filter((index) => index.kind === 'Packages' && !isForInstaller(index))
 }
 
 function releaseFiles(path: string, forms: IndexForms): ReleaseFile[] {

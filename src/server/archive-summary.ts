@@ -2,6 +2,7 @@
  * What the API tells of an archive.
  */
 import { type Archive, listSuites } from '../archives/archive-table.ts'
+import { countStanzas } from '../archives/count-stanzas.ts'
 import { readState } from '../archives/suite-state.ts'
 import { redactUrl } from '../archives/upstream.ts'
 import { readKeyring } from '../debian/keyring.ts'
@@ -17,8 +18,7 @@ export async function show(
   const suites: Record<string, unknown>[] = []
   for (const suite of await listSuites(parts.db, archive)) {
     const state = suite.state === undefined ? undefined : await readState(parts.blobs, suite.state)
-    const packages = state?.indexes.reduce((sum, index) => sum + index.stanzas, 0)
-    suites.push({ ...suite, packages })
+    suites.push({ ...suite, ...(state === undefined ? {} : countStanzas([state])) })
   }
   return {
     name: archive.name,
@@ -26,6 +26,9 @@ export async function show(
     fallbacks: (archive.settings.fallbacks ?? []).map(redactUrl),
     components,
     architectures,
+    sources: archive.settings.sources === true,
+    languages: archive.settings.languages ?? ['en'],
+    extras: archive.settings.extras ?? [],
     allowExpired: allowExpired === true,
     allowOtherSuite: allowOtherSuite === true,
     rescue: { isOn: archive.settings.rescue !== false, ...parts.rescue.status(archive.name) },

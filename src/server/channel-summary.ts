@@ -2,7 +2,8 @@
  * What the API tells of a channel.
  */
 
-import { readState } from '../archives/suite-state.ts'
+import { countStanzas } from '../archives/count-stanzas.ts'
+import { binaryIndexes, languagesOf, readState } from '../archives/suite-state.ts'
 import { type Channel, listChannels } from '../channels/channel-table.ts'
 import { publicationOf } from '../channels/ensure-publication.ts'
 import { listGenerations } from '../channels/generation-table.ts'
@@ -20,15 +21,14 @@ export function named({ channel, serial }: GenerationView): { channel: string; s
   return { channel, serial }
 }
 
-/** How many packages a generation offers, over all its indexes. */
+/** How many binary packages a generation offers, over all its indexes. */
 export async function countPackages(
   parts: ServerParts,
   view: GenerationView | undefined,
 ): Promise<number> {
   let packages = 0
-  for (const { state } of view?.suites ?? []) {
-    for (const index of (await readState(parts.blobs, state)).indexes) packages += index.stanzas
-  }
+  for (const { state } of view?.suites ?? [])
+    packages += countStanzas([await readState(parts.blobs, state)]).packages
   return packages
 }
 
@@ -87,14 +87,16 @@ export async function show(
   const keys = publication && (await keysOf(context, publication))
   const suiteList: Record<string, unknown>[] = []
   for (const { archive, suite, names, date, validUntil, state } of view?.suites ?? []) {
-    const { indexes } = await readState(parts.blobs, state)
+    const held = await readState(parts.blobs, state)
+    const binary = binaryIndexes(held)
     suiteList.push({
       archive,
       suite,
       names,
-      components: [...new Set(indexes.map((index) => index.component))],
-      architectures: [...new Set(indexes.map((index) => index.architecture))],
-      packages: indexes.reduce((sum, index) => sum + index.stanzas, 0),
+      components: [...new Set(binary.map((index) => index.component))],
+      architectures: [...new Set(binary.map((index) => index.architecture))],
+      ...countStanzas([held]),
+      languages: languagesOf(held),
       date,
       validUntil,
       state,

@@ -1,7 +1,7 @@
 /**
  * What to put on a machine so that it follows a channel, put together from the channel's head.
  */
-import { readState } from '../archives/suite-state.ts'
+import { binaryIndexes, readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import { sha256Of } from '../base/sha256.ts'
 import { isClass, listChannels, titleOf } from '../channels/channel-table.ts'
@@ -25,7 +25,7 @@ export async function setupOf(context: ApiContext, channel: string): Promise<Cli
   const { armored } = await publicKeyFiles(parts, publication)
   const suites: { archive: string; suite: string; components: string[] }[] = []
   for (const { archive, suite, state } of head.suites) {
-    const { indexes } = await readState(parts.blobs, state)
+    const indexes = binaryIndexes(await readState(parts.blobs, state))
     suites.push({
       archive,
       suite,
