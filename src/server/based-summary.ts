@@ -14,14 +14,20 @@ export async function summarizeBase(
 ): Promise<Record<string, unknown> | undefined> {
   if (channel.baseId === undefined) return undefined
   const base = await getBase(parts.db, channel)
-  const madeOf = parts.derivation.madeOf(channel.id)
   return {
     channel: base.name,
-    /** The generation of it that the channel is made of, if that is known yet. */
-    serial: madeOf,
-    isBehind: madeOf !== base.head,
+    // The generation of it that the channel is made of, if that is known yet.
+    serial: parts.derivation.madeOf(channel.id),
+    isBehind: await isBehind(parts, channel),
     problem: parts.derivation.problemOf(channel.id),
   }
+}
+
+/** Whether the channel, or what it is based on, has still to be brought up to its base. */
+async function isBehind(parts: ServerParts, channel: Channel): Promise<boolean> {
+  if (channel.baseId === undefined) return false
+  const base = await getBase(parts.db, channel)
+  return parts.derivation.madeOf(channel.id) !== base.head || isBehind(parts, base)
 }
 
 /** Pins and dependents, for the page of one channel. */
