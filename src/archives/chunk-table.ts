@@ -171,6 +171,25 @@ export async function chunksOfSource(db: Db, source: string): Promise<Set<Sha256
   return new Set(rows.map((row) => sha256FromBytes(row.plain)))
 }
 
+/** The same for all source packages whose names begin so and match. */
+export async function chunksOfSources(
+  db: Db,
+  { prefix, matches }: { readonly prefix: string; matches(name: string): boolean },
+): Promise<Set<Sha256>> {
+  const tables = db.withTables<ChunkTables>()
+  const sources = await tables
+    .selectFrom('chunk_source')
+    .select('source')
+    .distinct()
+    .where('source', '>=', prefix)
+    .where('source', '<', `${prefix}\u{10ffff}`)
+    .execute()
+  const names = sources.map((row) => row.source).filter(matches)
+  const found = new Set<Sha256>()
+  for (const name of names) for (const plain of await chunksOfSource(db, name)) found.add(plain)
+  return found
+}
+
 /** The chunks in which this source package has stanzas, those made last first. */
 export async function latestOfSource(db: Db, source: string, limit: number): Promise<Chunk[]> {
   const rows = await db

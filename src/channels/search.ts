@@ -1,60 +1,167 @@
 /**
- * Where a package is: which channels hold which versions of it, by the name of a binary or a source package.
+ * Where a package is: which channels hold which versions of it, now and in the generations that are kept, by the name of
+ * a binary or a source package.
  */
-import { chunksOfSource } from '../archives/chunk-table.ts'
-import { chunksAt, type IndexEntry, type IndexParts, readEntries } from '../archives/index-parts.ts'
-import { type Chunk, findChunk } from '../archives/index-tree.ts'
-import { type IndexKind, readState } from '../archives/suite-state.ts'
+import type { IndexParts } from '../archives/index-parts.ts'
+import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { compareVersions } from '../debian/version.ts'
+import { type Channel, isClass, listChannels } from './channel-table.ts'
+import { createFinder, type PackageFinder, type StatePackage } from './find-packages.ts'
+import {
+  listNamedSuites,
+  listSerials,
+  type NamedSuite,
+  type SerialTime,
+} from './generation-removal.ts'
+import { parsePattern } from './package-pattern.ts'
 import type { GenerationView } from './views.ts'
 
-export interface FoundPackage {
+/** Where a package stands. */
+interface Place extends StatePackage {
   readonly channel: string
-  readonly serial: number
   readonly archive: string
   readonly suite: string
-  readonly component: string
-  readonly package: string
-  readonly version: string
-  readonly architecture: string
-  readonly source: string
-  readonly sourceVersion: string
 }
 
-/** The packages of these generations whose name, or whose source's, is `name`; source packages with `source` as architecture. */
+export interface FoundPackage extends Place {
+  readonly serial: number
+}
+
+/** A run of generations, with none between, that have a package. */
+export interface PackageRun extends Place {
+  readonly since: SerialTime
+  /** The last that has it. */
+  readonly until: SerialTime
+  /** Whether that is the head. */
+  readonly isNow: boolean
+}
+
+/** The packages of these generations whose name, or whose source's, is `name` or matches it. */
 export async function searchPackages(
   parts: IndexParts,
   views: readonly GenerationView[],
   name: string,
 ): Promise<FoundPackage[]> {
-  const ofSource = await chunksOfSource(parts.db, name)
-  const read = new Map<Sha256, IndexEntry[]>()
-  const entriesOf = async (chunk: Chunk, kind: IndexKind): Promise<IndexEntry[]> => {
-    const known = read.get(chunk.plain)
-    if (known !== undefined) return known
-    const entries = (await readEntries(parts, chunk, kind)).filter(
-      (entry) => entry.name === name || entry.source === name,
-    )
-    read.set(chunk.plain, entries)
-    return entries
-  }
-  const found = new Map<string, FoundPackage>()
+  const finder = await createFinder(parts, parsePattern(name))
+  const found: FoundPackage[] = []
   for (const { channel, serial, suites } of views) {
     for (const { archive, suite, state } of suites) {
-      for (const { kind, component, root } of (await readState(parts.blobs, state)).indexes) {
-        if (kind === 'Translation') continue
-        const chunks = await chunksAt(parts, root)
-        const byName = findChunk(chunks, name)
-        const wanted = chunks.filter((chunk) => chunk === byName || ofSource.has(chunk.plain))
-        const entries = await Promise.all(wanted.map((chunk) => entriesOf(chunk, kind)))
-        for (const entry of entries.flat()) {
-          const { name: binary, version, architecture, source, sourceVersion } = entry
-          const where = { channel, serial, archive, suite, component }
-          const one = { ...where, package: binary, version, architecture, source, sourceVersion }
-          found.set(Object.values(one).join(' '), one)
-        }
-      }
+      const where = { channel, serial, archive, suite }
+      for (const one of (await finder.find(state)).values()) found.push({ ...where, ...one })
     }
   }
-  return [...found.values()]
+  return found
+}
+
+/** The newest version of the source package of this name, or of a binary package's of this name. */
+export async function newestSource(
+  parts: IndexParts,
+  view: GenerationView,
+  name: string,
+): Promise<{ archive: string; source: string; version: string } | undefined> {
+  const found = await searchPackages(parts, [view], name)
+  const ofSource = found.filter((one) => one.source === name)
+  const [newest] = (ofSource.length > 0 ? ofSource : found)
+    .filter((one) => one.architecture !== 'source')
+    .sort((a, b) => compareVersions(b.sourceVersion, a.sourceVersion))
+  if (newest === undefined) return undefined
+  return { archive: newest.archive, source: newest.source, version: newest.sourceVersion }
+}
+
+/** The same through all generations that are kept, of all channels or of one: newest runs first. */
+export async function searchHistory(
+  parts: IndexParts,
+  input: { readonly name: string; readonly channel?: string | undefined },
+): Promise<PackageRun[]> {
+  const finder = await createFinder(parts, parsePattern(input.name))
+  const runs: PackageRun[] = []
+  for (const channel of await listChannels(parts.db)) {
+    const isWanted =
+      input.channel === undefined ? !isClass(channel) : input.channel === channel.name
+    if (isWanted) runs.push(...(await runsOf(parts, finder, channel)))
+  }
+  return runs
+}
+
+/** What a suite has from a generation on, and each package of it since when. */
+interface OpenSuite {
+  readonly archive: string
+  readonly suite: string
+  readonly state: Sha256
+  readonly found: ReadonlyMap<string, StatePackage>
+  readonly since: ReadonlyMap<string, SerialTime>
+}
+
+/** Generations are gone through from the oldest on; where the state of a suite stays, nothing is looked at. */
+async function runsOf(
+  parts: IndexParts,
+  finder: PackageFinder,
+  channel: Channel,
+): Promise<PackageRun[]> {
+  const serials = (await listSerials(parts.db, channel.id)).reverse()
+  const named = await suitesBySerial(parts, channel, serials)
+  const runs: PackageRun[] = []
+  let open: ReadonlyMap<string, OpenSuite> = new Map()
+  for (const [at, generation] of serials.entries()) {
+    const now = new Map<string, OpenSuite>()
+    for (const suite of named.get(generation.serial) ?? []) {
+      const name = `${suite.archive} ${suite.suite}`
+      now.set(name, await continued(finder, open.get(name), suite, generation))
+    }
+    const last = serials[at - 1]
+    if (last !== undefined) runs.push(...endedRuns(channel, open, now, last))
+    open = now
+    await breathe()
+  }
+  const newest = serials.at(-1)
+  if (newest !== undefined) runs.push(...endedRuns(channel, open, new Map(), newest))
+  return runs.sort((a, b) => b.until.serial - a.until.serial)
+}
+
+async function suitesBySerial(
+  { db }: IndexParts,
+  channel: Channel,
+  serials: readonly SerialTime[],
+): Promise<Map<number, (NamedSuite & { readonly state: Sha256 })[]>> {
+  const all = serials.map((one) => one.serial)
+  const suites = (await listNamedSuites(db, channel.id, all)).flatMap(({ state, ...suite }) =>
+    state === undefined ? [] : [{ ...suite, state }],
+  )
+  return Map.groupBy(suites, ({ serial }) => serial)
+}
+
+async function continued(
+  finder: PackageFinder,
+  before: OpenSuite | undefined,
+  { archive, suite, state }: Pick<OpenSuite, 'archive' | 'suite' | 'state'>,
+  generation: SerialTime,
+): Promise<OpenSuite> {
+  if (before?.state === state) return before
+  const found = await finder.find(state)
+  const since = new Map<string, SerialTime>()
+  for (const key of found.keys()) since.set(key, before?.since.get(key) ?? generation)
+  return { archive, suite, state, found, since }
+}
+
+/** What one generation had, `last`, and the one after it has not. */
+function endedRuns(
+  channel: Channel,
+  open: ReadonlyMap<string, OpenSuite>,
+  now: ReadonlyMap<string, OpenSuite>,
+  last: SerialTime,
+): PackageRun[] {
+  const runs: PackageRun[] = []
+  for (const [name, before] of open) {
+    const after = now.get(name)
+    if (after === before) continue
+    const { archive, suite } = before
+    for (const [key, one] of before.found) {
+      if (after?.found.has(key)) continue
+      const where = { channel: channel.name, archive, suite }
+      const since = before.since.get(key) ?? last
+      runs.push({ ...where, ...one, since, until: last, isNow: last.serial === channel.head })
+    }
+  }
+  return runs
 }

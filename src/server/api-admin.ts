@@ -1,5 +1,5 @@
 /**
- * Routes of the server itself: status, search, verify, tokens, figures.
+ * Routes of the server itself: status, verify, tokens, figures.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,7 +7,6 @@ import type { FastifyInstance } from 'fastify'
 import { listArchives } from '../archives/archive-table.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
-import { searchPackages } from '../channels/search.ts'
 import { verifyStore } from '../channels/verify.ts'
 import { blobTotals } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
@@ -15,13 +14,6 @@ import { type ApiContext, whoAsks } from './api-context.ts'
 import { replyWithTask } from './task.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
 
-const nameQuery = {
-  querystring: {
-    type: 'object',
-    required: ['name'],
-    properties: { name: { type: 'string', minLength: 1 } },
-  },
-}
 const verifySchema = {
   body: {
     type: ['object', 'null'],
@@ -51,15 +43,6 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
     channels: (await listChannels(parts.db)).filter((one) => !isClass(one)).length,
     nextRefreshAt: context.jobs()?.nextRefreshAt,
   }))
-  api.get<{ Querystring: { name: string } }>(
-    '/search',
-    { schema: nameQuery },
-    async ({ query }) => {
-      const channels = (await listChannels(parts.db)).filter((one) => !isClass(one))
-      const views = channels.flatMap((channel) => parts.views.head(channel.name) ?? [])
-      return searchPackages(parts, views, query.name)
-    },
-  )
   api.post<{ Body: { deep?: boolean } | null }>(
     '/verify',
     { schema: verifySchema },

@@ -7,11 +7,10 @@ import { type Channel, getPlainChannel, isClass, listChannels } from '../channel
 import { type CreateInput, createChannel } from '../channels/create-channel.ts'
 import { deleteChannel } from '../channels/delete-channel.ts'
 import { parsePoint, serialAt } from '../channels/generation-name.ts'
-import type { SourceChange } from '../channels/generation-table.ts'
 import { rollback } from '../channels/rollback.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { historyOf, historySchema } from './api-history.ts'
-import { named, show, summarize } from './channel-summary.ts'
+import { show, summarize } from './channel-summary.ts'
 import type { ServerParts } from './parts.ts'
 
 type Named = { Params: { name: string } }
@@ -40,6 +39,14 @@ const rollbackSchema = {
     additionalProperties: false,
   },
 }
+
+interface CreateBody {
+  readonly name: string
+  readonly follow?: readonly string[]
+  readonly from?: string
+  readonly base?: string
+}
+
 /** Adds the routes to the API. */
 export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
   const { parts } = context
@@ -82,6 +89,17 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
     const { name } = await getPlainChannel(parts.db, request.params.name)
     await deleteChannel(parts, { ...reasonOf(request), channel: name })
     return { deleted: name }
+  })
+}
+
+/** Archives to follow, a channel to copy, or a channel to be based on (and then archives besides). */
+function sourceOf({ name, follow, from, base }: CreateBody): CreateInput['source'] {
+  if (base !== undefined && from === undefined) return { base, follow: follow ?? [] }
+  if (from !== undefined && base === undefined && follow === undefined) return { from }
+  if (follow !== undefined && from === undefined) return { follow }
+  throw new AppError('ERR_USAGE', {
+    message: 'a channel either follows archives, is copied from a channel, or is based on one',
+    hint: `sluice channel create ${name} --follow ARCHIVE…, --from CHANNEL, or --base CHANNEL`,
   })
 }
 

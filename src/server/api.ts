@@ -15,6 +15,7 @@ import { classRoutes } from './api-classes.ts'
 import { compareRoutes } from './api-compare.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
+import { fileRoutes } from './api-files.ts'
 import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
 import { promotionRoutes } from './api-promotions.ts'
@@ -59,6 +60,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       api.addHook('onRequest', (request) => authorize(context, request))
       archiveRoutes(api, context)
       channelRoutes(api, context)
+      fileRoutes(api, context)
       compareRoutes(api, context)
       channelChangeRoutes(api, context)
       classRoutes(api, context)
