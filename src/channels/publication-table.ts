@@ -176,6 +176,19 @@ export async function savePublishedIdentity(
     .execute()
 }
 
+/**
+ * Raises all Date floors that are lower to `at`, epoch seconds: what was published up to then is not known any more. Within
+ * the caller's transaction.
+ */
+export async function raiseDateFloors(db: Db, at: number): Promise<void> {
+  await db
+    .withTables<PublicationTables>()
+    .updateTable('publication_suite')
+    .set({ date_floor: at })
+    .where('date_floor', '<', at)
+    .execute()
+}
+
 /** Adds a signed Release, and says its id; within the caller's transaction. */
 export async function insertRelease(
   db: Db,

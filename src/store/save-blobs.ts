@@ -211,7 +211,7 @@ export async function copyBlob(
     } finally {
       await target.close()
     }
-    crashPoint('backup: copied, not in place')
+    crashPoint('copy: durable, not in place')
     await rename(tmp, to)
     return true
   } finally {
