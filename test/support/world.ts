@@ -5,10 +5,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { PublishOptions } from '../../fixtures/archive-spec.ts'
+import type { PublishOptions, SuiteSpec } from '../../fixtures/archive-spec.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { makeArchive } from '../../fixtures/make-archive.ts'
 import { type KeyOptions, makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
+import type { ArchiveSettings } from '../../src/archives/archive-table.ts'
 import { type AptRun, createApt, type TestApt } from './apt.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
@@ -29,15 +30,21 @@ export interface World {
   readonly upstream: TestUpstream
   readonly key: SigningKey
   /** Publishes at upstream; options of the first publish hold, unless told anew. */
-  publish(packages: readonly PackageSpec[], options?: PublishOptions): Promise<void>
+  publish(packages: readonly PackageSpec[], options?: WorldPublish): Promise<void>
   /** A machine whose one-line source points at this channel (`approved`, `approved@2`). */
   machine(name: string, channel: string, options?: string): Promise<TestApt>
   /** A machine with upstream's own source line that reaches upstream through Sluice. */
   proxied(name: string): Promise<TestApt>
 }
 
+/** How upstream publishes, and what besides packages. */
+export type WorldPublish = PublishOptions &
+  Partial<Pick<SuiteSpec, 'sources' | 'files' | 'components' | 'architectures'>>
+
 export interface WorldOptions {
-  readonly publish?: PublishOptions
+  readonly publish?: WorldPublish
+  /** More settings of the archive. */
+  readonly settings?: Partial<ArchiveSettings>
   readonly start?: Parameters<typeof startSluice>[1]
   /** Of upstream's key. */
   readonly key?: KeyOptions
@@ -52,14 +59,10 @@ export async function makeWorld(
   const dir = t.testdir()
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', options.key)
   const publish: World['publish'] = async (some, more = {}) => {
-    const suite = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }
-    const architectures = ['amd64']
-    await makeArchive(join(dir, 'archive'), {
-      key,
-      ...options.publish,
-      ...more,
-      suites: [{ ...suite, components: ['main'], architectures, packages: some }],
-    })
+    const names = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }
+    const suite = { ...names, components: ['main'], architectures: ['amd64'], packages: some }
+    const suites = [{ ...suite, ...options.publish, ...more }]
+    await makeArchive(join(dir, 'archive'), { key, suites })
   }
   await publish(packages)
   const upstream = await startUpstream(join(dir, 'archive'))
@@ -74,6 +77,7 @@ export async function makeWorld(
     suites: ['stable'],
     components: ['main'],
     architectures: ['amd64'],
+    ...options.settings,
   }
   await sluice.api('POST', '/archives', { name: 'nut', ...settings, keyring })
   await sluice.api('POST', '/archives/refresh')
