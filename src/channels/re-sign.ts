@@ -1,5 +1,5 @@
 /**
- * Signing anew, with the same content: before Valid-Until comes near, and by other keys than before.
+ * Signing anew, with the same content: before Valid-Until comes near, by other keys than before, and after a restore.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
@@ -8,7 +8,7 @@ import { getChannel } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
 import type { Generation } from './generation-table.ts'
 import { liveKeys } from './publication-key-table.ts'
-import { findPublication } from './publication-table.ts'
+import { findPublication, findPublishedIdentity } from './publication-table.ts'
 import { publishGeneration } from './publish.ts'
 import type { GenerationView } from './views.ts'
 
@@ -34,6 +34,28 @@ export function resignIfDue(
     }
     if (await isSignedByLiveKeys(parts, head)) return undefined
     return resign(parts, name, { who: 'system', why: 'its keys have changed' }, { signal })
+  })
+}
+
+/**
+ * Signs a channel anew whose head is older than clients may have seen, as its Date floors say: a restore raises these. apt
+ * would take such a head for an old one that somebody replays, and keep what it has without a word.
+ */
+export function resignBelowFloor(
+  parts: ChannelParts,
+  name: string,
+  { signal }: Abortable = {},
+): Promise<Generation | undefined> {
+  return parts.channelLock(name)(async () => {
+    const publication = await findPublication(parts.db, publicationOf(name))
+    if (publication === undefined) return undefined
+    for (const { archive, suite, date } of parts.views.head(name)?.suites ?? []) {
+      const known = await findPublishedIdentity(parts.db, publication.id, archive, suite)
+      if (known === undefined || known.dateFloor <= date) continue
+      const why = 'it was restored from a backup'
+      return resign(parts, name, { who: 'system', why }, { signal })
+    }
+    return undefined
   })
 }
 

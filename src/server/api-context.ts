@@ -15,6 +15,8 @@ export interface ApiContext {
   readonly url: () => string
   /** Source files of this machine that a first start imported. */
   readonly oldFiles: readonly string[]
+  /** Files of channels are served from then on; rejects if they never are. */
+  readonly opened: Promise<void>
 }
 
 const who = Symbol('who')

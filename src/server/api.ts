@@ -31,7 +31,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
   const { parts } = context
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
-    serverFactory: (handler) => createHttpServer(parts, handler, context.publicUrl),
+    serverFactory: (handler) => createHttpServer(parts, handler, context),
   })
   app.setErrorHandler(async (error, _request, reply) => {
     const known = usageError(error) ?? toAppError(error)

@@ -9,6 +9,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { isPublishedPath, resolvePublishedPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
+import type { ApiContext } from './api-context.ts'
 import { changelogAnswer } from './changelog-answer.ts'
 import { clientList, isClient } from './clients.ts'
 import { type Exchange, reasonPhrase, sendError, sendText } from './exchange.ts'
@@ -25,9 +26,9 @@ const SOCKET_BYTES = 512 * 1024
 export function createHttpServer(
   parts: ServerParts,
   others: Handler,
-  publicUrl: () => string,
+  { publicUrl, opened }: Pick<ApiContext, 'publicUrl' | 'opened'>,
 ): Server {
-  const front = { parts, clients: clientList(parts.config.clients), others, publicUrl }
+  const front = { parts, clients: clientList(parts.config.clients), others, publicUrl, opened }
   const server = createServer(
     { highWaterMark: SOCKET_BYTES, noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => {
@@ -76,6 +77,7 @@ interface Front {
   readonly clients: BlockList
   readonly others: Handler
   readonly publicUrl: () => string
+  readonly opened: Promise<void>
 }
 
 async function handle(front: Front, exchange: Exchange): Promise<void> {
@@ -109,10 +111,11 @@ function isOfFiles(path: string): boolean {
 }
 
 async function sendFile(
-  { parts }: Front,
+  { parts, opened }: Front,
   exchange: Exchange,
   path: string | undefined,
 ): Promise<void> {
+  await opened
   const answer = path === undefined ? undefined : await findFile(parts, path, exchange)
   if (answer === undefined) {
     return sendText(exchange, 404, `sluice: no channel has ${exchange.request.url}\n`)

@@ -15,13 +15,14 @@ import { listArchives, listSuites } from '../archives/archive-table.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
-import { makeDataDir } from '../base/data-dir.ts'
+import { makeDataDir, refuseHalfRestored } from '../base/data-dir.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { liveKeys } from '../channels/publication-key-table.ts'
 import { listPublications } from '../channels/publication-table.ts'
+import { resignBelowFloor } from '../channels/re-sign.ts'
 import { buildApi } from './api.ts'
 import type { ApiContext } from './api-context.ts'
 import { countPackages } from './channel-summary.ts'
@@ -71,6 +72,7 @@ export async function startServer(
   const startedAt = performance.now()
   const onEvent = options.onEvent ?? (() => undefined)
   const isNew = !existsSync(join(config.dataDir, 'sluice.db'))
+  refuseHalfRestored(config.dataDir)
   await makeDataDir(config.dataDir)
   const record = await beginImport(config)
   const isImporting = record?.isDone === false
@@ -79,22 +81,12 @@ export async function startServer(
   const parts = await openParts(config, options.clock ?? systemClock, options.patience)
   let app: FastifyInstance | undefined
   try {
-    const counts = {
-      archives: (await listArchives(parts.db)).length,
-      channels: (await listChannels(parts.db)).filter((one) => !isClass(one)).length,
-    }
-    onEvent({
-      kind: 'opened',
-      version,
-      dataDir: config.dataDir,
-      isNew: isFirstStart,
-      node: process.versions.node,
-      ...counts,
-    })
+    await tellOpened(parts, isFirstStart, onEvent)
     await tellToken(parts, onEvent)
     const oldFiles = [...(record?.files ?? [])]
     const urls = { url: '', publicUrl: '' }
     let jobs: Jobs | undefined
+    const opened = Promise.withResolvers<void>()
     const context: ApiContext = {
       parts,
       jobs: () => jobs,
@@ -102,10 +94,12 @@ export async function startServer(
       url: () => urls.url,
       publicUrl: () => urls.publicUrl,
       oldFiles,
+      opened: opened.promise,
     }
     app = buildApi(context)
     Object.assign(urls, await listen(app, config))
     parts.address.told = urls.publicUrl
+    await signRestored(parts, opened)
     await tellWhere(config, urls.url)
     if (isImporting) {
       oldFiles.splice(0, oldFiles.length, ...(await importSources(parts, onEvent, options.signal)))
@@ -133,6 +127,31 @@ export async function startServer(
     await app?.close()
     await parts.close()
     await rm(join(config.dataDir, 'server.json'), { force: true })
+    throw error
+  }
+}
+
+async function tellOpened(
+  { db, config }: ServerParts,
+  isNew: boolean,
+  onEvent: (event: StartEvent) => void,
+): Promise<void> {
+  const { dataDir } = config
+  const archives = (await listArchives(db)).length
+  const channels = (await listChannels(db)).filter((one) => !isClass(one)).length
+  const { node } = process.versions
+  onEvent({ kind: 'opened', version, dataDir, isNew, node, archives, channels })
+}
+
+/** What clients may have seen newer is signed before it is served. */
+async function signRestored(parts: ServerParts, opened: PromiseWithResolvers<void>): Promise<void> {
+  // Nobody may be waiting.
+  opened.promise.catch(() => undefined)
+  try {
+    for (const { name } of await listChannels(parts.db)) await resignBelowFloor(parts, name)
+    opened.resolve()
+  } catch (error) {
+    opened.reject(error)
     throw error
   }
 }
