@@ -18,6 +18,7 @@ import { errorBody } from './api-error.ts'
 import { fileRoutes } from './api-files.ts'
 import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
+import { gcRoutes } from './api-gc.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
@@ -69,6 +70,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       keyRoutes(api, context)
       adminRoutes(api, context)
       auditRoutes(api, context)
+      gcRoutes(api, context)
     },
     { prefix: '/api/v1' },
   )

@@ -14,6 +14,7 @@ import { startDerivation } from '../channels/derivation.ts'
 import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
+import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
 import { type Job, type Schedule, startSchedule } from './schedule.ts'
 
@@ -111,7 +112,8 @@ export function startJobs(
     retryMs: RETRY_MS,
     work: () => worker.wakeAll(),
   })
-  const all = [worker, refresh, resign, derive]
+  const gc = start(gcJob(parts, log))
+  const all = [worker, refresh, resign, derive, gc]
   return {
     get nextRefreshAt() {
       return refresh.nextAt

@@ -29,6 +29,7 @@ import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
 import { createFileLedger } from '../channels/file-ledger.ts'
+import { gcRunMigrations } from '../channels/gc-runs.ts'
 import { generationMigrations } from '../channels/generation-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
 import { findJudges } from '../channels/judges.ts'
@@ -65,6 +66,7 @@ export const migrations = [
   ...indexFormMigrations,
   ...pdiffMigrations,
   ...missingFileMigrations,
+  ...gcRunMigrations,
   ...tokenMigrations,
 ]
 
