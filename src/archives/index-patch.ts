@@ -21,6 +21,9 @@ const HUNK_BYTES = 8 * 1024 * 1024
 const MAX_STRETCH_BYTES = 8 * 1024 * 1024
 /** Chunks read for one patch, in bytes of their text. */
 const MAX_READ_BYTES = 64 * 1024 * 1024
+/** Chunks in the lists that are remembered, a pointer each. */
+const LISTED_CHUNKS = 100_000
+const TURN_MS = 3
 /** What a piece of a large patch has about. */
 const PIECE_BYTES = 16 * 1024
 /** So many stretches there could be, for the rate at which pieces are cut. */
@@ -38,8 +41,18 @@ export interface IndexPatcher {
 /** Makes patches, and remembers what they are made of. */
 export function createIndexPatcher(parts: IndexParts): IndexPatcher {
   const known = createLru<string, readonly Hunk[]>(HUNK_BYTES)
+  // Twenty older trees for each index are more than the reader keeps; their chunks are mostly the same objects.
+  const lists = createLru<Sha256, readonly Chunk[]>(LISTED_CHUNKS)
+  const listOf = async (root: Sha256): Promise<readonly Chunk[]> => {
+    const before = lists.get(root)
+    if (before !== undefined) return before
+    const chunks = await chunksAt(parts, root)
+    lists.set(root, chunks, chunks.length + 1)
+    return chunks
+  }
+  const turn = createTurn()
   const patch: IndexPatcher['patch'] = async (from, to, maxBytes) => {
-    const [old, fresh] = [await chunksAt(parts, from), await chunksAt(parts, to)]
+    const [old, fresh] = [await listOf(from), await listOf(to)]
     if (sizeOf(fresh) - sizeOf(old) > maxBytes) return undefined
     const scripts: Script[] = []
     let bytes = 0
@@ -54,17 +67,27 @@ export function createIndexPatcher(parts: IndexParts): IndexPatcher {
         hunks = await readHunks(parts, stretch)
         if (!hunks.every((hunk) => isEdText(hunk.added))) return undefined
         known.set(key, hunks, weightOf(key, hunks))
-        await breathe()
+        await turn()
       }
       const text = formatEdScript(hunks, stretch.line)
       bytes += text.length
       if (bytes > maxBytes) return undefined
       scripts.push({ name: stretch.fresh[0]?.first ?? stretch.old[0]?.first ?? '', text })
     }
-    await breathe()
+    await turn()
     return joinPieces(scripts, bytes)
   }
   return { patch }
+}
+
+/** Lets others run when they have waited for some milliseconds. */
+function createTurn(): () => Promise<void> {
+  let since = performance.now()
+  return async () => {
+    if (performance.now() - since < TURN_MS) return
+    await breathe()
+    since = performance.now()
+  }
 }
 
 /** The script of one stretch, and the name that it begins with. */

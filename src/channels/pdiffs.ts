@@ -39,6 +39,7 @@ const MAX_SCRIPTS_BYTES = 6 * 1024 * 1024
 /** Gzip members of large patches that are remembered, in bytes. */
 const MEMBER_BYTES = 4 * 1024 * 1024
 const COMPRESSORS = 3
+const INDEXES_AT_ONCE = 2
 
 /** What is to be published beside the indexes of a suite. */
 export interface PdiffDraft {
@@ -83,20 +84,19 @@ export function createPdiffMaker(parts: IndexParts): PdiffMaker {
     })
     const names = wanted.flatMap(({ to, older }) => older.map((from) => pdiffName(to, from)))
     const here = await pdiffsHere(parts, names)
-    const all: PdiffsOfIndex[] = []
     const blobs: Buffer[] = []
-    for (const { path, to, before, older } of wanted) {
+    const all = await mapBounded(wanted, INDEXES_AT_ONCE, async ({ path, to, before, older }) => {
       const steps = await stepsTo(to, older, { here, script, compress })
       const now = [{ root: to.root, plain: to.plain }, ...steps.map((step) => step.from)]
       const listed = listSteps(to, steps)
-      all.push({
+      if (listed !== undefined) blobs.push(listed.data)
+      blobs.push(...steps.flatMap(({ file }) => (file === undefined ? [] : [file])))
+      return {
         path,
         served: isSameHistory(before, now) ? undefined : now,
         listed: listed && { index: listed.index, patches: steps.map((step) => step.pdiff) },
-      })
-      if (listed !== undefined) blobs.push(listed.data)
-      blobs.push(...steps.flatMap(({ file }) => (file === undefined ? [] : [file])))
-    }
+      }
+    })
     return { all, blobs }
   }
   return { draft }
