@@ -157,17 +157,19 @@ export async function findOldest(
   return row && { serial: row.serial, madeAt: row.made_at }
 }
 
-/** The newest generations, newest first. */
+/** The newest generations, newest first; those made at `since` (epoch milliseconds) or later. */
 export async function listGenerations(
   db: Db,
   channelId: number,
   limit: number,
+  since = 0,
 ): Promise<Generation[]> {
   const rows = await db
     .withTables<GenerationTables>()
     .selectFrom('generation')
     .selectAll()
     .where('channel_id', '=', channelId)
+    .where('made_at', '>=', since)
     .orderBy('serial', 'desc')
     .limit(limit)
     .execute()

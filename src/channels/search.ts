@@ -31,10 +31,8 @@ export interface FoundPackage extends Place {
 /** A run of generations, with none between, that have a package. */
 export interface PackageRun extends Place {
   readonly since: SerialTime
-  /** The last that has it. */
-  readonly until: SerialTime
-  /** Whether that is the head. */
-  readonly isNow: boolean
+  /** The last that has it, and when the next one came; that is not there for the head. */
+  readonly until: { readonly serial: number; readonly replacedAt?: number | undefined }
 }
 
 /** The packages of these generations whose name, or whose source's, is `name` or matches it. */
@@ -110,12 +108,14 @@ async function runsOf(
       now.set(name, await continued(finder, open.get(name), suite, generation))
     }
     const last = serials[at - 1]
-    if (last !== undefined) runs.push(...endedRuns(channel, open, now, last))
+    const until = last && { serial: last.serial, replacedAt: generation.madeAt }
+    if (until !== undefined) runs.push(...endedRuns(channel, open, now, until))
     open = now
     await breathe()
   }
   const newest = serials.at(-1)
-  if (newest !== undefined) runs.push(...endedRuns(channel, open, new Map(), newest))
+  const head = newest && { serial: newest.serial }
+  if (head !== undefined) runs.push(...endedRuns(channel, open, new Map(), head))
   return runs.sort((a, b) => b.until.serial - a.until.serial)
 }
 
@@ -144,12 +144,12 @@ async function continued(
   return { archive, suite, state, found, since }
 }
 
-/** What one generation had, `last`, and the one after it has not. */
+/** What the generation `until` had, and the one after it has not. */
 function endedRuns(
   channel: Channel,
   open: ReadonlyMap<string, OpenSuite>,
   now: ReadonlyMap<string, OpenSuite>,
-  last: SerialTime,
+  until: PackageRun['until'],
 ): PackageRun[] {
   const runs: PackageRun[] = []
   for (const [name, before] of open) {
@@ -157,10 +157,9 @@ function endedRuns(
     if (after === before) continue
     const { archive, suite } = before
     for (const [key, one] of before.found) {
-      if (after?.found.has(key)) continue
-      const where = { channel: channel.name, archive, suite }
-      const since = before.since.get(key) ?? last
-      runs.push({ ...where, ...one, since, until: last, isNow: last.serial === channel.head })
+      const since = before.since.get(key)
+      if (after?.found.has(key) || since === undefined) continue
+      runs.push({ channel: channel.name, archive, suite, ...one, since, until })
     }
   }
   return runs

@@ -3,9 +3,9 @@
  */
 import type { Command } from 'commander'
 import type { KeyAnswer, RotateAnswer } from './api-types.ts'
-import { readNumber } from './channel-commands.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { describeKeys, keyTable, rotateLines } from './key-report.ts'
+import { readNumber } from './number.ts'
 
 interface RotateOptions {
   readonly finish?: boolean

@@ -9,7 +9,7 @@ import { deleteChannel } from '../channels/delete-channel.ts'
 import { parsePoint, serialAt } from '../channels/generation-name.ts'
 import { rollback } from '../channels/rollback.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
-import { historyOf, historySchema } from './api-history.ts'
+import { type HistoryQuery, historyOf, historySchema } from './api-history.ts'
 import { show, summarize } from './channel-summary.ts'
 import type { ServerParts } from './parts.ts'
 
@@ -62,12 +62,12 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
     const source = sourceOf(request.body)
     return show(context, await createChannel(parts, { ...reasonOf(request), name, source }), true)
   })
-  api.get<Named & { Querystring: { limit: number } }>(
+  api.get<Named & { Querystring: HistoryQuery }>(
     '/channels/:name/history',
     { schema: historySchema },
     async ({ params, query }) => {
       const { name } = await getPlainChannel(parts.db, params.name)
-      return historyOf(parts, name, query.limit)
+      return historyOf(parts, name, query)
     },
   )
   api.post<Named & { Body: { to: string } }>(

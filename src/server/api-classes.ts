@@ -6,7 +6,7 @@ import { type Channel, channelOfClass, getChannel } from '../channels/channel-ta
 import { createClass, listClasses, moveClass } from '../channels/class.ts'
 import { deleteChannel } from '../channels/delete-channel.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
-import { historyOf, historySchema } from './api-history.ts'
+import { type HistoryQuery, historyOf, historySchema } from './api-history.ts'
 import { show, summarize } from './channel-summary.ts'
 
 type Named = { Params: { name: string } }
@@ -68,10 +68,10 @@ export function classRoutes(api: FastifyInstance, context: ApiContext): void {
     await deleteChannel(parts, { ...reasonOf(request), channel: channelOfClass(own) })
     return { deleted: own }
   })
-  api.get<Named & { Querystring: { limit: number } }>(
+  api.get<Named & { Querystring: HistoryQuery }>(
     '/classes/:name/history',
     { schema: historySchema },
-    async ({ params, query }) => historyOf(parts, channelOfClass(params.name), query.limit),
+    async ({ params, query }) => historyOf(parts, channelOfClass(params.name), query),
   )
 }
 

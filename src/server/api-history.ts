@@ -8,18 +8,27 @@ import type { ServerParts } from './parts.ts'
 export const historySchema = {
   querystring: {
     type: 'object',
-    properties: { limit: { type: 'integer', minimum: 1, maximum: 10_000, default: 20 } },
+    properties: {
+      limit: { type: 'integer', minimum: 1, maximum: 10_000, default: 20 },
+      since: { type: 'integer' },
+    },
   },
+}
+
+/** How many, and from which time on (epoch milliseconds). */
+export interface HistoryQuery {
+  readonly limit: number
+  readonly since?: number
 }
 
 /** Its newest generations, newest first; `name` is `class/web` for a class. */
 export async function historyOf(
   parts: ServerParts,
   name: string,
-  limit: number,
+  query: HistoryQuery,
 ): Promise<Record<string, unknown>[]> {
   const channel = await getChannel(parts.db, name)
-  const generations = await listGenerations(parts.db, channel.id, limit)
+  const generations = await listGenerations(parts.db, channel.id, query.limit, query.since)
   return generations.map(({ serial, madeAt, kind, who, why, changes }) => {
     const isHead = serial === channel.head
     return { serial, madeAt, kind, who, why, changes, isHead }

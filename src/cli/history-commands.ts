@@ -1,0 +1,130 @@
+/**
+ * Commands that look into generations: `sluice diff`, `sluice search`, `sluice changelog`, `sluice channel history`.
+ */
+import type { Command } from 'commander'
+import { AppError } from '../base/errors.ts'
+import type { ChangelogAnswer, DifferenceAnswer, PackageRun } from './api-history-types.ts'
+import type { FoundAnswer, GenerationAnswer } from './api-types.ts'
+import { historyTable } from './channel-report.ts'
+import { type Context, run, type Surroundings } from './context.ts'
+import { differenceBlocks, differenceTable } from './difference-report.ts'
+import { readNumber } from './number.ts'
+import { foundTable, runTable } from './search-report.ts'
+import { readWhen, whenHelp } from './when.ts'
+import { printable } from './words.ts'
+
+interface SearchOptions {
+  readonly history?: boolean
+  readonly channel?: string
+}
+
+/** Adds the commands: some to the program, some to the group `channel`. */
+export function historyCommands(program: Command, channel: Command, around: Surroundings): void {
+  const history = channel
+    .command('history <name>')
+    .description('its generations, newest first: when, by whom, what changed and why')
+    .option('--limit <number>', 'how many', '20')
+    .option('--since <time>', `not before: ${whenHelp}`)
+  run(around, history, showHistory)
+  run(around, diffCommand(channel.command('diff <a> <b>')), diff)
+  run(around, diffCommand(program.command('diff <a> <b>')), diff)
+  const find = program
+    .command('search <name>')
+    .description(
+      'which channels hold which versions of a package; * in the name stands for anything',
+    )
+    .option('--history', 'in all generations that are kept: since which, until which')
+    .option('--channel <name>', 'in this one only; CHANNEL@SERIAL without --history')
+  run(around, find, search)
+  const changelog = program
+    .command('changelog <package>')
+    .description('the changelog of a source or binary package')
+    .option(
+      '--from <channel>',
+      'of the version that this has: CHANNEL or CHANNEL@SERIAL',
+      'testing',
+    )
+  run(around, changelog, showChangelog)
+}
+
+function diffCommand(command: Command): Command {
+  return command
+    .description(
+      'how B differs from A; each is CHANNEL, CHANNEL@SERIAL, CHANNEL@20261101T000000Z or class/NAME',
+    )
+    .option('--fields', 'what differs in the control files: Depends, Installed-Size, …')
+}
+
+async function showHistory(
+  context: Context,
+  [name = '']: readonly string[],
+  { limit, since }: { readonly limit: string; readonly since?: string },
+): Promise<void> {
+  const query = new URLSearchParams({ limit: String(readNumber('--limit', limit)) })
+  if (since !== undefined) {
+    query.set('since', String(readWhen('--since', since, { now: Date.now() })))
+  }
+  const client = await context.connect()
+  const path = `/channels/${encodeURIComponent(name)}/history?${query}`
+  const generations = await client.call<GenerationAnswer[]>('GET', path)
+  context.out.result(generations, (all) => historyTable(all, context.out.width))
+}
+
+async function diff(
+  context: Context,
+  [from = '', to = '']: readonly string[],
+  { fields = false }: { readonly fields?: boolean },
+): Promise<void> {
+  const client = await context.connect()
+  const query = new URLSearchParams({ from, to, fields: String(fields) })
+  const answer = await client.call<DifferenceAnswer>('GET', `/diff?${query}`)
+  const show = fields ? differenceBlocks : differenceTable
+  context.out.result(answer, (one) => show(one, context.out.width))
+}
+
+async function search(
+  context: Context,
+  [name = '']: readonly string[],
+  { history = false, channel }: SearchOptions,
+): Promise<void> {
+  const client = await context.connect()
+  const query = new URLSearchParams({ name, ...(channel === undefined ? {} : { channel }) })
+  if (history) {
+    const runs = await client.call<PackageRun[]>('GET', `/search/history?${query}`)
+    if (runs.length === 0) throw notFound(`no generation that is kept holds ${what(name)}`)
+    context.out.result(runs, (all) => runTable(all, context.out.width))
+    return
+  }
+  const found = await client.call<FoundAnswer[]>('GET', `/search?${query}`)
+  if (found.length === 0) {
+    const where = channel ?? 'no channel'
+    const verb = channel === undefined ? 'holds' : 'does not hold'
+    const hint = `names are compared whole, unless they have a *; or it was there: sluice search ${name} --history`
+    throw notFound(`${where} ${verb} ${what(name)}`, hint)
+  }
+  context.out.result(found, (all) => foundTable(all, context.out.width))
+}
+
+function what(name: string): string {
+  return `a binary or source package ${name}`
+}
+
+function notFound(message: string, hint?: string): AppError {
+  return new AppError('ERR_NOT_FOUND', { message, hint })
+}
+
+async function showChangelog(
+  context: Context,
+  [name = '']: readonly string[],
+  { from }: { readonly from: string },
+): Promise<void> {
+  const client = await context.connect()
+  const query = new URLSearchParams({ name, from })
+  const answer = await client.call<ChangelogAnswer>('GET', `/changelog?${query}`)
+  context.out.result(answer, ({ changelog }) =>
+    changelog
+      .trimEnd()
+      .split('\n')
+      .map((line) => printable(line.replaceAll('\t', '        '))),
+  )
+}
