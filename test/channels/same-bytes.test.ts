@@ -4,14 +4,20 @@
 import t from 'tap'
 import type { SuiteSpec } from '../../fixtures/archive-spec.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
-import { oddFixture } from '../../fixtures/odd-fixture.ts'
+import { oddFixtureWithSources } from '../../fixtures/odd-fixture.ts'
 import { bodyOf, listedFiles, makeOddWorld } from '../support/odd-world.ts'
 import type { TestSluice } from '../support/sluice.ts'
 
 /** The fixture as it may have been some weeks before: other versions, packages that came and went. */
 function earlier(): SuiteSpec[] {
-  return oddFixture().suites.map((suite) => ({
+  return oddFixtureWithSources().suites.map((suite) => ({
     ...suite,
+    sources: [
+      ...(suite.sources ?? []).filter(
+        ({ name }) => !['hello', 'many', 'extra-tool'].includes(name),
+      ),
+      ...oldSources,
+    ],
     packages: [
       ...suite.packages.filter(
         ({ name }) => !['unicode', '0ad', 'hello', 'extra-tool'].includes(name),
@@ -20,6 +26,12 @@ function earlier(): SuiteSpec[] {
     ],
   }))
 }
+
+const oldSources = [
+  { name: 'hello', version: '0.1' },
+  { name: 'many', version: '1.10-1' },
+  { name: 'zzz-gone', version: '0.1', component: 'extra' },
+]
 
 function many(suite: string): PackageSpec[] {
   const old = { version: '0.1', arch: 'amd64' }
@@ -32,10 +44,10 @@ function many(suite: string): PackageSpec[] {
 }
 
 t.test('indexes of the same content are the same bytes, whatever the history', async (t) => {
-  const world = await makeOddWorld(t, earlier())
+  const world = await makeOddWorld(t, { translations: true, suites: earlier() }, { sources: true })
   const late = await world.follow('late')
   const before = await indexes(late, 'approved')
-  await world.publish(oddFixture().suites)
+  await world.publish(oddFixtureWithSources().suites)
   const fresh = await world.follow('fresh')
   const other = await world.follow('other')
   const wanted = await indexes(fresh, 'testing')
@@ -73,7 +85,7 @@ t.test('indexes of the same content are the same bytes, whatever the history', a
 })
 
 t.test('a package that came and went leaves no trace', async (t) => {
-  const world = await makeOddWorld(t)
+  const world = await makeOddWorld(t, oddFixtureWithSources(), { sources: true })
   const sluice = await world.follow('var')
   const before = await indexes(sluice, 'testing')
   await world.publish(earlier())
@@ -90,8 +102,9 @@ async function indexes(sluice: TestSluice, channel: string): Promise<Map<string,
   for (const suite of ['stable', 'testing']) {
     const release = await bodyOf(`${sluice.url}/channels/${channel}/odd/dists/${suite}/Release`)
     for (const [path, { sha256 }] of listedFiles(release.toString()))
-      all.set(`${suite} ${path}`, sha256)
+      if (!path.includes('.diff/')) all.set(`${suite} ${path}`, sha256)
   }
-  if (all.size !== 16) throw new Error(`not all indexes are listed: ${[...all.keys()].join(' ')}`)
+  // Of each suite and component: two architectures, sources and descriptions, each in two forms.
+  if (all.size !== 32) throw new Error(`not all indexes are listed: ${[...all.keys()].join(' ')}`)
   return all
 }

@@ -4,10 +4,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { SuiteSpec } from '../../fixtures/archive-spec.ts'
+import type { ArchiveSpec, SuiteSpec } from '../../fixtures/archive-spec.ts'
 import { makeArchive } from '../../fixtures/make-archive.ts'
 import { oddFixture } from '../../fixtures/odd-fixture.ts'
 import { makeSigningKey } from '../../fixtures/signing-key.ts'
+import type { ArchiveSettings } from '../../src/archives/archive-table.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
@@ -22,12 +23,17 @@ export interface OddWorld {
   follow(name: string): Promise<TestSluice>
 }
 
-/** Publishes the fixture, or `suites` in its place. */
-export async function makeOddWorld(t: Test, suites = oddFixture().suites): Promise<OddWorld> {
+/** Publishes the fixture, or `spec` in its place; more settings are those of the archive. */
+export async function makeOddWorld(
+  t: Test,
+  spec: Omit<ArchiveSpec, 'key'> = oddFixture(),
+  more: Partial<ArchiveSettings> = {},
+): Promise<OddWorld> {
+  const { suites, ...options } = spec
   const dir = t.testdir()
   const key = await makeSigningKey(join(dir, 'keys'), 'Odd <odd@archive.example>')
   const publish = async (some: readonly SuiteSpec[]): Promise<void> => {
-    await makeArchive(join(dir, 'archive'), { suites: some, key })
+    await makeArchive(join(dir, 'archive'), { ...options, suites: some, key })
   }
   await publish(suites)
   const upstream = await startUpstream(join(dir, 'archive'))
@@ -40,6 +46,7 @@ export async function makeOddWorld(t: Test, suites = oddFixture().suites): Promi
       suites: ['stable', 'testing'],
       components: ['main', 'extra'],
       architectures: ['amd64', 'arm64'],
+      ...more,
     }
     const keyring = await readFile(key.publicAsc, 'utf8')
     await sluice.api('POST', '/archives', { name: 'odd', ...settings, keyring })
