@@ -7,6 +7,7 @@ import type { SuiteOutcome } from '../archives/refresh.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
 import type { PublicationKeys as KeyAnswer, KeyEntry } from '../server/key-summary.ts'
+import type { BaseAnswer, LeftOut, PinAnswer, SuiteDifference } from './api-based-types.ts'
 
 export type { ClientSetup, KeyAnswer, KeyEntry, RefreshEvent, SourceChange, SuiteOutcome }
 
@@ -70,12 +71,14 @@ export interface RefreshAnswer {
 
 export interface ChannelEntry {
   readonly name: string
-  readonly kind: 'following' | 'curated'
+  readonly kind: 'following' | 'curated' | 'derived'
   readonly follows: readonly string[]
+  /** What a derived channel is based on. */
+  readonly base?: BaseAnswer
   readonly head: number
   readonly packages: number
   readonly changedAt: number
-  /** Null for a following channel, and where there is none to compare with. */
+  /** Null for what does not change by promotion alone, and where there is none to compare with. */
   readonly waiting: { readonly sources: number; readonly security: number } | null
   readonly suites: number
   /** The earliest of all its suites; null where it has none. */
@@ -83,6 +86,10 @@ export interface ChannelEntry {
 }
 
 export interface ChannelAnswer extends ChannelEntry {
+  readonly pins: readonly PinAnswer[]
+  readonly usedBy: { readonly derived: readonly string[]; readonly classes: readonly string[] }
+  /** Where upstream calls itself otherwise than is published. */
+  readonly differences: readonly SuiteDifference[]
   readonly fingerprint?: string
   readonly keys?: KeyAnswer
   readonly keySha256?: string
@@ -150,6 +157,7 @@ export interface PromotionAnswer {
   readonly before: number
   readonly changes: readonly SourceChange[]
   readonly keptBack: readonly SourceChange[]
+  readonly leftOut: readonly LeftOut[]
   readonly files: { readonly count: number; readonly bytes: number; readonly missing: number }
   readonly packages: readonly { readonly package: string; readonly architecture: string }[]
   readonly generation?: { readonly serial: number }

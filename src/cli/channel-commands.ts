@@ -10,6 +10,7 @@ import type {
   GenerationAnswer,
   RollbackAnswer,
 } from './api-types.ts'
+import { channelChangeCommands } from './channel-change-commands.ts'
 import {
   channelTable,
   describeChannel,
@@ -22,6 +23,7 @@ import { type Context, run, type Surroundings, splitList } from './context.ts'
 interface CreateOptions {
   readonly follow?: readonly string[]
   readonly from?: string
+  readonly base?: string
   readonly reason?: string
 }
 
@@ -34,17 +36,13 @@ export function channelCommands(program: Command, around: Surroundings): void {
     .description('the names under which machines see archives')
   const create = channel
     .command('create <name>')
-    .description('make a channel that follows archives, or a curated one as a copy')
+    .description('make a channel that follows archives, a curated one as a copy, or a derived one')
     .option('--follow <archive...>', 'archives to follow: it changes with them')
     .option('--from <channel>', 'channel, or CHANNEL@SERIAL, to copy: it changes by promotion only')
+    .option('--base <channel>', 'channel to be based on: it changes with it, and keeps its own')
     .option(...reason)
   run(around, create, createChannel)
-  const set = channel
-    .command('set <name>')
-    .description('which archives a following channel tracks from now on')
-    .requiredOption('--follow <archive...>', 'all archives to follow')
-    .option(...reason)
-  run(around, set, setChannel)
+  channelChangeCommands(channel, around)
   const list = channel.command('list').description('all channels, and what waits for them')
   run(around, list, listChannels)
   const show = channel.command('show <name>')
@@ -78,27 +76,13 @@ function diffCommand(command: Command): Command {
   )
 }
 
-async function setChannel(
-  context: Context,
-  [name = '']: readonly string[],
-  { follow, reason: why }: CreateOptions,
-): Promise<void> {
-  const client = await context.connect()
-  const body = { follow: splitList(follow), reason: why }
-  const path = `/channels/${encodeURIComponent(name)}`
-  const now = await client.call<ChannelAnswer>('PATCH', path, body)
-  context.out.result(now, (one) => [
-    `channel ${name} follows ${one.follows.join(', ')}; generation ${one.head}`,
-  ])
-}
-
 async function createChannel(
   context: Context,
   [name = '']: readonly string[],
-  { follow, from, reason: why }: CreateOptions,
+  { follow, from, base, reason: why }: CreateOptions,
 ): Promise<void> {
   const client = await context.connect()
-  const body = { name, follow: splitList(follow), from, reason: why }
+  const body = { name, follow: splitList(follow), from, base, reason: why }
   const made = await client.call<ChannelAnswer>('POST', '/channels', body)
   context.out.result(made, (one) => [
     one.head === 0

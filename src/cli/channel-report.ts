@@ -11,6 +11,7 @@ import type {
   RollbackAnswer,
   SourceChange,
 } from './api-types.ts'
+import { baseText, differenceLines, pinLines } from './based-report.ts'
 import { rotationLines } from './key-report.ts'
 import { setupLines } from './setup-lines.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
@@ -40,7 +41,7 @@ export function channelTable(
   const now = Date.now()
   const columns: Column<ChannelEntry>[] = [
     { title: 'CHANNEL', value: (one) => one.name, isWhole: true },
-    { title: 'KIND', value: (one) => one.kind },
+    { title: 'KIND', value: kindText },
     { title: 'GENERATION', value: (one) => String(one.head), align: 'right', isWhole: true },
     { title: 'PACKAGES', value: (one) => formatCount(one.packages), align: 'right', isWhole: true },
     { title: 'CHANGED', value: (one) => formatAgo(now - one.changedAt) },
@@ -54,6 +55,11 @@ export function channelTable(
   ]
 }
 
+/** `following nut`; `curated`; `derived of approved`. */
+function kindText({ kind, base }: ChannelEntry): string {
+  return base === undefined ? kind : `${kind} of ${base.channel}`
+}
+
 function waitingText({ waiting }: ChannelEntry): string {
   return waiting === null ? '–' : formatCount(waiting.sources)
 }
@@ -61,10 +67,10 @@ function waitingText({ waiting }: ChannelEntry): string {
 /** What to know of a channel at a glance. */
 export function channelState(channel: ChannelEntry, now: number): string {
   if (channel.head === 0) return 'empty'
-  const expiry = channel.validUntil === null ? undefined : channel.validUntil * 1000 - now
-  if (expiry !== undefined && expiry <= 0)
-    return `EXPIRED ${formatAgo(-expiry)}: machines refuse it`
-  if (expiry !== undefined && expiry < EXPIRES_SOON_MS) return `expires in ${formatSpan(expiry)}`
+  const expires = expiryState(channel, now)
+  if (expires !== undefined) return expires
+  if (channel.base?.problem !== undefined) return `CANNOT FOLLOW ${channel.base.channel}`
+  if (channel.base?.isBehind === true) return `about to follow ${channel.base.channel}`
   if (channel.waiting === null) return 'ok'
   const { sources, security } = channel.waiting
   if (sources === 0) return 'ok, no security fix is waiting'
@@ -72,6 +78,18 @@ export function channelState(channel: ChannelEntry, now: number): string {
   return security > 0
     ? `${wait}, ${formatCount(security)} for SECURITY`
     : `${wait}, none for security`
+}
+
+/** That machines refuse it, or will soon; undefined while that is far. */
+export function expiryState(
+  { validUntil }: Pick<ChannelEntry, 'validUntil'>,
+  now: number,
+): string | undefined {
+  const expiry = validUntil === null ? undefined : validUntil * 1000 - now
+  if (expiry !== undefined && expiry <= 0)
+    return `EXPIRED ${formatAgo(-expiry)}: machines refuse it`
+  if (expiry !== undefined && expiry < EXPIRES_SOON_MS) return `expires in ${formatSpan(expiry)}`
+  return undefined
 }
 
 function standsStill(names: readonly string[]): string {
@@ -82,10 +100,16 @@ function standsStill(names: readonly string[]): string {
 /** All of a channel, and how a machine gets on it. */
 export function describeChannel(channel: ChannelAnswer, width: number | undefined): string[] {
   const now = Date.now()
-  const { name, kind, follows, head, fingerprint, setup } = channel
+  const { name, kind, follows, base, head, fingerprint, setup, usedBy } = channel
+  const users = [...usedBy.derived, ...usedBy.classes.map((one) => `class ${one}`)]
   const pairs = renderPairs([
     ['channel', name],
     ['kind', kind === 'following' ? `following ${follows.join(', ')}` : kind],
+    ...(base === undefined ? [] : [['based on', baseText(base)] as const]),
+    ...(base === undefined || follows.length === 0
+      ? []
+      : [['follows', follows.join(', ')] as const]),
+    ...(users.length === 0 ? [] : [['used by', users.join(', ')] as const]),
     ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
     ['state', channelState(channel, now)],
     ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
@@ -96,6 +120,23 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
       ? []
       : [['key file', `${setup.keyUrl}  SHA256:${setup.keySha256}`] as const]),
   ])
+  return [
+    ...pairs,
+    ...(kind === 'curated' ? [standsStill([name])] : []),
+    ...(channel.keys === undefined ? [] : rotationLines(channel.keys, now)),
+    ...differenceLines(`sluice channel adopt-release ${name}`, channel.differences),
+    '',
+    ...suiteTable(channel.suiteList, width),
+    ...(channel.pins.length === 0 ? [] : ['', ...pinLines(channel.pins, width)]),
+    ...(setup === undefined ? [] : ['', ...setupLines(setup)]),
+  ]
+}
+
+/** The suites of a channel or class. */
+export function suiteTable(
+  suites: ChannelAnswer['suiteList'],
+  width: number | undefined,
+): string[] {
   const columns: Column<ChannelAnswer['suiteList'][number]>[] = [
     { title: 'ARCHIVE', value: (one) => one.archive, isWhole: true },
     { title: 'SUITE', value: (one) => one.names.join(', ') },
@@ -105,16 +146,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     { title: 'SIGNED', value: (one) => formatTime(one.date * 1000) },
     { title: 'VALID UNTIL', value: (one) => formatTime(one.validUntil * 1000), isWhole: true },
   ]
-  return [
-    ...pairs,
-    ...(kind === 'curated' ? [standsStill([name])] : []),
-    ...(channel.keys === undefined ? [] : rotationLines(channel.keys, now)),
-    '',
-    ...(channel.suiteList.length > 0
-      ? renderTable(columns, channel.suiteList, width)
-      : ['it holds nothing yet']),
-    ...(setup === undefined ? [] : ['', ...setupLines(setup)]),
-  ]
+  return suites.length > 0 ? renderTable(columns, suites, width) : ['it holds nothing yet']
 }
 
 /** The generations of a channel. */

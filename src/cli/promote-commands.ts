@@ -14,6 +14,7 @@ interface PromoteOptions {
   readonly to: string
   readonly all?: boolean
   readonly removals?: boolean
+  readonly force?: boolean
   readonly dryRun?: boolean
   readonly reason?: string
 }
@@ -35,6 +36,7 @@ export function promoteCommands(program: Command, around: Surroundings): void {
     .option('--from <channel>', 'where from, CHANNEL or CHANNEL@SERIAL', 'testing')
     .option('--to <channel>', 'where to', 'approved')
     .option('--removals', 'also take out what the first channel has no more')
+    .option('--force', 'also what is held in the second channel')
     .option('--reason <text>', 'why, for the audit')
     .option('--dry-run', 'tell what would happen, and change nothing')
   run(around, promote, promoteSources)

@@ -1,6 +1,7 @@
 /**
  * How pending sources and promotions are shown.
  */
+import type { LeftOut } from './api-based-types.ts'
 import type { PendingAnswer, PendingEntry, PromotionAnswer } from './api-types.ts'
 import { type Column, renderTable } from './table.ts'
 import {
@@ -50,10 +51,12 @@ export function promotionLines(
   { isDryRun }: { readonly isDryRun: boolean },
 ): string[] {
   const { from, to, changes, keptBack } = answer
+  const left = leftOutLines(answer)
   const kept =
     keptBack.length === 0
-      ? []
+      ? left
       : [
+          ...left,
           `kept: ${plural(keptBack.length, 'source')} that ${from} has no more (--removals takes them out): ${someOf(keptBack.map((one) => printable(one.source)))}`,
         ]
   if (changes.length === 0) {
@@ -62,8 +65,30 @@ export function promotionLines(
   return [...(isDryRun ? dryRunLines(answer) : doneLines(answer)), ...kept]
 }
 
+/** What the target does not take, by the reason. */
+function leftOutLines({ to, leftOut }: PromotionAnswer): string[] {
+  const reasons: Readonly<Record<LeftOut['reason'], string>> = {
+    held: `held in ${to} (--force takes them all the same)`,
+    'not newer': `that ${to} has as new by what it is based on`,
+    'no suite': `of suites that ${to} is not based on`,
+  }
+  return (['held', 'not newer', 'no suite'] as const).flatMap((reason) => {
+    const sources = [...new Set(leftOut.filter((one) => one.reason === reason).map(sourceOf))]
+    if (sources.length === 0) return []
+    return [`left out: ${plural(sources.length, 'source')} ${reasons[reason]}: ${someOf(sources)}`]
+  })
+}
+
+function sourceOf({ source }: LeftOut): string {
+  return printable(source)
+}
+
 function dryRunLines({ to, before, changes, files, packages }: PromotionAnswer): string[] {
-  const stored = `${files.count - files.missing} of ${plural(files.count, 'file')} stored`
+  const lost = files.lost ?? 0
+  const stored = [
+    `${files.count - files.missing} of ${plural(files.count, 'file')} stored`,
+    ...(lost > 0 ? [`${formatCount(lost)} LOST: it would be refused`] : []),
+  ].join(', ')
   return [
     `would make ${to} generation ${before + 1} from ${before}: ${plural(changes.length, 'source')}`,
     ...changeLines(changes),

@@ -4,6 +4,7 @@
 
 import { countStanzas } from '../archives/count-stanzas.ts'
 import { binaryIndexes, languagesOf, readState } from '../archives/suite-state.ts'
+import { findDifferences } from '../channels/adopt-release.ts'
 import { type Channel, listChannels } from '../channels/channel-table.ts'
 import { publicationOf } from '../channels/ensure-publication.ts'
 import { listGenerations } from '../channels/generation-table.ts'
@@ -111,5 +112,6 @@ export async function show(
     setup,
     suiteList,
     ...(await summarizeOwn(parts, channel)),
+    differences: await findDifferences(parts, channel.name),
   }
 }
