@@ -1,24 +1,15 @@
 /**
- * Commands about the server itself: search, verify, tokens, figures.
+ * Commands about the server itself: verify, tokens, figures.
  */
 import type { Command } from 'commander'
-import { AppError } from '../base/errors.ts'
-import { foundTable, statsLines, tokenTable, verifyLines } from './admin-report.ts'
-import type {
-  FoundAnswer,
-  StatsAnswer,
-  TokenAnswer,
-  VerifyAnswer,
-  VerifyEvent,
-} from './api-types.ts'
+import { statsLines, tokenTable, verifyLines } from './admin-report.ts'
+import type { StatsAnswer, TokenAnswer, VerifyAnswer, VerifyEvent } from './api-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
 import { formatCount } from './words.ts'
 
 /** Adds the commands. */
 export function adminCommands(program: Command, around: Surroundings): void {
-  const find = program.command('search <name>')
-  run(around, find.description('which channels hold which versions of a package'), search)
   const verify = program
     .command('verify')
     .description('walk from the heads to the blobs and tell what is wrong')
@@ -30,18 +21,6 @@ export function adminCommands(program: Command, around: Surroundings): void {
   run(around, token.command('list').description('names of all tokens'), listTokens)
   run(around, token.command('revoke <name>').description('end a token'), revokeToken)
   run(around, program.command('stats').description('what the server did, and what it keeps'), stats)
-}
-
-async function search(context: Context, [name = '']: readonly string[]): Promise<void> {
-  const client = await context.connect()
-  const found = await client.call<FoundAnswer[]>('GET', `/search?${new URLSearchParams({ name })}`)
-  if (found.length === 0) {
-    throw new AppError('ERR_NOT_FOUND', {
-      message: `no channel holds a binary or source package ${name}`,
-      hint: 'names are compared whole',
-    })
-  }
-  context.out.result(found, (all) => foundTable(all, context.out.width))
 }
 
 async function verifyStore(

@@ -1,36 +1,9 @@
 /**
- * How search results, checks, tokens and figures are shown.
+ * How checks, tokens and figures are shown.
  */
-import type { FoundAnswer, StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
+import type { StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import { formatAgo, formatCount, formatSize, formatTime, plural, printable } from './words.ts'
-
-type Found = Omit<FoundAnswer, 'channel' | 'serial' | 'architecture'> & {
-  readonly channels: Set<string>
-  readonly architectures: Set<string>
-}
-
-/** Each version once, with the channels and architectures that have it. */
-export function foundTable(found: readonly FoundAnswer[], width: number | undefined): string[] {
-  const groups = new Map<string, Found>()
-  for (const { channel, serial: _, architecture, ...one } of found) {
-    const key = Object.values(one).join(' ')
-    const group = groups.get(key) ?? { ...one, channels: new Set(), architectures: new Set() }
-    groups.set(key, group)
-    group.channels.add(channel)
-    group.architectures.add(architecture)
-  }
-  const columns: Column<Found>[] = [
-    { title: 'PACKAGE', value: (one) => one.package, isWhole: true },
-    { title: 'VERSION', value: (one) => one.version, isWhole: true },
-    { title: 'ARCH', value: (one) => [...one.architectures].join(' ') },
-    { title: 'SOURCE', value: (one) => one.source },
-    { title: 'ARCHIVE', value: (one) => one.archive },
-    { title: 'SUITE', value: (one) => `${one.suite}/${one.component}` },
-    { title: 'CHANNELS', value: (one) => [...one.channels].join(' '), isWhole: true },
-  ]
-  return renderTable(columns, [...groups.values()], width)
-}
 
 /** What a check of the store found. */
 export function verifyLines(report: VerifyAnswer): string[] {
