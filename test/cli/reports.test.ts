@@ -101,6 +101,7 @@ t.test('a large promotion is told in part, a small one whole', async (t) => {
     before: 1,
     changes: Array.from({ length: 60 }, (_, n) => change(n)),
     keptBack: [{ ...change(99), new: [] }],
+    leftOut: [{ ...change(98), reason: 'held' }],
     files: { count: 70, bytes: 1e9, missing: 70 },
     packages: Array.from({ length: 70 }, (_, n) => ({ package: `p${n}`, architecture: 'amd64' })),
     generation: { serial: 2 },
@@ -109,9 +110,10 @@ t.test('a large promotion is told in part, a small one whole', async (t) => {
   const lines = promotionLines(answer, { isDryRun: false })
   t.equal(lines[0], 'source-0 1 -> 2  bookworm')
   t.ok(lines.includes('and 20 more'))
-  t.match(lines.at(-2), /^approved generation 2, 0\.09 s after the last file; machines see it/)
+  t.match(lines.at(-3), /^approved generation 2, 0\.09 s after the last file; machines see it/)
+  t.match(lines.at(-2), /^left out: 1 source held in approved .*: source-98$/)
   t.match(lines.at(-1), /^kept: 1 source that testing has no more .*: source-99$/)
-  const dry = promotionLines({ ...answer, keptBack: [] }, { isDryRun: true })
+  const dry = promotionLines({ ...answer, keptBack: [], leftOut: [] }, { isDryRun: true })
   t.equal(dry[0], 'would make approved generation 2 from 1: 60 sources')
   t.match(dry.at(-2), / 1\.0 GB, 0 of 70 files stored$/)
   t.equal(dry.at(-1), 'nothing was changed')
