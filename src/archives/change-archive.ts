@@ -29,6 +29,9 @@ export interface ChangeReason {
   readonly why?: string | undefined
 }
 
+/** The archive of its own that each channel has, for the package of its keys. */
+export const KEYRING_ARCHIVE = 'sluice'
+
 const word = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*$/
 const languagePattern = /^[a-z]{2,3}(?:_[A-Z]{2})?(?:@[a-z]+)?$/
 const suitePattern = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*(\/[A-Za-z0-9][A-Za-z0-9.+~_-]*)*$/
@@ -43,6 +46,12 @@ export async function addArchive(
     throw refuse(
       `an archive cannot be called ${JSON.stringify(input.name)}`,
       'lower-case letters, digits, dots, plus and minus',
+    )
+  }
+  if (input.name === KEYRING_ARCHIVE) {
+    throw refuse(
+      `an archive cannot be called ${input.name}: each channel has one of this name, with the package of its keys`,
+      'take another name',
     )
   }
   const settings = checkSettings(input.settings)

@@ -6,6 +6,7 @@ import type { Mutex } from '../base/mutex.ts'
 import type { Derivation } from './derivation-queue.ts'
 import type { FileLedger } from './file-ledger.ts'
 import type { Judges } from './judges.ts'
+import type { KeyringWork } from './keyring-work.ts'
 import type { PdiffMaker } from './pdiffs.ts'
 import type { OwnAddress } from './release-urls.ts'
 import type { Signer } from './signer.ts'
@@ -14,6 +15,7 @@ import type { Views } from './views.ts'
 export interface ChannelParts extends ArchiveParts {
   readonly signer: Signer
   readonly judges: Judges
+  readonly keyring: KeyringWork
   readonly views: Views
   readonly ledger: FileLedger
   readonly pdiffs: PdiffMaker

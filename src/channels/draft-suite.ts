@@ -27,7 +27,10 @@ import { signRelease } from './sign-release.ts'
 import { type SuiteView, suiteNames } from './views.ts'
 
 const BACK_DATED_S = 300
-const VALID_S = 14 * 24 * 3600
+/** How long what is signed is good. */
+export const VALID_S = 14 * 24 * 3600
+/** It is signed again when half of that is over. */
+export const RESIGN_AFTER_S = 7 * 24 * 3600
 
 /** What one suite of the new generation holds. */
 export interface SuiteEntry {
@@ -139,8 +142,9 @@ export function publishedForm(suite: string, identity: ReleaseIdentity): Release
   }
 }
 
-async function nextDate(
-  parts: ChannelParts,
+/** The Date to sign with, after the floor; resolves when the clock has reached it. */
+export async function nextDate(
+  parts: Pick<ChannelParts, 'clock'>,
   floor: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {

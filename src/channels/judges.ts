@@ -8,6 +8,7 @@
 import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { AppError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { runProgram } from '../base/run-program.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { verifyClearSigned, verifyDetached } from '../debian/openpgp-verify.ts'
@@ -38,6 +39,7 @@ export interface JudgesOptions {
   readonly environment: Readonly<NodeJS.ProcessEnv>
   /** A path for a folder of its own, which is removed. */
   readonly tempPath: () => string
+  readonly log: Log
 }
 
 /** What one program was asked, and what it answered. */
@@ -63,13 +65,14 @@ wait
 `
 
 /** Looks for the judges, once. */
-export async function findJudges({ environment, tempPath }: JudgesOptions): Promise<Judges> {
+export async function findJudges({ environment, tempPath, log }: JudgesOptions): Promise<Judges> {
   const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin'
   const [gpgv, sqv] = [await findProgram('gpgv', path), await findProgram('sqv', path)]
   const names = [
     gpgv === undefined ? [] : ['gpgv' as const],
     sqv === undefined ? [] : ['sqv' as const],
   ].flat()
+  if (names.length === 0) log.warn('neither gpgv nor sqv is here to judge signatures')
   return {
     names,
     judge: async (one) => {

@@ -20,6 +20,7 @@ import {
   insertGeneration,
   type SourceChange,
 } from './generation-table.ts'
+import { followKeyring } from './keyring-release.ts'
 import { savePdiffs } from './pdiff-table.ts'
 import { insertRelease, type Publication, savePublishedIdentity } from './publication-table.ts'
 import { type SuiteView, viewOf } from './views.ts'
@@ -89,9 +90,11 @@ export async function publishGeneration(
   }
   const { generation, views } = await writeGeneration(parts, publication, input, made, drafts)
   crashPoint('publish: written, not yet served')
-  parts.views.setHead(viewOf(channel.name, generation.serial, views))
+  const view = viewOf(channel.name, generation.serial, views)
+  parts.views.setHead(view)
   parts.derivation.wakeDependents(generation.channelId)
   crashPoint('publish: served')
+  await followKeyring(parts, view, { signal })
   return generation
 }
 

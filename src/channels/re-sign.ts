@@ -5,15 +5,13 @@ import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { getChannel } from './channel-table.ts'
+import { RESIGN_AFTER_S } from './draft-suite.ts'
 import { publicationOf } from './ensure-publication.ts'
 import type { Generation } from './generation-table.ts'
 import { liveKeys } from './publication-key-table.ts'
 import { findPublication, findPublishedIdentity } from './publication-table.ts'
 import { publishGeneration } from './publish.ts'
 import type { GenerationView } from './views.ts'
-
-/** A Release is signed again when half of its life is over. */
-const RESIGN_AFTER_S = 7 * 24 * 3600
 
 /**
  * Signs a channel's suites anew when half of their life is over, so that no client sees one expire, and when its keys have

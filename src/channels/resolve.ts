@@ -5,8 +5,10 @@
  *   channels/<channel>[@<serial>|@<time>]/<archive>/dists/<suite>/…    …/<archive>/pool/<2 hex>/<62 hex>/<file>
  *   channels/<channel>/key.asc    …/key.gpg
  *   class/<class>…, the same
+ *   …/sluice/…: keyring-files.ts
  */
 import { type Answer, contentType, digestTime } from '../archives/answer.ts'
+import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
 import { locate } from '../archives/locate.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
@@ -15,6 +17,7 @@ import { channelOfClass } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { findGeneration } from './generation-name.ts'
 import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
+import { keyringAnswer } from './keyring-files.ts'
 import { findPdiffFile, type PdiffFile } from './pdiff-files.ts'
 import { findPublication } from './publication-table.ts'
 import { publicKeyFiles } from './sign-release.ts'
@@ -39,6 +42,9 @@ export async function resolvePublishedPath(
   }
   const view = await findView(parts, name)
   const suites = view?.archives.get(archive)
+  if (suites === undefined && archive === KEYRING_ARCHIVE) {
+    return keyringAnswer(parts, name, [kind, ...rest])
+  }
   if (suites === undefined) return undefined
   if (kind === 'pool') return poolAnswer(parts, rest, abortable)
   if (kind !== 'dists') return undefined

@@ -13,6 +13,7 @@ import { listChannels } from '../channels/channel-table.ts'
 import { startDerivation } from '../channels/derivation.ts'
 import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
+import { refreshKeyrings } from '../channels/keyring-release.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
 import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
@@ -152,6 +153,14 @@ async function resignAll(parts: ServerParts, log: Log, signal: AbortSignal): Pro
       const { code, message } = toAppError(error)
       log.error({ channel: name, code, problem: message }, 'not signed anew')
     }
+  }
+  try {
+    await refreshKeyrings(parts, { signal })
+  } catch (error) {
+    if (signal.aborted) throw error
+    isGood = false
+    const { code, message } = toAppError(error)
+    log.error({ code, problem: message }, 'keyring package not published')
   }
   return isGood
 }

@@ -33,6 +33,8 @@ import { gcRunMigrations } from '../channels/gc-runs.ts'
 import { generationMigrations } from '../channels/generation-table.ts'
 import { indexFormMigrations } from '../channels/index-forms.ts'
 import { findJudges } from '../channels/judges.ts'
+import { keyringMigrations } from '../channels/keyring-table.ts'
+import { createKeyringWork } from '../channels/keyring-work.ts'
 import { missingFileMigrations } from '../channels/missing-table.ts'
 import { pdiffMigrations } from '../channels/pdiff-table.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
@@ -67,6 +69,7 @@ export const migrations = [
   ...pdiffMigrations,
   ...missingFileMigrations,
   ...gcRunMigrations,
+  ...keyringMigrations,
   ...tokenMigrations,
 ]
 
@@ -133,10 +136,12 @@ export async function openParts(
     for (const archive of await listArchives(db)) {
       routeArchive(upstream, archive)
     }
+    const keyring = createKeyringWork(log)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       changelogs.close()
       await rescue.stop()
       await downloads.close({ signal })
+      await keyring.close()
       await signer.close()
       await upstream.close()
       await texts.close()
@@ -145,12 +150,12 @@ export async function openParts(
       lock.release()
     }
     await takeOverKeys({ db, signer }, log)
-    const judges = await findJudges({ environment, tempPath: blobs.tempPath })
-    if (judges.names.length === 0) log.warn('neither gpgv nor sqv is here to judge signatures')
+    const judges = await findJudges({ environment, tempPath: blobs.tempPath, log })
     return {
       ...archives,
       signer,
       judges,
+      keyring,
       views: await openViews(index),
       pdiffs: createPdiffMaker(index),
       channelLock: leased(createMutexes(), leases),

@@ -2,9 +2,11 @@
 import { chmod, mkdir, readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { createLog } from '../../src/base/log.ts'
 import { type Case, findJudges } from '../../src/channels/judges.ts'
 import { generateSigningKey, readSigningKey, signRelease } from '../../src/debian/openpgp-sign.ts'
 
+const log = createLog({ level: 'silent' })
 const now = Math.floor(Date.now() / 1000)
 const text = 'Origin: Example\nSuite: stable\nDescription: ä\n- dash\nSHA256:\n 0 1 x\n'
 
@@ -40,7 +42,7 @@ for (const names of [['gpgv', 'sqv'], ['gpgv'], ['sqv'], []]) {
     for (const name of names) await symlink(`/usr/bin/${name}`, join(bin, name))
     let serial = 0
     const tempPath = () => join(dir, `case-${serial++}`)
-    const judges = await findJudges({ environment: { PATH: bin }, tempPath })
+    const judges = await findJudges({ environment: { PATH: bin }, tempPath, log })
     t.same(judges.names, names)
     await judges.judge(good)
     for (const [name, one] of Object.entries(wrong)) {
@@ -57,6 +59,10 @@ for (const names of [['gpgv', 'sqv'], ['gpgv'], ['sqv'], []]) {
 t.test('a judge that cannot be run keeps a publication back', async (t) => {
   const dir = t.testdir({ gpgv: '#!/nonexistent/interpreter\n' })
   await chmod(join(dir, 'gpgv'), 0o755)
-  const judges = await findJudges({ environment: { PATH: dir }, tempPath: () => join(dir, 'case') })
+  const judges = await findJudges({
+    environment: { PATH: dir },
+    tempPath: () => join(dir, 'case'),
+    log,
+  })
   await t.rejects(judges.judge(good), { code: 'ERR_SIGNATURE_BAD', message: /gpgv refuses it/ })
 })
