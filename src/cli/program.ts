@@ -9,10 +9,9 @@ import { version } from '../base/version.ts'
 import { adminCommands } from './admin-commands.ts'
 import { archiveCommands } from './archive-commands.ts'
 import { auditCommands } from './audit-commands.ts'
+import { backupCommands } from './backup-commands.ts'
 import { channelCommands } from './channel-commands.ts'
-import { classCommands } from './class-commands.ts'
 import { run, type Surroundings } from './context.ts'
-import { holdCommands } from './hold-commands.ts'
 import { keyCommands } from './key-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
 import type { ServeOptions } from './serve.ts'
@@ -42,12 +41,11 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   serveCommand(program, around)
   archiveCommands(program, around)
   channelCommands(program, around)
-  classCommands(program, around)
   promoteCommands(program, around)
-  holdCommands(program, around)
   keyCommands(program, around)
   adminCommands(program, around)
   auditCommands(program, around)
+  backupCommands(program, around)
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {

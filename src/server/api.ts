@@ -9,6 +9,7 @@ import { channelOfClass } from '../channels/channel-table.ts'
 import { adminRoutes } from './api-admin.ts'
 import { archiveRoutes } from './api-archives.ts'
 import { auditRoutes } from './api-audit.ts'
+import { backupRoutes } from './api-backup.ts'
 import { channelChangeRoutes } from './api-channel-changes.ts'
 import { channelRoutes } from './api-channels.ts'
 import { classRoutes } from './api-classes.ts'
@@ -16,9 +17,9 @@ import { compareRoutes } from './api-compare.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
 import { fileRoutes } from './api-files.ts'
+import { gcRoutes } from './api-gc.ts'
 import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
-import { gcRoutes } from './api-gc.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
@@ -70,6 +71,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       keyRoutes(api, context)
       adminRoutes(api, context)
       auditRoutes(api, context)
+      backupRoutes(api, context)
       gcRoutes(api, context)
     },
     { prefix: '/api/v1' },
