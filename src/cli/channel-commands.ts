@@ -1,24 +1,12 @@
 /**
- * `sluice channel …`, `sluice diff` and `sluice rollback`: the names under which machines see archives.
+ * `sluice channel …` and `sluice rollback`: the names under which machines see archives.
  */
 import type { Command } from 'commander'
-import { AppError } from '../base/errors.ts'
-import type {
-  ChannelAnswer,
-  ChannelEntry,
-  DiffAnswer,
-  GenerationAnswer,
-  RollbackAnswer,
-} from './api-types.ts'
+import type { ChannelAnswer, ChannelEntry, RollbackAnswer } from './api-types.ts'
 import { channelChangeCommands } from './channel-change-commands.ts'
-import {
-  channelTable,
-  describeChannel,
-  diffLines,
-  historyTable,
-  rollbackLines,
-} from './channel-report.ts'
+import { channelTable, describeChannel, rollbackLines } from './channel-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { historyCommands } from './history-commands.ts'
 
 interface CreateOptions {
   readonly follow?: readonly string[]
@@ -29,7 +17,7 @@ interface CreateOptions {
 
 const reason = ['--reason <text>', 'why, for the audit'] as const
 
-/** Adds the group of commands, and the two that stand alone. */
+/** Adds the group of commands, and those that stand alone. */
 export function channelCommands(program: Command, around: Surroundings): void {
   const channel = program
     .command('channel')
@@ -38,7 +26,10 @@ export function channelCommands(program: Command, around: Surroundings): void {
     .command('create <name>')
     .description('make a channel that follows archives, a curated one as a copy, or a derived one')
     .option('--follow <archive...>', 'archives to follow: it changes with them')
-    .option('--from <channel>', 'channel, or CHANNEL@SERIAL, to copy: it changes by promotion only')
+    .option(
+      '--from <channel>',
+      'channel, CHANNEL@SERIAL or CHANNEL@TIME, to copy: it changes by promotion only',
+    )
     .option('--base <channel>', 'channel to be based on: it changes with it, and keeps its own')
     .option(...reason)
   run(around, create, createChannel)
@@ -47,13 +38,7 @@ export function channelCommands(program: Command, around: Surroundings): void {
   run(around, list, listChannels)
   const show = channel.command('show <name>')
   run(around, show.description('a channel: its suites, its key, lines for a machine'), showChannel)
-  const history = channel
-    .command('history <name>')
-    .description('its generations, newest first')
-    .option('--limit <number>', 'how many', '20')
-  run(around, history, showHistory)
-  run(around, diffCommand(channel.command('diff <a> <b>')), diff)
-  run(around, diffCommand(program.command('diff <a> <b>')), diff)
+  historyCommands(program, channel, around)
   const drop = channel
     .command('delete <name>')
     .description('delete a channel with its history; machines on it get nothing any more')
@@ -68,12 +53,6 @@ export function channelCommands(program: Command, around: Surroundings): void {
     )
     .option(...reason)
   run(around, back, rollback)
-}
-
-function diffCommand(command: Command): Command {
-  return command.description(
-    'how B differs from A; each is CHANNEL, CHANNEL@SERIAL or CHANNEL@20261101T000000Z',
-  )
 }
 
 async function createChannel(
@@ -104,24 +83,6 @@ async function showChannel(context: Context, [name = '']: readonly string[]): Pr
   context.out.result(channel, (one) => describeChannel(one, context.out.width))
 }
 
-async function showHistory(
-  context: Context,
-  [name = '']: readonly string[],
-  { limit }: { readonly limit: string },
-): Promise<void> {
-  const client = await context.connect()
-  const path = `/channels/${encodeURIComponent(name)}/history?limit=${readNumber('--limit', limit)}`
-  const generations = await client.call<GenerationAnswer[]>('GET', path)
-  context.out.result(generations, (all) => historyTable(all, context.out.width))
-}
-
-async function diff(context: Context, [from = '', to = '']: readonly string[]): Promise<void> {
-  const client = await context.connect()
-  const query = new URLSearchParams({ from, to })
-  const answer = await client.call<DiffAnswer>('GET', `/diff?${query}`)
-  context.out.result(answer, (one) => diffLines(one, context.out.width))
-}
-
 async function deleteChannel(
   context: Context,
   [name = '']: readonly string[],
@@ -144,12 +105,4 @@ async function rollback(
   const path = `/channels/${encodeURIComponent(name)}/rollback`
   const answer = await client.call<RollbackAnswer>('POST', path, options)
   context.out.result(answer, (one) => rollbackLines(name, one))
-}
-
-/** A positive whole number that an option was given; `ERR_USAGE` for anything else. */
-export function readNumber(option: string, text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new AppError('ERR_USAGE', {
-    message: `${option} wants a number, not ${JSON.stringify(text)}`,
-  })
 }

@@ -3,14 +3,7 @@
  *
  * A curated channel stands still until somebody promotes, security fixes too: wherever one is shown, that is said.
  */
-import type {
-  ChannelAnswer,
-  ChannelEntry,
-  DiffAnswer,
-  GenerationAnswer,
-  RollbackAnswer,
-  SourceChange,
-} from './api-types.ts'
+import type { ChannelAnswer, ChannelEntry, GenerationAnswer, RollbackAnswer } from './api-types.ts'
 import { baseText, differenceLines, pinLines } from './based-report.ts'
 import { rotationLines } from './key-report.ts'
 import { setupLines } from './setup-lines.ts'
@@ -22,7 +15,6 @@ import {
   formatSpan,
   formatTime,
   longFingerprint,
-  plural,
   printable,
   someOf,
 } from './words.ts'
@@ -154,7 +146,9 @@ export function historyTable(
   generations: readonly GenerationAnswer[],
   width: number | undefined,
 ): string[] {
-  if (generations.length === 0) return ['it has no generation yet']
+  if (generations.length === 0) return ['no generation']
+  // Half of a wide terminal is for what changed; the rest of a cell that is too long is cut.
+  const shown = width === undefined ? 5 : Math.max(2, Math.floor(width / 50))
   const columns: Column<GenerationAnswer>[] = [
     {
       title: 'GENERATION',
@@ -164,32 +158,15 @@ export function historyTable(
     { title: 'MADE', value: (one) => formatTime(one.madeAt), isWhole: true },
     { title: 'BY', value: (one) => one.who },
     { title: 'HOW', value: (one) => one.kind },
-    { title: 'CHANGES', value: (one) => changesText(one.changes) },
+    { title: 'CHANGES', value: (one) => changesText(one, shown) },
     { title: 'WHY', value: (one) => one.why ?? '' },
   ]
   return [...renderTable(columns, generations, width), '* is what machines get']
 }
 
-function changesText(changes: readonly SourceChange[] | undefined): string {
-  if (changes === undefined) return 'all'
-  return changes.length === 0 ? '–' : someOf(changes.map(formatChange), 2)
-}
-
-/** The differences of two generations. */
-export function diffLines({ from, to, changes }: DiffAnswer, width: number | undefined): string[] {
-  const [a, b] = [`${from.channel}@${from.serial}`, `${to.channel}@${to.serial}`]
-  if (changes.length === 0) return [`${a} and ${b} hold the same`]
-  const columns: Column<SourceChange>[] = [
-    { title: 'SOURCE', value: (one) => one.source, isWhole: true },
-    { title: a.toUpperCase(), value: (one) => one.old.join(' ') || '–' },
-    { title: b.toUpperCase(), value: (one) => one.new.join(' ') || '–' },
-    { title: 'ARCHIVE', value: (one) => one.archive },
-    { title: 'SUITE', value: (one) => one.suite },
-  ]
-  return [
-    ...renderTable(columns, changes, width),
-    `${plural(changes.length, 'source')} differ${changes.length === 1 ? 's' : ''}`,
-  ]
+function changesText({ serial, changes }: GenerationAnswer, shown: number): string {
+  if (changes === undefined) return serial === 1 ? 'all' : 'very many'
+  return changes.length === 0 ? '–' : someOf(changes.map(formatChange), shown)
 }
 
 /** What a rollback did, and what it cannot do. */
