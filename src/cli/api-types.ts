@@ -7,6 +7,13 @@ import type { SuiteOutcome } from '../archives/refresh.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
 import type { PublicationKeys as KeyAnswer, KeyEntry } from '../server/key-summary.ts'
+import type {
+  ArchiveKeyAnswer,
+  ChannelFiles,
+  KeyProblemAnswer,
+  RescueAnswer,
+  Rescued,
+} from './api-file-types.ts'
 import type { BaseAnswer, LeftOut, PinAnswer, SuiteDifference } from './api-based-types.ts'
 
 export type { ClientSetup, KeyAnswer, KeyEntry, RefreshEvent, SourceChange, SuiteOutcome }
@@ -21,16 +28,16 @@ export interface Status {
 export interface ArchiveAnswer {
   readonly name: string
   readonly urls: readonly string[]
+  readonly fallbacks: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
   readonly allowExpired: boolean
   readonly allowOtherSuite: boolean
   readonly proxy?: string
-  readonly keys: readonly {
-    readonly fingerprint: string
-    readonly userIds: readonly string[]
-    readonly expiresAt?: number
-  }[]
+  readonly rescue: RescueAnswer
+  /** Those that verify Release files come first. */
+  readonly keys: readonly ArchiveKeyAnswer[]
+  readonly keyProblems: readonly KeyProblemAnswer[]
   readonly nextRefreshAt?: number
   readonly suites: readonly ArchiveSuiteAnswer[]
   /** Files that clients asked for and upstream did not have right. */
@@ -67,6 +74,7 @@ export interface RefreshAnswer {
     readonly changes?: readonly SourceChange[]
     readonly changed: number
   }[]
+  readonly rescue: Rescued
 }
 
 export interface ChannelEntry {
@@ -81,11 +89,13 @@ export interface ChannelEntry {
   /** Null for what does not change by promotion alone, and where there is none to compare with. */
   readonly waiting: { readonly sources: number; readonly security: number } | null
   readonly suites: number
+  /** Files that its generations name and that nobody has any more. */
+  readonly lost: number
   /** The earliest of all its suites; null where it has none. */
   readonly validUntil: number | null
 }
 
-export interface ChannelAnswer extends ChannelEntry {
+export interface ChannelAnswer extends ChannelEntry, ChannelFiles {
   readonly pins: readonly PinAnswer[]
   readonly usedBy: { readonly derived: readonly string[]; readonly classes: readonly string[] }
   /** Where upstream calls itself otherwise than is published. */
@@ -158,7 +168,13 @@ export interface PromotionAnswer {
   readonly changes: readonly SourceChange[]
   readonly keptBack: readonly SourceChange[]
   readonly leftOut: readonly LeftOut[]
-  readonly files: { readonly count: number; readonly bytes: number; readonly missing: number }
+  readonly files: {
+    readonly count: number
+    readonly bytes: number
+    readonly missing: number
+    /** Told of a dry run: those of them that are lost. */
+    readonly lost?: number
+  }
   readonly packages: readonly { readonly package: string; readonly architecture: string }[]
   readonly generation?: { readonly serial: number }
   readonly publishMs?: number
@@ -168,6 +184,8 @@ export interface RollbackAnswer {
   readonly before: number
   /** Serial of the generation that was gone back to. */
   readonly to: number
+  /** Files of it that are lost. */
+  readonly lost: number
   readonly generation?: { readonly serial: number; readonly changes?: readonly SourceChange[] }
 }
 

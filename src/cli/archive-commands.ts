@@ -21,6 +21,8 @@ interface SettingOptions {
   readonly proxy?: string
   readonly allowExpired?: boolean
   readonly allowOtherSuite?: boolean
+  readonly fallback?: readonly string[] | false
+  readonly rescue?: string
   readonly reason?: string
 }
 
@@ -49,6 +51,7 @@ export function archiveCommands(program: Command, around: Surroundings): void {
   settingOptions(set)
     .option('--no-allow-expired', 'refuse a Release past its Valid-Until')
     .option('--no-allow-other-suite', 'refuse a Release of another suite')
+    .option('--no-fallback', 'have no fallback URLs any more')
   run(around, set, setArchive)
   run(
     around,
@@ -74,6 +77,8 @@ function settingOptions(command: Command): Command {
     .option('--proxy <url>', 'proxy for its URLs, or DIRECT')
     .option('--allow-expired', 'take a Release past its Valid-Until')
     .option('--allow-other-suite', 'take a Release whose Suite and Codename are other ones')
+    .option('--fallback <url...>', 'other roots, for files alone that its URLs have no more')
+    .option('--rescue <on|off>', 'whether files that upstream replaces are fetched in time (on)')
     .option('--reason <text>', 'why, for the audit')
 }
 
@@ -152,9 +157,16 @@ async function settingsBody(options: SettingOptions): Promise<Record<string, unk
     proxy: options.proxy,
     allowExpired: options.allowExpired,
     allowOtherSuite: options.allowOtherSuite,
+    fallbacks: options.fallback === false ? [] : options.fallback,
+    rescue: options.rescue === undefined ? undefined : readSwitch('--rescue', options.rescue),
     reason: options.reason,
   }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+function readSwitch(option: string, text: string): boolean {
+  if (text === 'on' || text === 'off') return text === 'on'
+  throw new AppError('ERR_USAGE', { message: `${option} is on or off, not ${text}` })
 }
 
 async function readKeys(file: string): Promise<{ keyring: string } | { keyringBase64: string }> {

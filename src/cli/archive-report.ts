@@ -1,12 +1,14 @@
 /**
  * How archives are shown: in a list, one in full, and what came of looking upstream.
  */
+import type { ArchiveKeyAnswer, RescueAnswer } from './api-file-types.ts'
 import type { ArchiveAnswer, ArchiveSuiteAnswer, ProblemAnswer, SuiteOutcome } from './api-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import {
   formatAgo,
   formatCount,
   formatDuration,
+  formatSize,
   formatSpan,
   formatTime,
   longFingerprint,
@@ -47,12 +49,14 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
   const lines = renderPairs([
     ['archive', archive.name],
     ...archive.urls.map((url, at) => [at === 0 ? 'url' : 'mirror', plainUrl(url)] as const),
+    ...archive.fallbacks.map((url) => ['fallback', plainUrl(url)] as const),
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
     ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
     ...(archive.allowExpired ? [['takes', 'a Release past its Valid-Until'] as const] : []),
     ...(archive.allowOtherSuite ? [['takes', 'a Release of another suite'] as const] : []),
-    ...archive.keys.map((key) => ['key', keyText(key)] as const),
+    ...archive.keys.map((key) => ['key', keyText(key, now)] as const),
+    ...rescuePairs(archive.rescue, now),
     ...(next === undefined ? [] : [['next look', `in ${formatSpan(next - now)}`] as const]),
   ])
   const columns: Column<ArchiveSuiteAnswer>[] = [
@@ -68,7 +72,13 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
   const files = archive.fileProblems.flatMap((problem) =>
     problemLines(problem.message, problem, 'machines that ask for it are told to try again'),
   )
-  return [...lines, '', ...renderTable(columns, archive.suites, width), ...problems, ...files]
+  const keys = archive.keyProblems.flatMap(({ message, hint }) => [
+    '',
+    `wrong: ${printable(message)}`,
+    `  hint: ${printable(hint)}`,
+  ])
+  const table = renderTable(columns, archive.suites, width)
+  return [...lines, '', ...table, ...problems, ...keys, ...files]
 }
 
 /** What came of one suite, as a line. */
@@ -121,7 +131,9 @@ function checkedText(archive: ArchiveAnswer, now: number): string {
 
 function archiveState(archive: ArchiveAnswer, now: number): string {
   const bad = archive.suites.find(({ problem }) => problem !== undefined)
-  return bad?.problem === undefined ? 'ok' : `${bad.suite}: ${suiteState(bad, now)}`
+  if (bad?.problem !== undefined) return `${bad.suite}: ${suiteState(bad, now)}`
+  const ending = archive.keys.find((key) => key.signs.length > 0 && key.state !== 'good')
+  return ending === undefined ? 'ok' : keyState(ending, now)
 }
 
 function suiteState({ problem, state }: ArchiveSuiteAnswer, now: number): string {
@@ -132,9 +144,31 @@ function suiteState({ problem, state }: ArchiveSuiteAnswer, now: number): string
   return state === undefined ? 'not looked at yet' : 'ok'
 }
 
-function keyText(key: ArchiveAnswer['keys'][number]): string {
+function keyText(key: ArchiveKeyAnswer, now: number): string {
   const until = key.expiresAt === undefined ? '' : `, until ${seconds(key.expiresAt)}`
-  return `${longFingerprint(key.fingerprint)}  ${key.userIds[0] ?? 'no name'}${until}`
+  const state = key.state === 'good' ? '' : `: ${keyState(key, now)}`
+  const signs = key.signs.length === 0 ? ', signs nothing now' : ''
+  return `${longFingerprint(key.fingerprint)}  ${key.userIds[0] ?? 'no name'}${until}${signs}${state}`
+}
+
+/** `key expires in 12 d`, `key EXPIRED 3 days ago`, `key REVOKED`. */
+function keyState({ state, expiresAt = 0 }: ArchiveKeyAnswer, now: number): string {
+  if (state === 'revoked') return 'key REVOKED'
+  const leftMs = expiresAt * 1000 - now
+  return leftMs > 0 ? `key expires in ${formatSpan(leftMs)}` : `key EXPIRED ${formatAgo(-leftMs)}`
+}
+
+/** What is still to be rescued, and whether it is at all. */
+function rescuePairs(rescue: RescueAnswer, now: number): (readonly [string, string])[] {
+  const { isOn, files, bytes, active, problem } = rescue
+  if (!isOn) return [['rescue', 'off: files that upstream replaces are not fetched by themselves']]
+  if (files === 0) return []
+  const what = `${plural(files, 'superseded file')} to be fetched, ${formatSize(bytes)}`
+  const how =
+    problem === undefined
+      ? `${formatCount(active)} under way`
+      : `next try in ${formatSpan(problem.nextAt - now)}: ${problem.message}`
+  return [['rescue', `${what}; ${how}`]]
 }
 
 function seconds(epochSeconds: number | undefined): string {

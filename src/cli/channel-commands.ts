@@ -6,6 +6,8 @@ import type { ChannelAnswer, ChannelEntry, RollbackAnswer } from './api-types.ts
 import { channelChangeCommands } from './channel-change-commands.ts'
 import { channelTable, describeChannel, rollbackLines } from './channel-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { lostNote } from './file-report.ts'
+import { fillCommand } from './fill-command.ts'
 import { historyCommands } from './history-commands.ts'
 
 interface CreateOptions {
@@ -39,6 +41,7 @@ export function channelCommands(program: Command, around: Surroundings): void {
   const show = channel.command('show <name>')
   run(around, show.description('a channel: its suites, its key, lines for a machine'), showChannel)
   historyCommands(program, channel, around)
+  fillCommand(channel, around)
   const drop = channel
     .command('delete <name>')
     .description('delete a channel with its history; machines on it get nothing any more')
@@ -67,6 +70,7 @@ async function createChannel(
     one.head === 0
       ? `channel ${name} made; its archives hold nothing yet: sluice archive refresh`
       : `channel ${name} generation ${one.head}: ${one.kind}`,
+    ...lostNote(name, one.lost),
     `lines for a machine: sluice channel show ${name}`,
   ])
 }

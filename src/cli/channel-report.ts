@@ -5,6 +5,7 @@
  */
 import type { ChannelAnswer, ChannelEntry, GenerationAnswer, RollbackAnswer } from './api-types.ts'
 import { baseText, differenceLines, pinLines } from './based-report.ts'
+import { filePairs, lostLines, lostNote } from './file-report.ts'
 import { rotationLines } from './key-report.ts'
 import { setupLines } from './setup-lines.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
@@ -38,6 +39,9 @@ export function channelTable(
     { title: 'PACKAGES', value: (one) => formatCount(one.packages), align: 'right', isWhole: true },
     { title: 'CHANGED', value: (one) => formatAgo(now - one.changedAt) },
     { title: 'WAITING', value: waitingText, align: 'right', isWhole: true },
+    ...(channels.some((one) => one.lost > 0)
+      ? [{ title: 'LOST FILES', value: lostText, align: 'right', isWhole: true } as const]
+      : []),
     { title: 'STATE', value: (one) => channelState(one, now), isWhole: true },
   ]
   const curated = channels.filter((one) => one.kind === 'curated').map((one) => one.name)
@@ -54,6 +58,10 @@ function kindText({ kind, base }: ChannelEntry): string {
 
 function waitingText({ waiting }: ChannelEntry): string {
   return waiting === null ? '–' : formatCount(waiting.sources)
+}
+
+function lostText({ lost }: ChannelEntry): string {
+  return lost === 0 ? '–' : formatCount(lost)
 }
 
 /** What to know of a channel at a glance. */
@@ -104,6 +112,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     ...(users.length === 0 ? [] : [['used by', users.join(', ')] as const]),
     ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
     ['state', channelState(channel, now)],
+    ...(head === 0 ? [] : filePairs(channel)),
     ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
     ...(channel.keys?.keys ?? [])
       .filter((key) => key.state === 'next')
@@ -120,6 +129,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     '',
     ...suiteTable(channel.suiteList, width),
     ...(channel.pins.length === 0 ? [] : ['', ...pinLines(channel.pins, width)]),
+    ...lostLines(channel, width),
     ...(setup === undefined ? [] : ['', ...setupLines(setup)]),
   ]
 }
@@ -189,5 +199,6 @@ export function rollbackLines(channel: string, answer: RollbackAnswer): string[]
   return [
     `${channel} generation ${generation.serial} = generation ${to}${rest}`,
     ...shown.map((change) => `  ${printable(formatChange(change))}`),
+    ...lostNote(channel, answer.lost),
   ]
 }

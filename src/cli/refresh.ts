@@ -13,6 +13,7 @@ import type {
 import { outcomeLine, problemText } from './archive-report.ts'
 import type { Client } from './client.ts'
 import type { Context } from './context.ts'
+import { rescuedLines } from './file-report.ts'
 import { bar, createPace, type Pace } from './progress.ts'
 import { formatChange, formatCount, formatSize, plural, printable } from './words.ts'
 
@@ -41,9 +42,10 @@ export async function refresh(
     },
   )
   context.out.clear()
-  context.out.result({ ...after, ...answer }, ({ outcomes, generations }) => {
+  context.out.result({ ...after, ...answer }, ({ outcomes, generations, rescue }) => {
     if (outcomes.length === 0) return ['there is no archive to look at: sluice archive add']
-    return generations.flatMap((one) => generationLines(one, performance.now() - startedAt))
+    const made = generations.flatMap((one) => generationLines(one, performance.now() - startedAt))
+    return [...made, ...rescuedLines(rescue)]
   })
   await tellFailures(context, client, answer, after)
 }

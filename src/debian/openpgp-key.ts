@@ -46,6 +46,19 @@ export async function keyState(key: Key, part: Key | Subkey, at: number): Promis
   return { kind: 'unusable' }
 }
 
+/** Until when `part` is good as far as its dates go (seconds since 1970; absent: for ever), seen at `at`; whether it is revoked. */
+export async function keyLife(
+  key: Key,
+  part: Key | Subkey,
+  at: number,
+): Promise<{ readonly isRevoked: boolean; readonly expiresAt?: number }> {
+  const isRevoked =
+    (await isRevokedEver(key)) ||
+    (part !== key && 'bindingSignatures' in part && (await isSubkeyRevoked(key, part)))
+  const expiresAt = await expiryOf(key, part, at)
+  return { isRevoked, ...(expiresAt === undefined ? {} : { expiresAt }) }
+}
+
 /** Whether the primary key carries a valid revocation of its own, whatever its date or reason. */
 export async function isRevokedEver(key: Key): Promise<boolean> {
   return key.isRevoked(undefined, undefined, endOfTime, wideConfig)

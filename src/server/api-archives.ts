@@ -8,6 +8,7 @@ import { routeArchive } from '../archives/routed-upstream.ts'
 import { AppError } from '../base/errors.ts'
 import { listChannels } from '../channels/channel-table.ts'
 import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
+import { addKeyGauge } from './archive-keys.ts'
 import { show } from './archive-summary.ts'
 import { finishImport } from './import-sources.ts'
 import { refreshAndFollow } from './jobs.ts'
@@ -59,6 +60,7 @@ const namesSchema = {
 /** Adds the routes to the API. */
 export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
   const { parts } = context
+  addKeyGauge(parts)
   api.get('/archives', async () =>
     Promise.all((await listArchives(parts.db)).map((one) => show(context, one))),
   )

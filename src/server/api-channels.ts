@@ -10,6 +10,7 @@ import { parsePoint, serialAt } from '../channels/generation-name.ts'
 import { rollback } from '../channels/rollback.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { type HistoryQuery, historyOf, historySchema } from './api-history.ts'
+import { countLostOfHead } from './channel-files.ts'
 import { show, summarize } from './channel-summary.ts'
 import type { ServerParts } from './parts.ts'
 
@@ -81,6 +82,7 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
       return {
         before: channel.head,
         to,
+        lost: await countLostOfHead(parts, channel.name),
         generation: generation && { serial: generation.serial, changes: generation.changes },
       }
     },

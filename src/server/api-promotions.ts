@@ -93,7 +93,7 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
       return replyWithTask(request, reply, async (emit, signal) => {
         const onFile = (progress: object): void => emit({ kind: 'fetch', ...progress })
         const input = { ...reasonOf(request), from, to, selection, removals, force, dryRun, onFile }
-        const { plan, missing, before, generation, publishMs } = await promote(parts, input, {
+        const { plan, missing, lost, before, generation, publishMs } = await promote(parts, input, {
           signal,
         })
         return {
@@ -107,6 +107,7 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
             count: plan.files.length,
             bytes: plan.files.reduce((sum, file) => sum + file.size, 0),
             missing,
+            lost: lost?.length,
           },
           packages: plan.files.map((file) => ({
             package: file.package,

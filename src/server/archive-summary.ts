@@ -3,9 +3,10 @@
  */
 import { type Archive, listSuites } from '../archives/archive-table.ts'
 import { countStanzas } from '../archives/count-stanzas.ts'
+import { describeEnd, describeKeys, isEnding } from '../archives/key-health.ts'
 import { readState } from '../archives/suite-state.ts'
 import { redactUrl } from '../archives/upstream.ts'
-import { readKeyring } from '../debian/keyring.ts'
+import { nowSeconds } from '../base/clock.ts'
 import type { ApiContext } from './api-context.ts'
 
 /** All that is told of an archive; credentials of its URLs are not. */
@@ -14,9 +15,11 @@ export async function show(
   archive: Archive,
 ): Promise<Record<string, unknown>> {
   const { urls, components, architectures, allowExpired, allowOtherSuite, proxy } = archive.settings
-  const { keys } = await readKeyring(archive.keyring)
+  const known = await listSuites(parts.db, archive)
+  const keys = await describeKeys(archive, known, nowSeconds(parts.clock))
+  const ending = keys.filter((key) => key.suites.length > 0 && isEnding(key))
   const suites: Record<string, unknown>[] = []
-  for (const suite of await listSuites(parts.db, archive)) {
+  for (const suite of known) {
     const state = suite.state === undefined ? undefined : await readState(parts.blobs, suite.state)
     suites.push({ ...suite, ...(state === undefined ? {} : countStanzas([state])) })
   }
@@ -33,7 +36,10 @@ export async function show(
     allowOtherSuite: allowOtherSuite === true,
     rescue: { isOn: archive.settings.rescue !== false, ...parts.rescue.status(archive.name) },
     proxy: proxy === undefined ? undefined : redactUrl(proxy),
-    keys: keys.map(({ fingerprint, userIds, expiresAt }) => ({ fingerprint, userIds, expiresAt })),
+    keys: keys.map(({ fingerprint, userIds, expiresAt, state, suites: signs }) => {
+      return { fingerprint, userIds, expiresAt, state, signs }
+    }),
+    keyProblems: ending.map((key) => ({ ...describeEnd(archive.name, key), state: key.state })),
     nextRefreshAt: jobs()?.nextRefreshAt,
     suites,
     fileProblems: await parts.fileProblems.list(archive.name),

@@ -13,6 +13,7 @@ import { findPublication } from '../channels/publication-table.ts'
 import type { GenerationView } from '../channels/views.ts'
 import type { ApiContext } from './api-context.ts'
 import { summarizeBase, summarizeOwn } from './based-summary.ts'
+import { countLost, describeFiles } from './channel-files.ts'
 import { keysOf } from './key-summary.ts'
 import type { ServerParts, Waiting } from './parts.ts'
 import { setupOf } from './setups.ts'
@@ -52,6 +53,7 @@ export async function summarize(
     base: await summarizeBase(parts, channel),
     waiting: kind !== 'curated' || isNew ? null : await countWaiting(parts, channel, view),
     suites: view?.suites.length ?? 0,
+    lost: await countLost(parts, name),
     validUntil: Math.min(...(view?.suites ?? []).map((suite) => suite.validUntil)),
   }
 }
@@ -111,6 +113,7 @@ export async function show(
     keySha256: setup?.keySha256,
     setup,
     suiteList,
+    ...(await describeFiles(parts, channel)),
     ...(await summarizeOwn(parts, channel)),
     differences: await findDifferences(parts, channel.name),
   }

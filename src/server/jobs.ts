@@ -15,10 +15,12 @@ import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
 import { refreshKeyrings } from '../channels/keyring-release.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
+import { logKeyEnds } from './archive-keys.ts'
 import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
 import { type Job, type Schedule, startSchedule } from './schedule.ts'
 
+const DAY_MS = 24 * 3600_000
 const RETRY_MS = 2 * 60_000
 /** How often it is looked whether a Release has to be signed anew. */
 const RESIGN_LOOK_MS = 3600_000
@@ -113,8 +115,19 @@ export function startJobs(
     retryMs: RETRY_MS,
     work: () => worker.wakeAll(),
   })
+  const keys = start({
+    name: 'keys',
+    // At the start they are told to whoever starts it.
+    firstInMs: DAY_MS,
+    everyMs: DAY_MS,
+    retryMs: RETRY_MS,
+    work: async () => {
+      await logKeyEnds(parts, log)
+      return true
+    },
+  })
   const gc = start(gcJob(parts, log))
-  const all = [worker, refresh, resign, derive, gc]
+  const all = [worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
       return refresh.nextAt

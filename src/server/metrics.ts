@@ -9,7 +9,7 @@ export interface Metrics {
   countFile(outcome: FileOutcome, sizeBytes: number): void
   countRequest(status: number): void
   countRefresh(outcome: 'unchanged' | 'changed' | 'failed'): void
-  /** Adds a gauge that is asked when metrics are read: a value for each value of its label. */
+  /** Adds a gauge that is asked when metrics are read: a value for each value of its label, or of its labels together. */
   addGauge(gauge: LabeledGauge): void
   /** Text in Prometheus' format. */
   render(): Promise<string>
@@ -25,8 +25,8 @@ export interface LabeledGauge {
   /** Without `sluice_`. */
   readonly name: string
   readonly help: string
-  readonly label: string
-  readonly read: () => Promise<ReadonlyMap<string, number>>
+  readonly label: string | readonly string[]
+  readonly read: () => Promise<Iterable<readonly [string | readonly string[], number]>>
 }
 
 /** Counters of their own registry; `gauges` are asked when metrics are read. */
@@ -85,14 +85,19 @@ export function createMetrics(gauges: Readonly<Record<string, () => number>>): M
     },
     countRefresh: (outcome) => refreshes.inc({ outcome }),
     addGauge: ({ name, help, label, read }) => {
+      const labelNames = [label].flat()
       new Gauge({
         name: `sluice_${name}`,
         help,
-        labelNames: [label],
+        labelNames,
         registers,
         async collect() {
+          const samples = [...(await read())]
           this.reset()
-          for (const [value, amount] of await read()) this.set({ [label]: value }, amount)
+          for (const [values, amount] of samples) {
+            const named = [values].flat().map((value, at) => [labelNames[at] ?? '', value] as const)
+            this.set(Object.fromEntries(named), amount)
+          }
         },
       })
     },

@@ -25,6 +25,7 @@ import { listPublications } from '../channels/publication-table.ts'
 import { resignBelowFloor } from '../channels/re-sign.ts'
 import { buildApi } from './api.ts'
 import type { ApiContext } from './api-context.ts'
+import { tellKeyEnds } from './archive-keys.ts'
 import { countPackages } from './channel-summary.ts'
 import type { ClientSetup } from './client-script.ts'
 import { unservedHost } from './clients.ts'
@@ -113,6 +114,7 @@ export async function startServer(
     })
     const clients = config.clients.length > 1 ? 'private networks' : (config.clients[0] ?? 'nobody')
     tellUnserved(config, urls.publicUrl, onEvent)
+    await tellKeyEnds(parts, onEvent)
     const { nextRefreshAt } = jobs
     onEvent({
       kind: 'ready',

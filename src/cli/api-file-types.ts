@@ -1,0 +1,34 @@
+/**
+ * What the API answers about files that channels name, about keys of archives, and about rescue.
+ */
+import type { FillReport, UnfilledFile } from '../channels/fill.ts'
+import type { ChannelFiles } from '../server/channel-files.ts'
+import type { Rescued } from '../server/rescued.ts'
+
+export type { ChannelFiles, FillReport, Rescued, UnfilledFile }
+
+export interface RescueAnswer {
+  readonly isOn: boolean
+  /** Still to be fetched. */
+  readonly files: number
+  readonly bytes: number
+  readonly active: number
+  /** Why it waits, and until when: epoch milliseconds. */
+  readonly problem?: { readonly message: string; readonly nextAt: number }
+}
+
+export interface ArchiveKeyAnswer {
+  readonly fingerprint: string
+  readonly userIds: readonly string[]
+  /** Epoch seconds. */
+  readonly expiresAt?: number
+  readonly state: 'good' | 'expires soon' | 'expired' | 'revoked'
+  /** Suites whose Release it verifies. */
+  readonly signs: readonly string[]
+}
+
+export interface KeyProblemAnswer {
+  readonly message: string
+  readonly hint: string
+  readonly state: ArchiveKeyAnswer['state']
+}
