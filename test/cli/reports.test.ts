@@ -20,6 +20,7 @@ function channel(more: Partial<ChannelEntry> = {}): ChannelEntry {
     changedAt: Date.now() - 2 * hour,
     waiting: { sources: 0, security: 0 },
     suites: 1,
+    lost: 0,
     validUntil: Math.floor((Date.now() + 10 * day) / 1000),
     ...more,
   }
