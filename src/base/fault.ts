@@ -2,15 +2,21 @@
  * Crash points: named places between the steps of work that must survive a power cut.
  *
  * `SLUICE_FAULT=trace:FILE` appends the name of each point passed to FILE; `SLUICE_FAULT=kill:N` ends the process by
- * SIGKILL at the N-th point passed. Without the variable a point costs one comparison. Crash tests walk all points.
+ * SIGKILL at the N-th point passed, `SLUICE_FAULT=kill-at:NAME` at the first one of this name. Without the variable a point
+ * costs one comparison. Crash tests walk all points.
  */
 import { appendFileSync } from 'node:fs'
 
-type Plan = { kind: 'trace'; file: string } | { kind: 'kill'; left: number } | undefined
+type Plan =
+  | { kind: 'trace'; file: string }
+  | { kind: 'kill'; left: number }
+  | { kind: 'kill-at'; name: string }
+  | undefined
 
 function parsePlan(text: string | undefined): Plan {
   if (text?.startsWith('trace:')) return { kind: 'trace', file: text.slice('trace:'.length) }
   if (text?.startsWith('kill:')) return { kind: 'kill', left: Number(text.slice('kill:'.length)) }
+  if (text?.startsWith('kill-at:')) return { kind: 'kill-at', name: text.slice('kill-at:'.length) }
   return undefined
 }
 
@@ -21,6 +27,10 @@ export function crashPoint(name: string): void {
   if (plan === undefined) return
   if (plan.kind === 'trace') {
     appendFileSync(plan.file, `${name}\n`)
+    return
+  }
+  if (plan.kind === 'kill-at') {
+    if (plan.name === name) process.kill(process.pid, 'SIGKILL')
     return
   }
   plan.left -= 1
