@@ -43,8 +43,7 @@ export async function takeExtras(
   source: IndexSource,
   { onBytes, signal }: ExtraOptions,
 ): Promise<ExtraFiles> {
-  const skipped: SkippedStanza[] = []
-  const taken = await mapBounded(
+  const looked = await mapBounded(
     wantedExtras(settings, source.release),
     FETCHES_AT_ONCE,
     async (wanted) => {
@@ -57,22 +56,21 @@ export async function takeExtras(
             { signal, onBytes: (written) => onBytes?.(path, written, size) },
           )
         }
-        return wanted
+        return { wanted }
       } catch (error) {
         if (!isAbsent(error)) throw error
-        skipped.push({ package: path, reason: error.message })
-        return undefined
+        return { skipped: { package: path, reason: error.message } }
       }
     },
   )
-  const whole = taken.filter((one) => one !== undefined)
+  const whole = looked.flatMap(({ wanted }) => wanted ?? [])
   const listed = (files: readonly ReleaseFile[]): NonNullable<SuiteState['extras']> =>
     Object.fromEntries(files.map(({ path, sha256, size }) => [path, { sha256, size }]))
   return {
     extras: listed(whole.map(({ file }) => file)),
     plainForms: listed(whole.flatMap(({ plain }) => plain ?? [])),
     origins: whole.map(({ file }) => originOf(source, file)),
-    skipped,
+    skipped: looked.flatMap(({ skipped }) => skipped ?? []),
   }
 }
 
