@@ -54,11 +54,12 @@ export async function createBased(
     await assertNameIsFree(parts.db, name)
     const base = await getChannel(parts.db, input.base)
     await assertBase(parts.db, base, { name })
-    const { entries } = await readBelow(parts, { follows: follow }, base)
+    const { entries, serial } = await readBelow(parts, { follows: follow }, base)
     if (entries.length === 0) return inTransaction(parts.db, insert)
     const channel: NewChannel = { name, head: 0, insert }
     await publishGeneration(parts, { ...input, channel, kind: 'create', entries }, { signal })
     const made = await getChannel(parts.db, name)
+    parts.derivation.noteDone(made.id, serial)
     // Its base may have been flipped while this was made.
     parts.derivation.wake(made.id)
     return made
