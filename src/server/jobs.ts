@@ -19,6 +19,7 @@ import { logKeyEnds } from './archive-keys.ts'
 import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
 import { type Job, type Schedule, startSchedule } from './schedule.ts'
+import { watchUpstreamNames } from './upstream-names.ts'
 
 const DAY_MS = 24 * 3600_000
 const RETRY_MS = 2 * 60_000
@@ -88,6 +89,7 @@ export function startJobs(
   { firstInMs, afterRound }: JobOptions,
 ): Jobs {
   const start = (job: Job): Schedule => startSchedule(parts.clock, log, job)
+  const lookAtNames = watchUpstreamNames(parts, log)
   const refresh = start({
     name: 'refresh',
     firstInMs,
@@ -96,6 +98,7 @@ export function startJobs(
     work: async (signal) => {
       const isGood = await refreshAll(parts, log, signal)
       await afterRound(signal)
+      await lookAtNames()
       return isGood
     },
   })
