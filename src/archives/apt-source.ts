@@ -23,6 +23,8 @@ export interface AptSource {
   readonly uri: string
   readonly suite: string
   readonly components: readonly string[]
+  /** Whether a deb-src names it too. */
+  readonly hasSources: boolean
   /** Without `all`. */
   readonly architectures: readonly string[]
   readonly signedBy: SignedBy
@@ -32,6 +34,9 @@ export interface AptSource {
   /** File and line: `/etc/apt/sources.list:3`. */
   readonly origin: string
 }
+
+/** What a deb-src names. */
+export type SourceLine = Pick<AptSource, 'uri' | 'suite' | 'origin'>
 
 export interface LeftOut {
   /** The source, its file and line; or the file or setting. Never a login. */
@@ -51,6 +56,8 @@ export interface SourceDefaults {
 
 export interface Resolved {
   readonly sources: readonly AptSource[]
+  /** Those of deb-src, by themselves. */
+  readonly sourceLines: readonly SourceLine[]
   readonly leftOut: readonly LeftOut[]
   /** URIs as they stood, with their logins. */
   readonly urls: readonly URL[]
@@ -67,6 +74,7 @@ const otherSchemes: Readonly<Record<string, string>> = {
 /** The sources that an entry stands for: one for each of its URIs and suites. */
 export function resolveEntry(entry: AptEntry, defaults: SourceDefaults): Resolved {
   const sources: AptSource[] = []
+  const sourceLines: SourceLine[] = []
   const leftOut: LeftOut[] = []
   const urls: URL[] = []
   for (const type of new Set(entry.types)) {
@@ -89,16 +97,19 @@ export function resolveEntry(entry: AptEntry, defaults: SourceDefaults): Resolve
       urls.push(url)
       for (const suite of new Set(entry.suites)) {
         if (suite.endsWith('/')) leave([suite], 'flat repositories are not carried yet')
-        else sources.push({ ...made, uri: withoutLogin(url), suite, origin: entry.origin })
+        else {
+          const line = { uri: withoutLogin(url), suite, origin: entry.origin }
+          if (type === 'deb') sources.push({ ...made, ...line, hasSources: false })
+          else sourceLines.push(line)
+        }
       }
     }
   }
-  return { sources, leftOut, urls }
+  return { sources, sourceLines, leftOut, urls }
 }
 
 function reasonAgainst(type: string, url: URL | null, entry: AptEntry): string | undefined {
-  if (type === 'deb-src') return 'source packages are not carried yet'
-  if (type !== 'deb') return `apt knows no type ${JSON.stringify(type)}`
+  if (type !== 'deb' && type !== 'deb-src') return `apt knows no type ${JSON.stringify(type)}`
   if (url === null) return 'this is no URL'
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     return otherSchemes[url.protocol] ?? `${url.protocol} is neither http nor https`
@@ -120,7 +131,7 @@ function reasonAgainst(type: string, url: URL | null, entry: AptEntry): string |
   return undefined
 }
 
-type Options = Omit<AptSource, 'uri' | 'suite' | 'origin'>
+type Options = Omit<AptSource, 'uri' | 'suite' | 'origin' | 'hasSources'>
 
 /** What the options say, or what is wrong with them. */
 function readOptions(entry: AptEntry, defaults: SourceDefaults): Options | string {

@@ -2,7 +2,8 @@
  * The apt sources of the machine, read for the first start: which archives it uses, and whom it trusts for them.
  *
  * Nothing is fetched here and no key is read. What Sluice cannot carry is left out, each with its reason: sources that
- * apt takes unsigned (Trusted), flat repositories, deb-src, other ways than http and https. Disabled ones are passed over.
+ * apt takes unsigned (Trusted), flat repositories, other ways than http and https. Disabled ones are passed over. A deb-src
+ * switches on the sources of a suite that a deb names, too.
  */
 import { access, readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -15,8 +16,8 @@ import {
   type AptSource,
   type LeftOut,
   resolveEntry,
-  type SignedBy,
   type SourceDefaults,
+  type SourceLine,
   withoutLogin,
 } from './apt-source.ts'
 
@@ -37,25 +38,10 @@ export interface AptSetup {
   authFor(url: string): Login | undefined
 }
 
-/** What is to become one archive. */
-export interface GroupedSource {
-  readonly name: string
-  readonly uri: string
-  readonly suites: readonly string[]
-  /** All that any of its suites is used with. */
-  readonly components: readonly string[]
-  readonly architectures: readonly string[]
-  readonly signedBy: SignedBy
-  readonly checkValidUntil: boolean
-  readonly checkDate: boolean
-}
-
 export interface AptReadOptions extends Abortable {
   /** For `APT_CONFIG`, `http_proxy`, `https_proxy` and `no_proxy`; none of them unless told. */
   readonly environment?: Environment
 }
-
-const maxNameLength = 58
 
 /** Reads the setup of the system whose root directory is `root`. What cannot be read is left out, never an error. */
 export async function readAptSetup(
@@ -88,10 +74,12 @@ export async function readAptSetup(
   const files = await readAll(await filesOf(config, sourceFiles), leftOut)
   const read = readSources(files, nativeArchitecture, defaults)
   leftOut.push(...read.leftOut)
+  const carried = distinct(read.sources, leftOut).filter((one) => canReach(one, proxy, leftOut))
+  const { sources, used } = withSources(carried, read.sourceLines, leftOut)
   return {
-    sources: distinct(read.sources, leftOut).filter((source) => canReach(source, proxy, leftOut)),
+    sources,
     leftOut,
-    files: read.files,
+    files: files.map(({ path }) => path).filter((path) => read.used.has(path) || used.has(path)),
     nativeArchitecture,
     architectures,
     checkValidUntil: defaults.checkValidUntil,
@@ -106,44 +94,6 @@ export async function readAptSetup(
   }
 }
 
-/** The last part of the URI's path, else the host with dashes for dots: begins with a letter or digit, all lower case. */
-export function archiveName(uri: string): string {
-  const url = new URL(uri)
-  const last = url.pathname.split('/').findLast((part) => part !== '')
-  return toName(decode(last ?? '')) ?? toName(url.hostname.replaceAll('.', '-')) ?? 'archive'
-}
-
-/** One group for each URI and trust, in the order of the sources; its name is its own (`debian`, `debian-2`). */
-export function groupSources(sources: readonly AptSource[]): GroupedSource[] {
-  const groups = new Map<string, AptSource[]>()
-  for (const source of sources) {
-    const key = JSON.stringify([source.uri, source.signedBy, source.checkValidUntil])
-    groups.set(key, [...(groups.get(key) ?? []), source])
-  }
-  const names = new Set<string>()
-  return [...groups.values()].flatMap((group) => {
-    const [first] = group
-    if (first === undefined) return []
-    const wanted = archiveName(first.uri)
-    let name = wanted
-    for (let next = 2; names.has(name); next += 1) name = `${wanted}-${next}`
-    names.add(name)
-    const union = (pick: (source: AptSource) => readonly string[]): string[] => [
-      ...new Set(group.flatMap(pick)),
-    ]
-    return {
-      name,
-      uri: first.uri,
-      suites: union((source) => [source.suite]),
-      components: union((source) => source.components),
-      architectures: union((source) => source.architectures),
-      signedBy: first.signedBy,
-      checkValidUntil: first.checkValidUntil,
-      checkDate: first.checkDate,
-    }
-  })
-}
-
 interface TextFile {
   readonly path: string
   readonly text: string
@@ -151,6 +101,7 @@ interface TextFile {
 
 function readSources(files: readonly TextFile[], architecture: string, defaults: SourceDefaults) {
   const sources: AptSource[] = []
+  const sourceLines: SourceLine[] = []
   const leftOut: LeftOut[] = []
   const urls: URL[] = []
   const used = new Set<string>()
@@ -162,12 +113,13 @@ function readSources(files: readonly TextFile[], architecture: string, defaults:
       }
       const resolved = resolveEntry(entry, defaults)
       sources.push(...resolved.sources)
+      sourceLines.push(...resolved.sourceLines)
       if (resolved.sources.length > 0) used.add(path)
       leftOut.push(...resolved.leftOut)
       urls.push(...resolved.urls)
     }
   }
-  return { sources, leftOut, urls, files: [...used] }
+  return { sources, sourceLines, leftOut, urls, used }
 }
 
 /** Sources of one URI and suite joined; apt refuses them if they differ in whom to trust, here the first counts. */
@@ -189,6 +141,28 @@ function distinct(sources: readonly AptSource[], leftOut: LeftOut[]): AptSource[
     kept.set(key, { ...(same ?? source), components })
   }
   return [...kept.values()]
+}
+
+/** Marks the sources that a deb-src names too; what only a deb-src names is left out. */
+function withSources(
+  sources: readonly AptSource[],
+  lines: readonly SourceLine[],
+  leftOut: LeftOut[],
+): { sources: AptSource[]; used: Set<string> } {
+  const named = new Set<string>()
+  const used = new Set<string>()
+  const suiteOf = ({ uri, suite }: SourceLine): string => `${uri} ${suite}`
+  for (const line of lines) {
+    if (sources.some((source) => suiteOf(source) === suiteOf(line))) {
+      named.add(suiteOf(line))
+      used.add(line.origin.replace(/:\d+$/, ''))
+      continue
+    }
+    const reason = 'no deb line names this suite, and source packages are carried with the binaries'
+    leftOut.push({ what: `deb-src ${suiteOf(line)} (${line.origin})`, reason })
+  }
+  const marked = sources.map((one) => ({ ...one, hasSources: named.has(suiteOf(one)) }))
+  return { sources: marked, used }
 }
 
 function rulesOf({ signedBy, checkValidUntil, checkDate }: AptSource): string {
@@ -280,21 +254,4 @@ function isBelow(url: string, root: string): boolean {
 
 function hasLogin(url: URL): boolean {
   return url.username !== '' || url.password !== ''
-}
-
-function toName(text: string): string | undefined {
-  const name = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.+-]+/g, '-')
-    .replace(/^[^a-z0-9]+/, '')
-    .slice(0, maxNameLength)
-  return name === '' ? undefined : name
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

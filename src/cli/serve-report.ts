@@ -108,7 +108,11 @@ function importedLines({ files, archives, leftOut }: Told<'imported'>): string[]
       { title: '', value: (one) => one.url },
       { title: '', value: (one) => one.suites.join(' ') },
       { title: '', value: (one) => one.components.join(' ') },
-      { title: '', value: (one) => one.architectures.join(' ') },
+      {
+        title: '',
+        value: ({ architectures, hasSources }) =>
+          [...architectures, ...(hasSources ? ['source'] : [])].join(' '),
+      },
     ],
     archives,
     undefined,
@@ -122,7 +126,7 @@ function importedLines({ files, archives, leftOut }: Told<'imported'>): string[]
 }
 
 function outcomeLines(outcome: SuiteOutcome, notes: SuiteNotes | undefined): string[] {
-  const { archive, suite, problem, packages, skipped, durationMs } = outcome
+  const { archive, suite, problem, packages, sources = 0, skipped, durationMs } = outcome
   if (problem !== undefined) {
     const hint = problem.hint === undefined ? [] : [`${MARGIN}hint: ${printable(problem.hint)}`]
     return [`failed   ${problemText(archive, suite, problem.message)}`, ...hint]
@@ -133,6 +137,7 @@ function outcomeLines(outcome: SuiteOutcome, notes: SuiteNotes | undefined): str
   const parts = [
     ...(signers.length > 0 ? [`signed by ${someOf(signers, 1)} ${age}`] : []),
     ...(packages === undefined ? [] : [plural(packages, 'package')]),
+    ...(sources > 0 ? [plural(sources, 'source')] : []),
     ...(size === 0 ? [] : [formatSize(size)]),
     ...(skipped.length > 0 ? [`${plural(skipped.length, 'stanza')} left out`] : []),
     formatDuration(durationMs),

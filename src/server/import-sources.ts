@@ -5,12 +5,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type AptSetup,
-  type GroupedSource,
-  groupSources,
-  readAptSetup,
-} from '../archives/apt-sources.ts'
+import { type GroupedSource, groupSources } from '../archives/apt-groups.ts'
+import { type AptSetup, readAptSetup } from '../archives/apt-sources.ts'
 import { listArchives } from '../archives/archive-table.ts'
 import { addArchive } from '../archives/change-archive.ts'
 import { routeArchive } from '../archives/routed-upstream.ts'
@@ -52,12 +48,13 @@ export async function importSources(
   onEvent({
     kind: 'imported',
     files: setup.files,
-    archives: added.map(({ name, uri, suites, components, architectures }) => ({
+    archives: added.map(({ name, uri, suites, components, architectures, hasSources }) => ({
       name,
       url: uri,
       suites,
       components,
       architectures,
+      hasSources,
     })),
     leftOut,
   })
@@ -113,6 +110,7 @@ async function addGroup(parts: ServerParts, setup: AptSetup, group: GroupedSourc
     suites: group.suites,
     components: group.components,
     architectures: group.architectures,
+    ...(group.hasSources ? { sources: true } : {}),
     ...(proxy === undefined ? {} : { proxy }),
     ...(group.checkValidUntil ? {} : { allowExpired: true }),
   }

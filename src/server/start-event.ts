@@ -11,6 +11,8 @@ export interface ImportedArchive {
   readonly suites: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
+  /** Whether its source packages are taken too. */
+  readonly hasSources: boolean
 }
 
 export type StartEvent =

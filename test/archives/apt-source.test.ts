@@ -9,14 +9,13 @@ import { run } from '../support/run.ts'
 t.test('what Sluice does not carry is left out, each with its reason', async (t) => {
   const setup = await agrees(t, {
     'sources.list': `deb http://good.example/x s c
-deb-src http://good.example/x s c
 deb http://flat.example/x ./
 deb file:/srv/x s c
 deb cdrom:[Disc]/ s c
 deb mirror+http://list.example/x s c
 `,
     'sources.list.d/more.sources':
-      'Types: deb deb-src\nURIs: http://two.example/x\nSuites: s t\nComponents: c\n',
+      'Types: deb\nURIs: http://two.example/x\nSuites: s t\nComponents: c\n',
   })
   t.same(
     setup.sources.map(({ uri, suite }) => `${uri} ${suite}`),
@@ -25,14 +24,43 @@ deb mirror+http://list.example/x s c
   t.match(
     setup.leftOut.map(({ what, reason }) => `${what}: ${reason}`),
     [
-      /^deb-src http:\/\/good\.example\/x s \(.*sources\.list:2\): source packages/,
-      /^deb http:\/\/flat\.example\/x \.\/ \(.*:3\): flat repositories/,
+      /^deb http:\/\/flat\.example\/x \.\/ \(.*:2\): flat repositories/,
       /^deb file:.*: it is a directory/,
       /^deb cdrom:.*: it is a disc/,
       /^deb mirror\+http:.*: mirror\+http: is neither/,
-      /^deb-src http:\/\/two\.example\/x s t \(.*more\.sources:1\): source packages/,
     ],
   )
+})
+
+t.test('a deb-src switches on the sources of what a deb names too', async (t) => {
+  const setup = await agrees(t, {
+    'sources.list': `deb http://both.example/x s c
+deb http://both.example/x t c
+deb-src http://both.example/x/ s c
+deb-src http://alone.example/x s c
+deb-src http://flat.example/x ./
+`,
+    'sources.list.d/two.sources':
+      'Types: deb deb-src\nURIs: http://two.example/x\nSuites: s t\nComponents: c\n',
+    'sources.list.d/src.list': 'deb-src http://both.example/x s c\n',
+  })
+  t.same(
+    setup.sources.map(({ uri, suite, hasSources }) => [uri, suite, hasSources]),
+    [
+      ['http://both.example/x', 's', true],
+      ['http://both.example/x', 't', false],
+      ['http://two.example/x', 's', true],
+      ['http://two.example/x', 't', true],
+    ],
+  )
+  t.match(
+    setup.leftOut.map(({ what, reason }) => `${what}: ${reason}`),
+    [
+      /^deb-src http:\/\/flat\.example\/x \.\/ \(.*:5\): flat repositories/,
+      /^deb-src http:\/\/alone\.example\/x s \(.*:4\): no deb line names this suite/,
+    ],
+  )
+  t.match(setup.files, [/\/sources\.list$/, /\/src\.list$/, /\/two\.sources$/])
 })
 
 t.test('ways that apt needs more programs for are left out, and no login is told', async (t) => {

@@ -1,11 +1,7 @@
 /** Reading apt's files and settings, judged by what the real apt makes of them. */
 import t from 'tap'
-import {
-  type AptSetup,
-  archiveName,
-  groupSources,
-  readAptSetup,
-} from '../../src/archives/apt-sources.ts'
+import { archiveName, groupSources } from '../../src/archives/apt-groups.ts'
+import { type AptSetup, readAptSetup } from '../../src/archives/apt-sources.ts'
 import { agrees, readFiles } from '../support/apt-files.ts'
 
 const debian = `# deb cdrom:[Debian GNU/Linux 12.0.0 _Bookworm_ - Official]/ bookworm main
@@ -126,7 +122,7 @@ t.test('only files with a source that is carried are named', async (t) => {
     'sources.list': '# See sources.list.d\n',
     'sources.list.d/a.list': 'deb http://a.example/x s c\n',
     'sources.list.d/flat.list': 'deb http://flat.example/x ./\n',
-    'sources.list.d/source.list': 'deb-src http://a.example/x s c\n',
+    'sources.list.d/source.list': 'deb-src http://b.example/x s c\n',
   })
   t.match(setup.files, [/\/a\.list$/])
 })
@@ -202,6 +198,7 @@ t.test('sources of one URI and one trust become one archive with a name of its o
 deb http://a.example/debian s-updates main contrib
 deb [arch=arm64] http://a.example/debian s-backports main
 deb [signed-by=/k.gpg] http://a.example/debian other main
+deb-src http://a.example/debian s main
 deb http://b.example/linux/debian s stable
 `,
   })
@@ -212,9 +209,16 @@ deb http://b.example/linux/debian s stable
       suites: ['s', 's-updates', 's-backports'],
       components: ['main', 'contrib'],
       architectures: ['amd64', 'i386', 'arm64'],
+      hasSources: true,
       signedBy: { kind: 'default' },
     },
-    { name: 'debian-2', suites: ['other'], components: ['main'], signedBy: { kind: 'files' } },
+    {
+      name: 'debian-2',
+      hasSources: false,
+      suites: ['other'],
+      components: ['main'],
+      signedBy: { kind: 'files' },
+    },
     { name: 'debian-3', uri: 'http://b.example/linux/debian', components: ['stable'] },
   ])
 })

@@ -163,9 +163,10 @@ t.test('a first start tells what was made, read, fetched and left out', async (t
           suites: ['bookworm', 'bookworm-updates'],
           components: ['main'],
           architectures: ['amd64'],
+          hasSources: true,
         },
       ],
-      leftOut: [{ what: 'deb-src', reason: 'sources are not carried yet' }],
+      leftOut: [{ what: 'deb …/debian ./', reason: 'flat repositories are not carried yet' }],
     },
     {
       kind: 'refresh',
@@ -177,7 +178,7 @@ t.test('a first start tells what was made, read, fetched and left out', async (t
     },
     {
       kind: 'outcome',
-      outcome: { ...suite, kind: 'changed', packages: 63_440, skipped: [], durationMs: 4100 },
+      outcome: { ...suite, kind: 'changed', packages: 63_440, sources: 34_217, skipped: [], durationMs: 4100 },
     },
     {
       kind: 'key',
@@ -200,12 +201,12 @@ t.test('a first start tells what was made, read, fetched and left out', async (t
   t.equal(lines[2], 'read     /etc/apt/sources.list')
   t.match(
     lines[3],
-    /^ {11}debian {2}http:\/\/archive\.example\/debian {2}bookworm bookworm-updates /,
+    /^ {11}debian {2}http:\/\/archive\.example\/debian {2}bookworm bookworm-updates {2}main {2}amd64 source$/,
   )
-  t.equal(lines[4], '         left out: deb-src (sources are not carried yet)')
+  t.equal(lines[4], '         left out: deb …/debian ./ (flat repositories are not carried yet)')
   t.match(
     lines[5],
-    /^fetch {4}debian bookworm {5,}signed by "Key" 13 days ago, 63,440 packages, 8\.9 MB, 4\.1 s$/,
+    /^fetch {4}debian bookworm {5,}signed by "Key" 13 days ago, 63,440 packages, 34,217 sources, 8\.9 MB, 4\.1 s$/,
   )
   t.match(lines[6], /^made {5}signing key {4}testing {3}ed25519 9F3C 51D2 …/)
   t.match(
