@@ -5,10 +5,11 @@
  *   dists/stable/main/binary-<arch>/by-hash/SHA256/<64 hex>    pool/<2 hex>/<62 hex>/<file>
  */
 import { type Answer, contentType, digestTime } from '../archives/answer.ts'
+import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { publicationOf } from './ensure-publication.ts'
-import { KEYRING_SUITE } from './keyring-release.ts'
+import { KEYRING_COMPONENT, KEYRING_SUITE } from './keyring-release.ts'
 import { findKeyringPackage, findKeyringRelease, type KeyringRelease } from './keyring-table.ts'
 import { findPublication, type Publication } from './publication-table.ts'
 
@@ -66,14 +67,29 @@ function bytes(data: Buffer, path: string, modifiedAt: number, isMutable = true)
   return { kind: 'bytes', data, type: contentType(path), modifiedAt, isMutable }
 }
 
-/** Where the newest package is, below the URL of its archive, and its digest; undefined if there is none yet. */
+export interface KeyringFile {
+  readonly archive: string
+  readonly suite: string
+  readonly components: readonly string[]
+  /** Below the URL of the archive. */
+  readonly path: string
+  readonly sha256: Sha256
+}
+
+/** Where a publication has the package; undefined if it has none yet. */
 export async function keyringFile(
   { db }: Pick<ChannelParts, 'db'>,
   publication: Publication,
-): Promise<{ readonly path: string; readonly sha256: Sha256 } | undefined> {
+): Promise<KeyringFile | undefined> {
   const release = await findKeyringRelease(db, publication.id)
   const found = release && (await findKeyringPackage(db, 'version', release.version))
   if (found === undefined) return undefined
   const path = /^Filename: (.*)$/m.exec(found.packages.toString())?.[1] ?? ''
-  return { path, sha256: found.debSha256 }
+  return {
+    archive: KEYRING_ARCHIVE,
+    suite: KEYRING_SUITE,
+    components: [KEYRING_COMPONENT],
+    path,
+    sha256: found.debSha256,
+  }
 }

@@ -17,6 +17,7 @@ import {
   titleOf,
 } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
+import { refreshKeyrings } from './keyring-release.ts'
 import { findPublication, renamePublication } from './publication-table.ts'
 import { resign } from './re-sign.ts'
 import { urlPathOf } from './release-urls.ts'
@@ -47,6 +48,8 @@ export async function renameChannel(
       await moveNames(parts, input)
       crashPoint('rename: written, not yet served')
       parts.views.rename(old, name)
+      // Its key goes into a file of the new name.
+      parts.keyring.start((abortable) => refreshKeyrings(parts, abortable))
       const named = Buffer.from(`/${urlPathOf(old)}@`)
       const isNamed = parts.views.head(name)?.suites.some((suite) => suite.release.includes(named))
       // The Releases tell where snapshots of the channel are.

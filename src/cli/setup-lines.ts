@@ -26,6 +26,7 @@ export function setupCommands({
   keySha256,
   sources,
   oldFiles,
+  keyring,
 }: ClientSetup): string[] {
   return [
     'install -d -m 755 /etc/apt/keyrings',
@@ -38,6 +39,7 @@ export function setupCommands({
       (file) => `mv ${quote(file)} ${quote(`${file}.disabled`)}     # back: move it again`,
     ),
     'apt-get update',
+    ...(keyring === undefined ? [] : ['apt-get install -y sluice-archive-keyring']),
   ]
 }
 

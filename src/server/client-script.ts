@@ -7,6 +7,7 @@
  * (Dir::Ignore-Files-Silently); which ones stands in the head of our sources file, and `--undo` reads it there.
  */
 import { titleOf } from '../channels/channel-table.ts'
+import { KEYRING_PACKAGE } from '../channels/keyring-package.ts'
 import { type ClientSetup, clientSetup, fileWord } from './client-setup.ts'
 
 export { type ClientSetup, clientSetup }
@@ -40,6 +41,8 @@ function settings(setup: ClientSetup): string {
 key_url=${quote(setup.keyUrl)}
 key_sha256=${quote(setup.keySha256)}
 key=${quote(setup.keyPath)}
+keyring_url=${quote(setup.keyring?.url ?? '')}
+keyring_sha256=${quote(setup.keyring?.sha256 ?? '')}
 sources=/etc/apt/sources.list.d/sluice.sources
 root=\${SLUICE_ROOT:-}
 replace=no
@@ -68,6 +71,10 @@ is_active() {
 
 const UNDO = `undo() {
   [ -f "$root$sources" ] || fail "$root$sources is not there: nothing to undo"
+  if [ -f "$root/var/lib/dpkg/status" ] && dpkg-query \${root:+"--root=$root"} --status ${KEYRING_PACKAGE} >/dev/null 2>&1; then
+    dpkg \${root:+"--root=$root"} --purge ${KEYRING_PACKAGE} >/dev/null || fail '${KEYRING_PACKAGE} could not be removed' 'nothing was changed'
+    say 'removed  the package ${KEYRING_PACKAGE}'
+  fi
   switched_off | while IFS= read -r file; do
     if [ -e "$root$file" ]; then
       say "left     $file.disabled: there is a $file again"
@@ -108,6 +115,19 @@ fetch_key() {
     fail "the key could not be had from $key_url, or is not the one with SHA-256 $key_sha256" 'nothing was changed'
   }
 }
+# The same key, as the file of a package: its next one comes with an upgrade.
+install_keyring() {
+  [ -n "$keyring_url" ] && [ -f "$root/var/lib/dpkg/status" ] || return 0
+  if
+    "$helper" -o APT::Sandbox::User=root download-file "$keyring_url" "$work/keyring.deb" "SHA256:$keyring_sha256" >"$work/log" 2>&1 &&
+      dpkg \${root:+"--root=$root"} --install "$work/keyring.deb" >>"$work/log" 2>&1
+  then
+    say 'package  ${KEYRING_PACKAGE}: new keys come with upgrades'
+  else
+    sed 's/^/  /' "$work/log" >&2
+    say 'left     the package ${KEYRING_PACKAGE} is not installed; later: apt-get install ${KEYRING_PACKAGE}'
+  fi
+}
 install_channel() {
   fetch_key
   mkdir -p -- "$root/etc/apt/keyrings" "$root/etc/apt/sources.list.d"
@@ -125,6 +145,7 @@ install_channel() {
   cp -- "$work/sources" "$root$sources.new" && mv -- "$root$sources.new" "$root$sources"
   say "wrote    $key"
   say "wrote    $sources"
+  install_keyring
   while IFS= read -r file; do
     [ -f "$root$file" ] || continue
     [ ! -e "$root$file.disabled" ] || continue

@@ -1,7 +1,9 @@
 /**
- * What puts a machine on a channel: its key (pinned by digest) and its sources, as deb822 and as one-line entries.
+ * What puts a machine on a channel: its key (pinned by digest), its sources, as deb822 and as one-line entries, and the
+ * package that brings the keys to come.
  */
 import { AppError } from '../base/errors.ts'
+import { keyringPath } from '../channels/keyring-package.ts'
 import { urlPathOf } from '../channels/release-urls.ts'
 
 export interface ClientSetup {
@@ -20,6 +22,8 @@ export interface ClientSetup {
   readonly oneLine: readonly string[]
   /** Sources files of the machine whose sources were imported: what these sources stand for. */
   readonly oldFiles: readonly string[]
+  /** The package with the key, for whoever installs it without apt; its suite stands among the sources. */
+  readonly keyring?: { readonly url: string; readonly sha256: string } | undefined
 }
 
 /** One suite that the channel has. */
@@ -36,20 +40,28 @@ export interface SetupInput {
   readonly keySha256: string
   readonly suites: readonly SetupSuite[]
   readonly oldFiles: readonly string[]
+  /** The keyring package: below the URL of its archive. */
+  readonly keyring?: KeyringFile | undefined
+}
+
+export interface KeyringFile extends SetupSuite {
+  readonly path: string
+  readonly sha256: string
 }
 
 /** One stanza for each archive, or one for each list of components that its suites have. */
 export function clientSetup(input: SetupInput): ClientSetup {
-  const { channel, publicUrl, keySha256, oldFiles } = input
+  const { channel, publicUrl, keySha256, oldFiles, keyring } = input
+  const suites = keyring === undefined ? input.suites : [...input.suites, keyring]
   const base = `${publicUrl}/${urlPathOf(channel)}`
-  const keyPath = `/etc/apt/keyrings/sluice-${fileWord(channel)}.asc`
+  const keyPath = keyringPath(channel)
   const words = [
     base,
     keySha256,
-    ...input.suites.flatMap((one) => [one.archive, one.suite, ...one.components]),
+    ...suites.flatMap((one) => [one.archive, one.suite, ...one.components]),
   ]
   for (const word of words) assertWord(word)
-  const stanzas = group(input.suites).map(({ archive, suites, components }) =>
+  const stanzas = group(suites).map(({ archive, suites, components }) =>
     [
       'Types: deb',
       `URIs: ${base}/${archive}`,
@@ -66,10 +78,13 @@ export function clientSetup(input: SetupInput): ClientSetup {
     keySha256,
     keyPath,
     sources: stanzas.join('\n'),
-    oneLine: input.suites.map(({ archive, suite, components }) =>
+    oneLine: suites.map(({ archive, suite, components }) =>
       [`deb [signed-by=${keyPath}] ${base}/${archive} ${suite}`, ...components].join(' '),
     ),
     oldFiles,
+    ...(keyring === undefined
+      ? {}
+      : { keyring: { url: `${base}/${keyring.archive}/${keyring.path}`, sha256: keyring.sha256 } }),
   }
 }
 

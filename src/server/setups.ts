@@ -6,6 +6,7 @@ import { AppError } from '../base/errors.ts'
 import { sha256Of } from '../base/sha256.ts'
 import { isClass, listChannels, titleOf } from '../channels/channel-table.ts'
 import { publicationOf } from '../channels/ensure-publication.ts'
+import { keyringFile } from '../channels/keyring-files.ts'
 import { findPublication } from '../channels/publication-table.ts'
 import { publicKeyFiles } from '../channels/sign-release.ts'
 import type { ApiContext } from './api-context.ts'
@@ -38,6 +39,7 @@ export async function setupOf(context: ApiContext, channel: string): Promise<Cli
     keySha256: sha256Of(armored),
     suites,
     oldFiles: context.oldFiles,
+    keyring: await keyringFile(parts, publication),
   })
 }
 

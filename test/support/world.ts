@@ -56,6 +56,11 @@ export async function makeWorld(
   packages: readonly PackageSpec[],
   options: WorldOptions = {},
 ): Promise<World> {
+  // Before the folder is removed, which comes next: handlers run in the order in which they were added.
+  const open: { close(): Promise<void> }[] = []
+  t.teardown(async () => {
+    for (const one of open) await one.close()
+  })
   const dir = t.testdir()
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', options.key)
   const publish: World['publish'] = async (some, more = {}) => {
@@ -67,10 +72,7 @@ export async function makeWorld(
   await publish(packages)
   const upstream = await startUpstream(join(dir, 'archive'))
   const sluice = await startSluice(join(dir, 'var'), options.start)
-  t.teardown(async () => {
-    await sluice.close()
-    await upstream.close()
-  })
+  open.push(sluice, upstream)
   const keyring = await readFile(key.publicAsc, 'utf8')
   const settings = {
     urls: [upstream.url],
