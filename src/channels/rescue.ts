@@ -168,7 +168,7 @@ async function makePlan(state: State): Promise<{ file: RescueFile; at: number }[
   const { retryLost } = state
   state.retryLost = false
   const { files, givenUp } = await listRescues(parts, state.stopping.signal)
-  if (givenUp > 0) log.warn({ files: givenUp }, 'files are lost that no archive lists any more')
+  if (givenUp > 0) log.warn({ files: givenUp }, 'files are lost that nothing rescues')
   waiting.clear()
   for (const file of files) if (file.goneAt === undefined) waiting.set(file.sha256, file)
   return files.flatMap((file) => {

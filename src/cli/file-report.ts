@@ -41,7 +41,7 @@ export function lostLines(answer: ChannelFiles, width: number | undefined): stri
     { title: 'SIZE', value: (one) => formatSize(one.size), align: 'right', isWhole: true },
     { title: 'GENERATIONS', value: (one) => rangesOf(one.generations) },
     { title: 'SINCE', value: (one) => (one.since === undefined ? '–' : formatTime(one.since)) },
-    { title: 'WHY', value: (one) => one.said ?? 'no archive lists it any more' },
+    { title: 'WHY', value: (one) => one.said ?? 'no archive lists it any more; not tried' },
   ]
   const shown = lostFiles.slice(0, SHOWN_LOST)
   const more = keptFiles.lost.files - shown.length
