@@ -90,10 +90,11 @@ export function assertNothingLeftOut(target: Channel, { leftOut }: PromotionPlan
   const [first] = leftOut
   if (first === undefined) return
   const { name } = target
-  const sources = [...new Set(leftOut.map((one) => one.source))].join(', ')
+  const named = leftOut.filter((one) => one.reason === first.reason).map((one) => one.source)
+  const sources = [...new Set(named)].join(', ')
   const reasons: Readonly<Record<LeftOutReason, readonly [string, string]>> = {
     held: [
-      `${sources} held in channel ${name}`,
+      `${sources} ${new Set(named).size === 1 ? 'is' : 'are'} held in channel ${name}`,
       `sluice hold --list --channel ${name} tells by whom and why; sluice unhold ${first.source} --channel ${name}, or --force`,
     ],
     'not newer': [
