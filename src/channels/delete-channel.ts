@@ -7,8 +7,11 @@ import { inTransaction } from '../store/database.ts'
 import { listDependents } from './channel-base.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { deleteChannelRow, getChannel, titleOf } from './channel-table.ts'
+import { publicationOf } from './ensure-publication.ts'
 import { deleteGenerations } from './generation-table.ts'
+import { forgetServed } from './pdiff-table.ts'
 import { dropAllPins } from './pin-table.ts'
+import { findPublication } from './publication-table.ts'
 
 /**
  * Removes a channel with its history; `ERR_REFUSED` while a class or a derived channel uses it. Its key and Date floors
@@ -26,6 +29,8 @@ export function deleteChannel(
       if (used !== undefined) throw used
       await deleteGenerations(trx, channel.id)
       await dropAllPins(trx, channel.id)
+      const publication = await findPublication(trx, publicationOf(channel.name))
+      if (publication !== undefined) await forgetServed(trx, publication.id)
       await deleteChannelRow(trx, channel.id)
       await writeAudit(trx, {
         at: parts.clock.now(),

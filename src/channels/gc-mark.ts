@@ -4,6 +4,7 @@
  *
  *   state -> extras; root -> leaf -> chunk and its member; the files that a chunk's stanzas name
  *   Release of a generation -> its three files, its pdiffs
+ *   older index that the next pdiffs start from -> leaf -> member: its text, but neither its chunks nor their files
  *   newest states of archives -> also upstream's Release files and indexes, and all indexes that these Releases name:
  *   those are what the proxy serves
  *
@@ -16,7 +17,7 @@ import { createDigestSet, type DigestSet } from '../base/digest-set.ts'
 import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256In } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
-import { pdiffBlobsOfReleases } from './pdiff-table.ts'
+import { listPdiffRoots, pdiffBlobsOfReleases } from './pdiff-table.ts'
 import { filesOfReleases } from './publication-table.ts'
 
 const LEAVES_AT_ONCE = 16
@@ -70,7 +71,25 @@ export async function mark(
     await walkState(parts, walk, digest)
     await walkUpstream(parts, walk, await readState(parts.blobs, digest))
   }
+  await walkPatched(parts, walk)
   return walk
+}
+
+/** After all others: what a walk came through before has its blobs. */
+async function walkPatched(parts: ChannelParts, { blobs, walked }: Walk): Promise<void> {
+  for (const root of await listPdiffRoots(parts.db)) {
+    // A root is whole as long as it has been kept; one that a collection took before is no root of a patch any more.
+    const isHere = walked.add(root) && (await parts.blobs.has(root))
+    const named = isHere ? await readRoot(parts.db, root) : []
+    const fresh = named.filter((leaf) => walked.add(leaf))
+    const leaves = [...(await parts.blobs.present(fresh))]
+    for (const [leaf, chunks] of await readLeaves(parts.db, leaves)) {
+      blobs.add(leaf)
+      for (const { member } of chunks) blobs.add(member)
+    }
+    if (isHere) blobs.add(root)
+    await breathe()
+  }
 }
 
 async function walkState(parts: ChannelParts, walk: Walk, digest: Sha256): Promise<void> {

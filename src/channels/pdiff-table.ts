@@ -240,6 +240,15 @@ export async function listPdiffRoots(db: Db): Promise<Sha256[]> {
   return rows.map((row) => sha256FromBytes(row.root))
 }
 
+/** Forgets what a publication served: the next patches there begin anew. Within the caller's transaction. */
+export async function forgetServed(db: Db, publicationId: number): Promise<void> {
+  await db
+    .withTables<PdiffTables>()
+    .deleteFrom('pdiff_history')
+    .where('publication_id', '=', publicationId)
+    .execute()
+}
+
 function toPdiff(row: PdiffTables['pdiff']): Pdiff {
   return {
     name: row.name,

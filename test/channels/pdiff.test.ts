@@ -4,13 +4,13 @@
 import t, { type Test } from 'tap'
 import type { TestApt } from '../support/apt.ts'
 import type { Recorded } from '../support/recorder.ts'
+import { createTestClock } from '../support/test-clock.ts'
 import { listOf, makeWideWorld, type WideWorld } from '../support/wide-world.ts'
 import { clean, troubles } from '../support/world.ts'
 
-const names = Array.from({ length: 1500 }, (_, at) => `pkg${at}`)
-
-/** All packages; the first `newer` of them in version 2. */
-function versions(newer: number): Map<string, string> {
+/** Packages, the first `newer` of them in version 2. */
+function versions(newer: number, count = 1500): Map<string, string> {
+  const names = Array.from({ length: count }, (_, at) => `pkg${at}`)
   return new Map(names.map((name, at) => [name, at < newer ? '2' : '1']))
 }
 
@@ -153,11 +153,35 @@ t.test(
   },
 )
 
-t.test('an index that changed all over is fetched whole, and has no patch', async (t) => {
-  const world = await makeWideWorld(t, versions(0))
+t.test('patches begin at generations that are not kept any more, too', async (t) => {
+  const dayMs = 24 * 3600_000
+  // What is signed then is not expired today, which is apt's own time.
+  const clock = createTestClock(13.5 * dayMs)
+  const flags = { 'retain-generations': '10', 'retain-days': '10', 'log-level': 'silent' }
+  const world = await makeWideWorld(t, versions(0), { clock, flags })
   const apt = await world.machine('one')
   await updated(t, world, apt)
-  await world.publish(versions(1500))
+  await world.publish(versions(15))
+  for (let at = 0; at < 14; at++) await world.promote(`pkg${at}`)
+  const api = (method: string, path: string) => world.sluice().api(method, path)
+  for (const days of [11, 1.5]) {
+    clock.advance(days * dayMs)
+    await api('POST', '/gc')
+  }
+  const first = `${world.sluice().url}/channels/approved@1/nut/dists/stable/InRelease`
+  t.equal((await fetch(first)).status, 410, 'what it has is gone')
+  // Nothing that is remembered from before may help.
+  await world.restart()
+  await world.promote('pkg14')
+  t.same(kindsOf(await updated(t, world, apt)), byPatch)
+  t.same((await api('POST', '/verify')).problems, [])
+})
+
+t.test('an index that changed all over is fetched whole, and has no patch', async (t) => {
+  const world = await makeWideWorld(t, versions(0, 300))
+  const apt = await world.machine('one')
+  await updated(t, world, apt)
+  await world.publish(versions(300, 300))
   await world.sluice().api('POST', '/promotions', { from: 'testing', to: 'approved', all: true })
   t.same(kindsOf(await updated(t, world, apt)), ['InRelease', 'by-hash/SHA256/…'])
 })

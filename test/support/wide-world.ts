@@ -45,18 +45,21 @@ export async function listOf(apt: TestApt): Promise<string> {
 export async function makeWideWorld(
   t: Test,
   versions: ReadonlyMap<string, string>,
+  start: Parameters<typeof startSluice>[1] = {},
 ): Promise<WideWorld> {
   const dir = t.testdir()
   const archive = join(dir, 'archive')
-  const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
-  let publishedAt = Math.floor(Date.now() / 1000) - 7200
+  const now = start.clock?.now() ?? Date.now()
+  const createdAt = new Date(now - 24 * 3600_000)
+  const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', { createdAt })
+  let publishedAt = Math.floor(now / 1000) - 7200
   const write = async (some: ReadonlyMap<string, string>): Promise<void> => {
     publishedAt += 60
     await writeArchive(archive, key, some, publishedAt)
   }
   await write(versions)
   const upstream = await startUpstream(archive)
-  let sluice = await startSluice(join(dir, 'var'))
+  let sluice = await startSluice(join(dir, 'var'), start)
   const recorder = await startRecorder(sluice.url)
   t.teardown(async () => {
     await recorder.close()
@@ -76,7 +79,7 @@ export async function makeWideWorld(
     sluice: () => sluice,
     restart: async () => {
       await sluice.close()
-      sluice = await startSluice(sluice.dataDir)
+      sluice = await startSluice(sluice.dataDir, start)
       recorder.turnTo(sluice.url)
     },
     publish: async (some) => {
@@ -127,7 +130,13 @@ async function writeArchive(
   const names = { origin: 'Nut', label: 'Nut', suite: 'stable', codename: 'nut' }
   const lists = { architectures: ['amd64'], components: ['main'], files }
   const release = formatRelease({ ...names, date, acquireByHash: false, ...lists })
-  await putRelease(dir, suite, { release, keys: [key], modifiedAt: new Date(date * 1000) })
+  const modifiedAt = new Date(date * 1000)
+  await putRelease(dir, suite, {
+    release,
+    keys: [key],
+    modifiedAt,
+    sign: { signedAt: modifiedAt },
+  })
 }
 
 async function put(path: string, data: string | Buffer): Promise<void> {
