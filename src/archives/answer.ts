@@ -8,6 +8,17 @@
 import type { Sha256 } from '../base/sha256.ts'
 import type { Located } from './locate.ts'
 
+/** A signed Release as it is served: of which generation of which channel (`class/web`: a class). */
+export interface ServedRelease {
+  readonly channel: string
+  readonly serial: number
+  readonly archive: string
+  /** By its path, whatever the client calls it. */
+  readonly suite: string
+  /** Asked for by the name of a generation. */
+  readonly isPinned: boolean
+}
+
 export type Answer =
   | {
       readonly kind: 'bytes'
@@ -16,6 +27,8 @@ export type Answer =
       /** Epoch seconds. */
       readonly modifiedAt: number
       readonly isMutable: boolean
+      /** Of InRelease and Release. */
+      readonly release?: ServedRelease | undefined
     }
   | {
       readonly kind: 'pieces'

@@ -49,7 +49,12 @@ export async function resolvePublishedPath(
   if (kind === 'pool') return poolAnswer(parts, rest, abortable)
   if (kind !== 'dists') return undefined
   const found = findSuite(suites, rest)
-  return found && suiteAnswer(parts, found.suite, found.path)
+  if (view === undefined || found === undefined) return undefined
+  const answer = await suiteAnswer(parts, found.suite, found.path)
+  if (answer?.kind !== 'bytes' || !/^(In)?Release$/.test(found.path)) return answer
+  const { channel, serial } = view
+  const { suite } = found.suite
+  return { ...answer, release: { channel, serial, archive, suite, isPinned: name.includes('@') } }
 }
 
 /** The head is in memory; other generations are looked for. */

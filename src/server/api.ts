@@ -13,6 +13,7 @@ import { backupRoutes } from './api-backup.ts'
 import { channelChangeRoutes } from './api-channel-changes.ts'
 import { channelRoutes } from './api-channels.ts'
 import { classRoutes } from './api-classes.ts'
+import { clientRoutes } from './api-clients.ts'
 import { compareRoutes } from './api-compare.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
@@ -64,6 +65,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       channelRoutes(api, context)
       fileRoutes(api, context)
       compareRoutes(api, context)
+      clientRoutes(api, context)
       channelChangeRoutes(api, context)
       classRoutes(api, context)
       holdRoutes(api, context)

@@ -120,7 +120,21 @@ async function sendFile(
   if (answer === undefined) {
     return sendText(exchange, 404, `sluice: no channel has ${exchange.request.url}\n`)
   }
+  const address = exchange.request.socket.remoteAddress
   await sendAnswer(parts, exchange, answer)
+  noteClient(parts, exchange, address, answer)
+}
+
+/** A client that was sent a Release, or told that it has it. */
+function noteClient(
+  { clientLog }: ServerParts,
+  { request, response }: Exchange,
+  address: string | undefined,
+  answer: Answer,
+): void {
+  if (answer.kind !== 'bytes' || answer.release === undefined || address === undefined) return
+  if (request.method !== 'GET' || ![200, 304].includes(response.statusCode)) return
+  clientLog.note(address, answer.release, request.headers['user-agent'])
 }
 
 async function findFile(

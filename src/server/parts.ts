@@ -22,7 +22,7 @@ import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
 import { createLeases, leased } from '../base/leases.ts'
-import { createLog } from '../base/log.ts'
+import { createLog, type Log } from '../base/log.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
@@ -49,6 +49,8 @@ import { auditMigrations } from '../store/audit.ts'
 import { blobMigrations, openBlobStore } from '../store/blobs.ts'
 import { closeDatabase, openDatabase } from '../store/database.ts'
 import { lockDataDir } from '../store/lock.ts'
+import { type ClientLog, createClientLog } from './client-log.ts'
+import { clientMigrations } from './client-table.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { tokenMigrations } from './tokens.ts'
@@ -71,6 +73,7 @@ export const migrations = [
   ...gcRunMigrations,
   ...keyringMigrations,
   ...tokenMigrations,
+  ...clientMigrations,
 ]
 
 /** apt waits 30 s for an answer. */
@@ -93,6 +96,7 @@ export interface ServerParts extends ChannelParts {
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly changelogs: Changelogs
+  readonly clientLog: ClientLog
   readonly rescue: Rescue
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
@@ -112,11 +116,11 @@ export async function openParts(
   clock: Clock,
   patience: Patience = {},
 ): Promise<ServerParts> {
-  const { dataDir } = config
+  const { dataDir, environment, signCommand } = config
   await mkdir(dataDir, { recursive: true, mode: 0o755 })
   const lock = lockDataDir(join(dataDir, 'lock'), dataDir)
-  const log = createLog({ level: config.logLevel }).child({ part: 'signing' })
-  const { environment, signCommand } = config
+  const logOf = (part: string): Log => createLog({ level: config.logLevel }).child({ part })
+  const log = logOf('signing')
   const signer = openSigner({ keysDir: join(dataDir, 'keys'), log, environment, signCommand })
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
@@ -130,22 +134,20 @@ export async function openParts(
     const archiveLock = leased(createMutexes(), leases)
     const archives = { ...index, upstream, downloads, clock, leases, archiveLock }
     const changelogs = createChangelogs(archives)
+    const clientLog = createClientLog(db, clock, logOf('clients'))
     const ledger = createFileLedger(index)
-    const rescueLog = createLog({ level: config.logLevel }).child({ part: 'rescue' })
-    const rescue = createRescue({ ...archives, ledger }, rescueLog)
-    for (const archive of await listArchives(db)) {
-      routeArchive(upstream, archive)
-    }
+    const rescue = createRescue({ ...archives, ledger }, logOf('rescue'))
+    for (const archive of await listArchives(db)) routeArchive(upstream, archive)
     const keyring = createKeyringWork(log)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       changelogs.close()
+      await clientLog.close()
       await rescue.stop()
       await downloads.close({ signal })
       await keyring.close()
       await signer.close()
       await upstream.close()
-      await texts.close()
-      await members.close()
+      for (const cache of [texts, members]) await cache.close()
       await closeDatabase(db)
       lock.release()
     }
@@ -163,6 +165,7 @@ export async function openParts(
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       changelogs,
+      clientLog,
       ledger,
       rescue,
       metrics: createMetrics({ downloads_active: () => downloads.active }),

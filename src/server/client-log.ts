@@ -1,0 +1,83 @@
+/**
+ * Notes which clients take which generations, from requests for InRelease and Release, off the path of the request: in
+ * memory, and every few seconds into the database, all that came since in one write.
+ *
+ * The address is that of the connection. A header that says otherwise is not looked at: anybody could write it.
+ */
+import type { ServedRelease } from '../archives/answer.ts'
+import type { Clock } from '../base/clock.ts'
+import { toAppError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { createMutex } from '../base/mutex.ts'
+import type { Db } from '../store/database.ts'
+import { forgetSightings, type Sighting, saveSightings } from './client-table.ts'
+
+export interface ClientLog {
+  /** Notes that a client has this Release now; asks no database. */
+  note(address: string, served: ServedRelease, agent: string | undefined): void
+  /** Writes what was noted so far. */
+  flush(): Promise<void>
+  /** Writes what is left; nothing may be noted afterwards. */
+  close(): Promise<void>
+}
+
+const FLUSH_MS = 5000
+const FORGET_MS = 3600_000
+/** Clients noted between two writes; more are not counted. */
+const MAX_WAITING = 20_000
+
+/** A log that writes to `db`. */
+export function createClientLog(db: Db, clock: Clock, log: Log): ClientLog {
+  let waiting = new Map<string, Sighting>()
+  let timer: NodeJS.Timeout | undefined
+  const oneAtATime = createMutex()
+  const flush = (): Promise<void> =>
+    oneAtATime(async () => {
+      clearTimeout(timer)
+      timer = undefined
+      const sightings = [...waiting.values()]
+      waiting = new Map()
+      await saveSightings(db, sightings)
+    })
+  const quietly = (work: Promise<void>): void => {
+    work.catch((error: unknown) => {
+      const { code, message } = toAppError(error)
+      log.warn({ code, problem: message }, 'clients not noted')
+    })
+  }
+  const forget = (): void => quietly(oneAtATime(() => forgetSightings(db, clock.now())))
+  const forgetting = setInterval(forget, FORGET_MS)
+  forgetting.unref()
+  forget()
+  return {
+    note: (address, served, agent) => {
+      const { channel, archive, suite, isPinned } = served
+      const key = [channel, address, archive, suite, isPinned].join(' ')
+      if (waiting.size >= MAX_WAITING && !waiting.has(key)) return
+      const seenAt = clock.now()
+      waiting.set(key, {
+        ...served,
+        address: bareAddress(address),
+        seenAt,
+        agent: shortAgent(agent),
+      })
+      timer ??= setTimeout(() => quietly(flush()), FLUSH_MS).unref()
+    },
+    flush,
+    close: async () => {
+      clearInterval(forgetting)
+      await flush()
+    },
+  }
+}
+
+/** IPv4 without the form that IPv6 gives it. */
+function bareAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+/** `apt 2.6.1` for `Debian APT-HTTP/1.3 (2.6.1)`; the first words of others. */
+function shortAgent(agent = ''): string {
+  const version = /\bAPT-HTTP\/[\d.]+ \(([\w.~+-]{1,30})\)/.exec(agent)?.[1]
+  return version === undefined ? agent.replaceAll(/[^ -~]/g, '?').slice(0, 40) : `apt ${version}`
+}
