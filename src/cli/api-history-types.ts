@@ -7,13 +7,20 @@ import type {
   SourceDifference,
 } from '../channels/compare.ts'
 import type { PackageRun } from '../channels/search.ts'
+import type { ChannelClient, ClientCount } from '../server/channel-clients.ts'
 import type { GenerationName } from './api-types.ts'
 
-export type { PackageDifference, PackageRun, SourceDifference }
+export type { ChannelClient, ClientCount, PackageDifference, PackageRun, SourceDifference }
 
 export interface DifferenceAnswer extends GenerationDifference {
   readonly from: GenerationName
   readonly to: GenerationName
+}
+
+export interface ClientsAnswer {
+  readonly channel: string
+  readonly head: number
+  readonly clients: readonly ChannelClient[]
 }
 
 export interface ChangelogAnswer {

@@ -5,6 +5,7 @@
 import type { RefreshEvent } from '../archives/read-indexes.ts'
 import type { SuiteOutcome } from '../archives/refresh.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
+import type { ClientCount } from '../server/channel-clients.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
 import type { PublicationKeys as KeyAnswer, KeyEntry } from '../server/key-summary.ts'
 import type {
@@ -96,6 +97,7 @@ export interface ChannelEntry {
 }
 
 export interface ChannelAnswer extends ChannelEntry, ChannelFiles {
+  readonly clients: ClientCount
   readonly pins: readonly PinAnswer[]
   readonly usedBy: { readonly derived: readonly string[]; readonly classes: readonly string[] }
   /** Where upstream calls itself otherwise than is published. */

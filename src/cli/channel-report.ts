@@ -5,6 +5,7 @@
  */
 import type { ChannelAnswer, ChannelEntry, GenerationAnswer, RollbackAnswer } from './api-types.ts'
 import { baseText, differenceLines, pinLines } from './based-report.ts'
+import { clientsPair } from './client-report.ts'
 import { filePairs, lostLines, lostNote } from './file-report.ts'
 import { rotationLines } from './key-report.ts'
 import { setupLines } from './setup-lines.ts'
@@ -112,7 +113,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     ...(users.length === 0 ? [] : [['used by', users.join(', ')] as const]),
     ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
     ['state', channelState(channel, now)],
-    ...(head === 0 ? [] : filePairs(channel)),
+    ...(head === 0 ? [] : [...filePairs(channel), clientsPair(channel.clients)]),
     ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
     ...(channel.keys?.keys ?? [])
       .filter((key) => key.state === 'next')

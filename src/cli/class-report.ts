@@ -4,6 +4,7 @@
 import type { ClassAnswer, ClassEntry, ClassMoveAnswer } from './api-class-types.ts'
 import { baseText, differenceLines, lostLines } from './based-report.ts'
 import { expiryState, suiteTable } from './channel-report.ts'
+import { clientsPair } from './client-report.ts'
 import { setupLines } from './setup-lines.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
 import { formatAgo, formatCount, longFingerprint } from './words.ts'
@@ -39,6 +40,7 @@ export function describeClass(one: ClassAnswer, width: number | undefined): stri
       ['channel', baseText(one.base)],
       ['generation', `${head}, ${formatAgo(now - one.changedAt)}`],
       ['state', classState(one, now)],
+      clientsPair(one.clients),
       ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
       ...(setup === undefined
         ? []

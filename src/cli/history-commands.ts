@@ -1,11 +1,18 @@
 /**
- * Commands that look into generations: `sluice diff`, `sluice search`, `sluice changelog`, `sluice channel history`.
+ * Commands that look into generations, and at who took them: `sluice diff`, `sluice search`, `sluice changelog`,
+ * `sluice channel history`, `sluice channel clients`.
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import type { ChangelogAnswer, DifferenceAnswer, PackageRun } from './api-history-types.ts'
+import type {
+  ChangelogAnswer,
+  ClientsAnswer,
+  DifferenceAnswer,
+  PackageRun,
+} from './api-history-types.ts'
 import type { FoundAnswer, GenerationAnswer } from './api-types.ts'
 import { historyTable } from './channel-report.ts'
+import { clientTable } from './client-report.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { differenceBlocks, differenceTable } from './difference-report.ts'
 import { readNumber } from './number.ts'
@@ -26,6 +33,13 @@ export function historyCommands(program: Command, channel: Command, around: Surr
     .option('--limit <number>', 'how many', '20')
     .option('--since <time>', `not before: ${whenHelp}`)
   run(around, history, showHistory)
+  const clients = channel
+    .command('clients <name>')
+    .description(
+      'machines that took it in the last 30 days, and which generation; class/NAME: a class',
+    )
+    .option('--behind', 'only those that have not what it holds now')
+  run(around, clients, showClients)
   run(around, diffCommand(channel.command('diff <a> <b>')), diff)
   run(around, diffCommand(program.command('diff <a> <b>')), diff)
   const find = program
@@ -68,6 +82,20 @@ async function showHistory(
   const path = `/channels/${encodeURIComponent(name)}/history?${query}`
   const generations = await client.call<GenerationAnswer[]>('GET', path)
   context.out.result(generations, (all) => historyTable(all, context.out.width))
+}
+
+async function showClients(
+  context: Context,
+  [name = '']: readonly string[],
+  { behind = false }: { readonly behind?: boolean },
+): Promise<void> {
+  const client = await context.connect()
+  const path = `/channels/${encodeURIComponent(name)}/clients`
+  const answer = await client.call<ClientsAnswer>('GET', path)
+  const clients = answer.clients.filter((one) => !behind || one.isBehind)
+  context.out.result({ ...answer, clients }, (one) =>
+    clientTable(one, { onlyBehind: behind }, context.out.width),
+  )
 }
 
 async function diff(

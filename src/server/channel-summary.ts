@@ -13,6 +13,7 @@ import { findPublication } from '../channels/publication-table.ts'
 import type { GenerationView } from '../channels/views.ts'
 import type { ApiContext } from './api-context.ts'
 import { summarizeBase, summarizeOwn } from './based-summary.ts'
+import { countClients } from './channel-clients.ts'
 import { countLost, describeFiles } from './channel-files.ts'
 import { keysOf } from './key-summary.ts'
 import type { ServerParts, Waiting } from './parts.ts'
@@ -113,6 +114,7 @@ export async function show(
     keySha256: setup?.keySha256,
     setup,
     suiteList,
+    clients: await countClients(parts, channel),
     ...(await describeFiles(parts, channel)),
     ...(await summarizeOwn(parts, channel)),
     differences: await findDifferences(parts, channel.name),
