@@ -55,7 +55,8 @@ export async function connect(options: ClientOptions): Promise<Client> {
     },
     task: async (path, body, onEvent) => {
       const headers = { accept: 'application/x-ndjson' }
-      return readTask(await open('POST', `/api/v1${path}`, headers, body), onEvent)
+      const reply = await open('POST', `/api/v1${path}`, headers, body)
+      return readTask(reply, options.signal, onEvent)
     },
     list: async function* <T>(path: string) {
       const headers = { accept: 'application/x-ndjson' }
@@ -194,6 +195,14 @@ function translate(error: unknown, server: Server): unknown {
   return ['ECONNRESET', 'EPIPE', 'ETIMEDOUT'].includes(code) ? wentAway(error) : error
 }
 
+function interrupted(cause?: unknown): AppError {
+  return new AppError('ERR_INTERRUPTED', {
+    message: 'interrupted',
+    hint: 'what was complete is kept: the same command goes on from there',
+    cause,
+  })
+}
+
 function wentAway(cause?: unknown): AppError {
   return new AppError('ERR_NO_SERVER', {
     message: 'the server went away before it was done',
@@ -209,7 +218,11 @@ async function readText(reply: IncomingMessage): Promise<string> {
   return pieces.join('')
 }
 
-async function readTask<T, E>(reply: IncomingMessage, onEvent: (event: E) => void): Promise<T> {
+async function readTask<T, E>(
+  reply: IncomingMessage,
+  signal: AbortSignal,
+  onEvent: (event: E) => void,
+): Promise<T> {
   try {
     for await (const line of readLines(reply)) {
       const told: { event?: E; result?: T; error?: unknown } = parse(line)
@@ -218,9 +231,11 @@ async function readTask<T, E>(reply: IncomingMessage, onEvent: (event: E) => voi
       else if ('result' in told) return told.result as T
     }
   } catch (error) {
+    // An abort looks like a server that is gone.
+    if (signal.aborted) throw interrupted(error)
     throw systemCode(error) === 'ECONNRESET' ? wentAway(error) : error
   }
-  throw wentAway()
+  throw signal.aborted ? interrupted() : wentAway()
 }
 
 /** The items, a line each; the last line tells how many there are. */
