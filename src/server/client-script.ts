@@ -72,7 +72,7 @@ is_active() {
 const UNDO = `undo() {
   [ -f "$root$sources" ] || fail "$root$sources is not there: nothing to undo"
   if [ -f "$root/var/lib/dpkg/status" ] && dpkg-query \${root:+"--root=$root"} --status ${KEYRING_PACKAGE} >/dev/null 2>&1; then
-    dpkg \${root:+"--root=$root"} --purge ${KEYRING_PACKAGE} >/dev/null || fail '${KEYRING_PACKAGE} could not be removed' 'nothing was changed'
+    dpkg \${root:+"--root=$root"} --purge ${KEYRING_PACKAGE} >/dev/null 2>&1 || fail '${KEYRING_PACKAGE} could not be removed' 'nothing was changed'
     say 'removed  the package ${KEYRING_PACKAGE}'
   fi
   switched_off | while IFS= read -r file; do

@@ -1,8 +1,10 @@
 /** A key is replaced under the eyes of real apts: one that has the old key only, one that has the new one only. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import t from 'tap'
+import { mkdir, readFile, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
+import { readPublicKeys } from '../../src/debian/public-keys.ts'
 import type { TestApt } from '../support/apt.ts'
 import { judgeSuite, keysAt, writeOneKey } from '../support/key-files.ts'
 import { createTestClock } from '../support/test-clock.ts'
@@ -100,6 +102,44 @@ t.test('a machine with either key goes on while a key is replaced', async (t) =>
   )
   t.same((await sluice.api('POST', '/verify')).problems, [])
 })
+
+/** A machine whose key is the file of the package, and who has the package's source. */
+async function packaged(t: Test, world: World, name: string): Promise<TestApt> {
+  const apt = await world.machine(name, 'approved')
+  const file = join(apt.dir, 'etc/apt/keyrings/sluice-approved.asc')
+  await mkdir(dirname(file), { recursive: true })
+  await rename(join(apt.dir, 'sluice.asc'), file)
+  const base = `[signed-by=${file}] ${world.sluice.url}/channels/approved`
+  await apt.setSources(`deb ${base}/nut stable main\ndeb ${base}/sluice stable main`)
+  t.same(troubles(await apt.update()), clean)
+  t.same(troubles(await apt.install('sluice-archive-keyring')), clean)
+  return apt
+}
+
+t.test(
+  'a machine with the keyring package gets the new key in time, another one not',
+  async (t) => {
+    const world = await makeWorld(t, [hello('1')])
+    const { sluice } = world
+    const [kept, missed] = [await packaged(t, world, 'kept'), await packaged(t, world, 'missed')]
+    const rotate = (body: object) => sluice.api('POST', '/keys/approved/rotate', body)
+    await rotate({})
+    for (const apt of [kept, missed]) t.same(troubles(await apt.update()), clean)
+    t.same(troubles(await kept.upgrade()), clean)
+    const both = await keysAt(`${sluice.url}/channels/approved/key.asc`)
+    const file = join(kept.dir, 'etc/apt/keyrings/sluice-approved.asc')
+    const here = (await readPublicKeys(await readFile(file))).map((key) => key.fingerprint)
+    t.same(here, both)
+
+    await rotate({ finish: true, force: true })
+    t.same(troubles(await kept.update()), clean)
+    t.same(troubles(await kept.upgrade()), clean, 'and without the old key in it')
+    t.equal((await readPublicKeys(await readFile(file))).length, 1)
+    t.same(troubles(await kept.update()), clean)
+    const refused = troubles(await missed.update())
+    t.notSame(refused, clean)
+  },
+)
 
 t.test('the old key goes after thirty days, and each step can be told twice', async (t) => {
   const clock = createTestClock()
