@@ -153,12 +153,27 @@ t.test(
   },
 )
 
+t.test('descriptions come by patch, too', async (t) => {
+  const world = await makeWideWorld(t, versions(0), { hasDescriptions: true })
+  const apt = await world.machine('one')
+  await updated(t, world, apt)
+  t.match(await listOf(apt, '_Translation-en'), /^Package: pkg7\n.*\n.*\n It is 1\.$/m)
+  await world.publish(versions(8))
+  await world.promote('pkg7')
+  const fetched = kindsOf(await updated(t, world, apt))
+  const ofDescriptions = byPatch.slice(1).map((kind) => {
+    return kind.replace('Packages', 'main/i18n/Translation-en')
+  })
+  t.same(fetched.sort(), [...byPatch, ...ofDescriptions].sort())
+  t.match(await listOf(apt, '_Translation-en'), /^Package: pkg7\n.*\n.*\n It is 2\.$/m)
+})
+
 t.test('patches begin at generations that are not kept any more, too', async (t) => {
   const dayMs = 24 * 3600_000
   // What is signed then is not expired today, which is apt's own time.
   const clock = createTestClock(13.5 * dayMs)
   const flags = { 'retain-generations': '10', 'retain-days': '10', 'log-level': 'silent' }
-  const world = await makeWideWorld(t, versions(0), { clock, flags })
+  const world = await makeWideWorld(t, versions(0), { start: { clock, flags } })
   const apt = await world.machine('one')
   await updated(t, world, apt)
   await world.publish(versions(15))

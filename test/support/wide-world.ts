@@ -2,6 +2,7 @@
  * A world with an index of some size: more packages than would be built for a test. Their files are made up, which is
  * enough for all that does not unpack them; what machines fetch is written down.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -9,7 +10,7 @@ import type { Test } from 'tap'
 import { putRelease } from '../../fixtures/make-archive.ts'
 import { makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
-import { formatRelease } from '../../src/debian/release.ts'
+import { formatRelease, type ReleaseFile } from '../../src/debian/release.ts'
 import { createApt, type TestApt } from './apt.ts'
 import { type Recorder, startRecorder } from './recorder.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
@@ -35,9 +36,15 @@ export interface WideWorld {
   packages(): Promise<string>
 }
 
-/** The index that a machine has. */
-export async function listOf(apt: TestApt): Promise<string> {
-  const [name = ''] = (await readdir(apt.listsDir)).filter((file) => file.endsWith('_Packages'))
+export interface WideOptions {
+  readonly start?: Parameters<typeof startSluice>[1]
+  /** Whether upstream has `Translation-en`, too; a newer version has another description. */
+  readonly hasDescriptions?: boolean
+}
+
+/** The index that a machine has, by the end of its name. */
+export async function listOf(apt: TestApt, ending = '_Packages'): Promise<string> {
+  const [name = ''] = (await readdir(apt.listsDir)).filter((file) => file.endsWith(ending))
   return readFile(join(apt.listsDir, name), 'utf8')
 }
 
@@ -45,7 +52,7 @@ export async function listOf(apt: TestApt): Promise<string> {
 export async function makeWideWorld(
   t: Test,
   versions: ReadonlyMap<string, string>,
-  start: Parameters<typeof startSluice>[1] = {},
+  { start = {}, hasDescriptions = false }: WideOptions = {},
 ): Promise<WideWorld> {
   const dir = t.testdir()
   const archive = join(dir, 'archive')
@@ -55,7 +62,7 @@ export async function makeWideWorld(
   let publishedAt = Math.floor(now / 1000) - 7200
   const write = async (some: ReadonlyMap<string, string>): Promise<void> => {
     publishedAt += 60
-    await writeArchive(archive, key, some, publishedAt)
+    await writeArchive(archive, key, some, { date: publishedAt, hasDescriptions })
   }
   await write(versions)
   const upstream = await startUpstream(archive)
@@ -110,22 +117,22 @@ async function writeArchive(
   dir: string,
   key: SigningKey,
   versions: ReadonlyMap<string, string>,
-  date: number,
+  { date, hasDescriptions }: { date: number; hasDescriptions: boolean },
 ): Promise<void> {
   const stanzas: string[] = []
+  const descriptions: string[] = []
   for (const [name, version] of versions) {
     const content = `${name} ${version}`
     const path = `pool/main/${name}_${version}_all.deb`
-    await put(join(dir, path), content)
+    if (!existsSync(join(dir, path))) await put(join(dir, path), content)
     stanzas.push(stanzaOf(name, version, path, content))
+    descriptions.push(
+      `Package: ${name}\nDescription-md5: ${md5Of(name, version)}\nDescription-en: what ${name} does\n It is ${version}.\n`,
+    )
   }
-  const plain = Buffer.from(stanzas.join('\n'))
-  const gz = gzipSync(plain)
-  await put(join(dir, suite, indexName), plain)
-  await put(join(dir, suite, `${indexName}.gz`), gz)
   const files = [
-    { path: indexName, size: plain.length, sha256: sha256Of(plain) },
-    { path: `${indexName}.gz`, size: gz.length, sha256: sha256Of(gz) },
+    ...(await putIndex(dir, indexName, stanzas)),
+    ...(hasDescriptions ? await putIndex(dir, 'main/i18n/Translation-en', descriptions) : []),
   ]
   const names = { origin: 'Nut', label: 'Nut', suite: 'stable', codename: 'nut' }
   const lists = { architectures: ['amd64'], components: ['main'], files }
@@ -137,6 +144,26 @@ async function writeArchive(
     modifiedAt,
     sign: { signedAt: modifiedAt },
   })
+}
+
+async function putIndex(
+  dir: string,
+  path: string,
+  stanzas: readonly string[],
+): Promise<ReleaseFile[]> {
+  const plain = Buffer.from(stanzas.join('\n'))
+  const forms = { [path]: plain, [`${path}.gz`]: gzipSync(plain) }
+  const files: ReleaseFile[] = []
+  for (const [name, data] of Object.entries(forms)) {
+    await put(join(dir, suite, name), data)
+    files.push({ path: name, size: data.length, sha256: sha256Of(data) })
+  }
+  return files
+}
+
+/** Made up: nobody compares it with the description itself. */
+function md5Of(name: string, version: string): string {
+  return sha256Of(`${name} ${version}`).slice(0, 32)
 }
 
 async function put(path: string, data: string | Buffer): Promise<void> {
@@ -158,7 +185,7 @@ function stanzaOf(name: string, version: string, path: string, content: string):
     `Size: ${content.length}`,
     `SHA256: ${sha256Of(content)}`,
     `Description: what ${name} does, ${word.slice(20)}`,
-    `Description-md5: ${word.slice(0, 32)}`,
+    `Description-md5: ${md5Of(name, version)}`,
     '',
   ].join('\n')
 }
