@@ -45,16 +45,19 @@ t.test('no client ever sees a Release expire, for weeks without any change', asy
   // Upstream is gone for all that time: that must not matter.
   await upstream.close()
   let last = first
-  for (let hours = 0; hours < 40 * 24; hours += 12) {
-    clock.advance(DAY_MS / 2)
-    const now = await until(async () => {
-      const seen = await signedAt(`${sluice.url}${path}`)
-      return seen.validUntil - clock.now() > 6 * DAY_MS ? seen : undefined
-    })
+  const end = clock.now() + 40 * DAY_MS
+  while (clock.now() < end) {
+    const now = await signedAt(`${sluice.url}${path}`)
     if (now.date < last.date || now.date > clock.now())
       t.fail('Date went back, or is in the future')
     last = now
+    // A signature takes its time: where it is late, the hours go by slowly, but they go by.
+    const isLate = now.validUntil - clock.now() < 6 * DAY_MS
+    clock.advance(isLate ? DAY_MS / 240 : DAY_MS / 2)
+    if (isLate) await sleep(20)
+    if (now.validUntil < clock.now()) break
   }
+  t.ok(clock.now() >= end, 'it was never past its Valid-Until')
   t.ok(last.date > first.date + 30 * DAY_MS)
   t.same(troubles(await machineOnApproved.update()), clean, 'apt takes it today')
   const { length } = (await sluice.api('GET', '/channels/approved/history?limit=100')) as object[]
