@@ -25,7 +25,8 @@ export const archiveMigrations: readonly Migration[] = [
 ]
 
 /** Other things that an archive may list: see extra-files.ts. */
-export type ExtraKind = 'contents' | 'dep11' | 'cnf' | 'installer'
+export const extraKinds = ['contents', 'dep11', 'cnf', 'installer'] as const
+export type ExtraKind = (typeof extraKinds)[number]
 
 /** What an administrator says about a remote archive. */
 export interface ArchiveSettings {

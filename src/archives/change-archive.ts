@@ -11,6 +11,7 @@ import {
   type Archive,
   type ArchiveSettings,
   deleteArchive,
+  extraKinds,
   forgetValidators,
   getArchive,
   insertArchive,
@@ -141,6 +142,12 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
   const badLanguage = settings.languages?.find((one) => !languagePattern.test(one))
   if (badLanguage !== undefined)
     throw refuse(`${JSON.stringify(badLanguage)} is no language`, 'such as en, de, pt_BR')
+  const badExtra = settings.extras?.find((one) => !extraKinds.includes(one))
+  if (badExtra !== undefined)
+    throw refuse(
+      `${JSON.stringify(badExtra)} cannot be taken`,
+      `there are ${extraKinds.join(', ')}`,
+    )
   return { ...settings, urls, fallbacks: settings.fallbacks?.map(checkUrl) }
 }
 

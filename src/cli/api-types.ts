@@ -32,6 +32,9 @@ export interface ArchiveAnswer {
   readonly fallbacks: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
+  readonly sources: boolean
+  readonly languages: readonly string[]
+  readonly extras: readonly string[]
   readonly allowExpired: boolean
   readonly allowOtherSuite: boolean
   readonly proxy?: string
@@ -60,6 +63,7 @@ export interface ArchiveSuiteAnswer {
   readonly checkedAt?: number
   readonly changedAt?: number
   readonly packages?: number
+  readonly sources?: number
   readonly problem?: ProblemAnswer
 }
 
@@ -112,7 +116,9 @@ export interface ChannelAnswer extends ChannelEntry, ChannelFiles {
     readonly names: readonly string[]
     readonly components: readonly string[]
     readonly architectures: readonly string[]
+    readonly languages: readonly string[]
     readonly packages: number
+    readonly sources: number
     readonly date: number
     readonly validUntil: number
   }[]

@@ -18,6 +18,9 @@ interface SettingOptions {
   readonly component?: readonly string[]
   readonly arch?: readonly string[]
   readonly keyring?: string
+  readonly sources?: boolean
+  readonly language?: readonly string[]
+  readonly with?: readonly string[]
   readonly proxy?: string
   readonly allowExpired?: boolean
   readonly allowOtherSuite?: boolean
@@ -49,6 +52,7 @@ export function archiveCommands(program: Command, around: Surroundings): void {
     .option('--keyring <file>', 'keys that sign its Release files')
   // Each --no-… must come after its positive form: alone it would be true unless told.
   settingOptions(set)
+    .option('--no-sources', 'take no source packages any more')
     .option('--no-allow-expired', 'refuse a Release past its Valid-Until')
     .option('--no-allow-other-suite', 'refuse a Release of another suite')
     .option('--no-fallback', 'have no fallback URLs any more')
@@ -74,6 +78,9 @@ export function archiveCommands(program: Command, around: Surroundings): void {
 
 function settingOptions(command: Command): Command {
   return command
+    .option('--sources', 'take source packages too')
+    .option('--language <language...>', 'languages of descriptions to take, or none (en)')
+    .option('--with <what...>', 'what else to take: contents dep11 cnf installer, or none')
     .option('--proxy <url>', 'proxy for its URLs, or DIRECT')
     .option('--allow-expired', 'take a Release past its Valid-Until')
     .option('--allow-other-suite', 'take a Release whose Suite and Codename are other ones')
@@ -153,6 +160,9 @@ async function settingsBody(options: SettingOptions): Promise<Record<string, unk
     suites: splitList(options.suite),
     components: splitList(options.component),
     architectures: splitList(options.arch),
+    sources: options.sources,
+    languages: noneOr('--language', splitList(options.language)),
+    extras: noneOr('--with', splitList(options.with)),
     ...(options.keyring === undefined ? {} : await readKeys(options.keyring)),
     proxy: options.proxy,
     allowExpired: options.allowExpired,
@@ -162,6 +172,13 @@ async function settingsBody(options: SettingOptions): Promise<Record<string, unk
     reason: options.reason,
   }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+/** A list that the word `none` empties. */
+function noneOr(option: string, words: string[] | undefined): string[] | undefined {
+  if (words?.includes('none') !== true) return words
+  if (words.length === 1) return []
+  throw new AppError('ERR_USAGE', { message: `${option} none stands alone` })
 }
 
 function readSwitch(option: string, text: string): boolean {

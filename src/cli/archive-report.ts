@@ -3,7 +3,7 @@
  */
 import type { ArchiveKeyAnswer, RescueAnswer } from './api-file-types.ts'
 import type { ArchiveAnswer, ArchiveSuiteAnswer, ProblemAnswer, SuiteOutcome } from './api-types.ts'
-import { type Column, renderPairs, renderTable } from './table.ts'
+import { type Column, countColumn, renderPairs, renderTable } from './table.ts'
 import {
   formatAgo,
   formatCount,
@@ -52,6 +52,7 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     ...archive.fallbacks.map((url) => ['fallback', plainUrl(url)] as const),
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
+    ...takenPairs(archive),
     ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
     ...(archive.allowExpired ? [['takes', 'a Release past its Valid-Until'] as const] : []),
     ...(archive.allowOtherSuite ? [['takes', 'a Release of another suite'] as const] : []),
@@ -66,6 +67,7 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     { title: 'CHECKED', value: (one) => ago(one.checkedAt, now) },
     { title: 'CHANGED', value: (one) => ago(one.changedAt, now) },
     { title: 'PACKAGES', value: (one) => formatCount(one.packages ?? 0), align: 'right' },
+    ...countColumn('SOURCES', archive.suites, (one) => one.sources ?? 0),
     { title: 'STATE', value: (one) => suiteState(one, now), isWhole: true },
   ]
   const problems = archive.suites.flatMap((suite) => describeProblem(archive.name, suite))
@@ -81,10 +83,28 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
   return [...lines, '', ...table, ...problems, ...keys, ...files]
 }
 
+/** What is taken besides packages and their descriptions in English. */
+function takenPairs({
+  sources,
+  languages,
+  extras,
+}: ArchiveAnswer): (readonly [name: string, text: string])[] {
+  const texts = [
+    ...(sources ? ['source packages'] : []),
+    ...(languages.length === 0 ? ['no descriptions'] : []),
+    ...(languages.length > 0 && languages.join() !== 'en'
+      ? [`descriptions in ${languages.join(', ')}`]
+      : []),
+    ...extras,
+  ]
+  return texts.map((text) => ['takes', text] as const)
+}
+
 /** What came of one suite, as a line. */
 export function outcomeLine(outcome: SuiteOutcome): string {
-  const { kind, packages, durationMs, skipped } = outcome
-  const count = packages === undefined ? '' : `, ${plural(packages, 'package')}`
+  const { kind, packages, sources = 0, durationMs, skipped } = outcome
+  const binary = packages === undefined ? '' : `, ${plural(packages, 'package')}`
+  const count = sources > 0 ? `${binary}, ${plural(sources, 'source')}` : binary
   const left = skipped.length > 0 ? `, ${plural(skipped.length, 'stanza')} left out` : ''
   const name = printable(`${outcome.archive} ${outcome.suite}`)
   return `${name.padEnd(28)}  ${kind}${count}${left}, ${formatDuration(durationMs)}`

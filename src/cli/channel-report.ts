@@ -9,7 +9,7 @@ import { clientsPair } from './client-report.ts'
 import { filePairs, lostLines, lostNote } from './file-report.ts'
 import { rotationLines } from './key-report.ts'
 import { setupLines } from './setup-lines.ts'
-import { type Column, renderPairs, renderTable } from './table.ts'
+import { type Column, countColumn, renderPairs, renderTable } from './table.ts'
 import {
   formatAgo,
   formatChange,
@@ -146,6 +146,7 @@ export function suiteTable(
     { title: 'COMPONENTS', value: (one) => one.components.join(' ') },
     { title: 'ARCH', value: (one) => one.architectures.join(' ') },
     { title: 'PACKAGES', value: (one) => formatCount(one.packages), align: 'right' },
+    ...countColumn('SOURCES', suites, (one) => one.sources),
     { title: 'SIGNED', value: (one) => formatTime(one.date * 1000) },
     { title: 'VALID UNTIL', value: (one) => formatTime(one.validUntil * 1000), isWhole: true },
   ]

@@ -59,6 +59,10 @@ export function promotionLines(
           ...left,
           `kept: ${plural(keptBack.length, 'source')} that ${from} has no more (--removals takes them out): ${someOf(keptBack.map((one) => printable(one.source)))}`,
         ]
+  if (changes.length === 0 && answer.generation !== undefined) {
+    const made = `${to} generation ${answer.generation.serial}`
+    return [`${made}: no package differs; what else ${from} has is here now`, ...kept]
+  }
   if (changes.length === 0) {
     return [`nothing to promote: ${to} has of that what ${from} has`, ...kept]
   }
@@ -123,8 +127,15 @@ function changeLines(changes: PromotionAnswer['changes']): string[] {
 
 /** `libssl3 openssl (2 binaries, amd64)` */
 function packagesText(packages: PromotionAnswer['packages']): string {
-  const names = [...new Set(packages.map((one) => printable(one.package)))].sort()
-  const architectures = [...new Set(packages.map((one) => printable(one.architecture)))].sort()
-  const count = plural(names.length, 'binary', 'binaries')
-  return `${someOf(names, 6)} (${count}, ${architectures.join(' ')})`
+  const binary = packages.filter((one) => one.architecture !== 'source')
+  const names = [...new Set(binary.map((one) => printable(one.package)))].sort()
+  const architectures = [...new Set(binary.map((one) => printable(one.architecture)))].sort()
+  const sources = new Set(packages.filter((one) => !binary.includes(one)).map((one) => one.package))
+  const counts = [
+    ...(names.length > 0 ? [plural(names.length, 'binary', 'binaries')] : []),
+    ...(names.length > 0 ? [architectures.join(' ')] : []),
+    ...(sources.size > 0 ? [plural(sources.size, 'source package')] : []),
+  ]
+  const first = names.length > 0 ? names : [...sources].map(printable).sort()
+  return `${someOf(first, 6)} (${counts.join(', ')})`
 }

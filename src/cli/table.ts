@@ -4,7 +4,7 @@
  * On a terminal a table that is too wide is made to fit by cutting its widest cells with `…`; piped output is never
  * cut, so that a program that reads it gets all.
  */
-import { printable } from './words.ts'
+import { formatCount, printable } from './words.ts'
 
 export interface Column<Row> {
   readonly title: string
@@ -16,6 +16,16 @@ export interface Column<Row> {
 
 const GAP = '  '
 const NARROWEST = 8
+
+/** A column of counts, if any row has one to show. */
+export function countColumn<Row>(
+  title: string,
+  rows: readonly Row[],
+  count: (row: Row) => number,
+): Column<Row>[] {
+  const value = (row: Row): string => formatCount(count(row))
+  return rows.some((row) => count(row) > 0) ? [{ title, value, align: 'right' }] : []
+}
 
 /** The lines of a table, its heading first; `width` undefined cuts nothing. */
 export function renderTable<Row>(

@@ -37,7 +37,7 @@ const properties = {
   architectures: texts,
   sources: { type: 'boolean' },
   languages: texts,
-  extras: { type: 'array', items: { enum: ['contents', 'dep11', 'cnf', 'installer'] } },
+  extras: texts,
   proxy: { type: 'string' },
   allowExpired: { type: 'boolean' },
   allowOtherSuite: { type: 'boolean' },

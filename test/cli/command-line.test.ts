@@ -36,6 +36,12 @@ async function stage(t: Test): Promise<ScriptOptions> {
     },
     actions: {
       publish: (...words) => world.publish(words.map(readPackage)),
+      'publish-all': (...words) => {
+        const packages = words.map(readPackage)
+        const sources = packages.map(({ name, version }) => ({ name, version }))
+        const files = { 'main/Contents-amd64': 'usr/bin/hello misc/hello\n' }
+        return world.publish(packages, { translations: true, sources, files })
+      },
       down: () => upstream.fault(/./, { kind: 'status', status: 500, body: 'down' }),
       break: (path = '') => upstream.fault(path, { kind: 'html' }),
       up: () => upstream.clearFaults(),
