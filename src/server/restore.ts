@@ -51,7 +51,9 @@ export interface RestoreInput {
 }
 
 /** What may stand in a data directory that is to be filled. */
-const harmless: readonly string[] = ['lock', 'lock-journal', 'lost+found', 'restoring']
+const harmless: readonly string[] = [
+  ...['lock', 'lock-journal', 'lost+found', 'restoring', 'restoring.new'],
+]
 const FILES_AT_ONCE = 4
 
 /**
