@@ -10,7 +10,7 @@
  */
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts } from './channel-parts.ts'
-import { type Channel, getChannel } from './channel-table.ts'
+import { type Channel, getChannel, titleOf } from './channel-table.ts'
 import { findOldest, findSerialAt } from './generation-table.ts'
 import type { GenerationView } from './views.ts'
 
@@ -58,7 +58,7 @@ export async function findGeneration(parts: ChannelParts, text: string): Promise
   if (name === undefined) {
     throw new AppError('ERR_NOT_FOUND', {
       message: `${text} names no generation: behind the @ stands a serial, or a time like 20261101T000000Z`,
-      hint: `sluice channel history ${text.slice(0, text.indexOf('@'))}`,
+      hint: historyOf(text.slice(0, text.indexOf('@'))),
     })
   }
   const channel = await getChannel(parts.db, name.channel)
@@ -81,36 +81,40 @@ export async function serialAt(
   const oldest = await findOldest(parts.db, channel.id)
   if (oldest === undefined) throw empty(channel)
   const { name } = channel
-  const hint = `sluice channel history ${name}`
+  const hint = historyOf(name)
   const made = `${oldest.serial} was made at ${snapshotId(oldest.madeAt)}`
   throw oldest.serial === 1
     ? new AppError('ERR_NOT_FOUND', {
-        message: `channel ${name} had no generation at ${point.text}: its first, ${made}`,
+        message: `${titleOf(name)} had no generation at ${point.text}: its first, ${made}`,
         hint,
       })
     : new AppError('ERR_GONE', {
-        message: `what channel ${name} had at ${point.text} is not kept any more: the oldest generation that is, ${made}`,
+        message: `what ${titleOf(name)} had at ${point.text} is not kept any more: the oldest generation that is, ${made}`,
         hint,
       })
 }
 
 /** Why there is no generation of this serial: it was dropped, or there never was one. */
 export function absent({ name, head }: Channel, serial: number): AppError {
-  const hint = `sluice channel history ${name}`
+  const hint = historyOf(name)
   return serial > head
     ? new AppError('ERR_NOT_FOUND', {
-        message: `channel ${name} has no generation ${serial}`,
+        message: `${titleOf(name)} has no generation ${serial}`,
         hint,
       })
     : new AppError('ERR_GONE', {
-        message: `generation ${serial} of channel ${name} is not kept any more`,
+        message: `generation ${serial} of ${titleOf(name)} is not kept any more`,
         hint,
       })
 }
 
 function empty({ name }: Channel): AppError {
   return new AppError('ERR_NOT_FOUND', {
-    message: `channel ${name} has no generation yet`,
-    hint: `sluice channel history ${name}`,
+    message: `${titleOf(name)} has no generation yet`,
+    hint: historyOf(name),
   })
+}
+
+function historyOf(name: string): string {
+  return `sluice ${titleOf(name).replace(' ', ' history ')}`
 }

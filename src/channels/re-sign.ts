@@ -11,11 +11,12 @@ import type { Generation } from './generation-table.ts'
 import { liveKeys } from './publication-key-table.ts'
 import { findPublication, findPublishedIdentity } from './publication-table.ts'
 import { publishGeneration } from './publish.ts'
+import { tellsOwnUrls } from './release-urls.ts'
 import type { GenerationView } from './views.ts'
 
 /**
- * Signs a channel's suites anew when half of their life is over, so that no client sees one expire, and when its keys have
- * changed since: a crash may have come between.
+ * Signs a channel's suites anew when half of their life is over, so that no client sees one expire, and when its keys
+ * (a crash may have come between) or the URL in the settings have changed since.
  */
 export function resignIfDue(
   parts: ChannelParts,
@@ -28,6 +29,10 @@ export function resignIfDue(
     const oldest = Math.min(...head.suites.map((suite) => suite.date))
     if (oldest <= nowSeconds(parts.clock) - RESIGN_AFTER_S) {
       const why = 'half of the time to Valid-Until is over'
+      return resign(parts, name, { who: 'system', why }, { signal })
+    }
+    if (!head.suites.every((suite) => tellsOwnUrls(parts.address, name, suite))) {
+      const why = 'the address of the server has changed'
       return resign(parts, name, { who: 'system', why }, { signal })
     }
     if (await isSignedByLiveKeys(parts, head)) return undefined

@@ -35,3 +35,19 @@ export function releaseUrls(
     changelogs: told === '' ? 'no' : `${told}/changelogs/${archive}/@CHANGEPATH@_changelog`,
   }
 }
+
+/**
+ * Whether a Release says of this server what one signed now would say. An address that was only found out may come and go:
+ * then it is enough that the fields are there.
+ */
+export function tellsOwnUrls(
+  address: OwnAddress,
+  channel: string,
+  { archive, release }: { readonly archive: string; readonly release: Buffer },
+): boolean {
+  const fields = release.toString('latin1', 0, 4096)
+  if (address.configured === undefined) return /^Changelogs: /m.test(fields)
+  const { snapshots, changelogs } = releaseUrls(address, channel, archive)
+  const lines = [`\nSnapshots: ${snapshots}\n`, `\nChangelogs: ${changelogs}\n`]
+  return lines.every((line) => fields.includes(line))
+}
