@@ -17,6 +17,7 @@ import { listChannels } from './channel-table.ts'
 import { listGenerationSuites, listGenerations } from './generation-table.ts'
 import { describeIndex } from './index-forms.ts'
 import { pdiffBlobsOfReleases } from './pdiff-table.ts'
+import { listPinnedStates } from './pin-table.ts'
 import { getRelease } from './publication-table.ts'
 
 export interface VerifyReport {
@@ -59,12 +60,16 @@ function note(report: VerifyReport, what: string, problem: unknown): void {
 }
 
 async function verifyGenerations(parts: ChannelParts, report: VerifyReport): Promise<Set<Sha256>> {
-  const states = new Set<Sha256>()
-  for (const channel of await listChannels(parts.db)) {
+  const states = new Set<Sha256>(await listPinnedStates(parts.db))
+  const channels = await listChannels(parts.db)
+  const ids = new Set(channels.map((channel) => channel.id))
+  for (const channel of channels) {
     const generations = await listGenerations(parts.db, channel.id, 1_000_000)
     const hasHead = channel.head === 0 || generations.some(({ serial }) => serial === channel.head)
     if (!hasHead)
       note(report, `channel ${channel.name}`, `its head ${channel.head} is no generation`)
+    if (channel.baseId !== undefined && !ids.has(channel.baseId))
+      note(report, `channel ${channel.name}`, 'what it is based on is not there')
     for (const { serial } of generations) {
       report.generations++
       for (const suite of await listGenerationSuites(parts.db, channel.id, serial)) {
