@@ -20,6 +20,9 @@ export const labels = {
   promote: 'promote 1 source',
   copy: 'copy of a channel',
   rollback: 'rollback',
+  snapshot: 'snapshot',
+  gcNothing: 'gc, nothing to delete',
+  gcAll: 'gc, all but the newest generations',
   disk: 'bytes on disk at the end',
   memory: 'peak memory, largest process',
 } as const

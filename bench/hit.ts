@@ -109,7 +109,11 @@ async function prepare(
     await buildArchive(plan, progress)
   }
   const upstream = await startUpstream(join(plan.directory, 'www'), join(directory, 'upstream'))
-  const sluice = await startSluice(directory, join(directory, 'log'), 120_000)
+  const sluice = await startSluice({
+    directory,
+    logPath: join(directory, 'log'),
+    limitMs: 120_000,
+  })
   await sluice.addArchive({
     name: 'debian',
     url: `${upstream.url}/debian`,

@@ -30,11 +30,15 @@ interface Job {
 export async function measureSluice(bed: Bed): Promise<Column> {
   const column: Column = new Map()
   const peaks: number[] = []
-  const withServer = async (startLabel: string, work: (job: Job) => Promise<void>) => {
-    const server = await startSluice(bed.directory, bed.logPath, bed.limitMs)
+  const withServer = async (
+    startLabel: string,
+    work: (job: Job) => Promise<void>,
+    days?: number,
+  ) => {
+    const server = await startSluice(bed, days)
     const job: Job = { bed, server, column }
     try {
-      setTime(job, startLabel, { wallMs: server.startMs, processorMs: 0 })
+      if (days === undefined) setTime(job, startLabel, { wallMs: server.startMs, processorMs: 0 })
       await work(job)
       peaks.push(peakMemory(server.pid))
     } finally {
@@ -54,6 +58,10 @@ export async function measureSluice(bed: Bed): Promise<Column> {
   // The server ends before and after: then the whole of the database is in its own file, and none in the log beside it.
   const after = await withServer('server start, later', generations)
   setGrowth(column, after - before, bed.changes.single.length)
+  await withServer(labels.gcNothing, (job) => collect(job, labels.gcNothing, { dryRun: false }))
+  // What is old is doomed by the first collection, and deleted by one that comes a day later.
+  await withServer('', (job) => collect(job, 'gc, what is old is doomed', { force: true }), 400)
+  await withServer('', (job) => collect(job, labels.gcAll, { force: true }), 402)
   column.set(labels.disk, { value: after, unit: 'bytes' })
   const memory = Math.max(...peaks)
   column.set(labels.memory, { value: memory, unit: 'bytes', note: 'VmHWM of the server' })
@@ -214,6 +222,18 @@ async function promotions(job: Job): Promise<void> {
   bed.progress(`${served.length} promotions done`)
 }
 
+async function collect(job: Job, label: string, body: object): Promise<void> {
+  const before = diskUsage(job.server.data)
+  const read = startMeter(job)
+  const answer = JSON.stringify(await job.server.post('/gc', body))
+  const { deleted } = JSON.parse(answer) as {
+    deleted: { generations: number; chunks: number; files: number }
+  }
+  const freed = ((before - diskUsage(job.server.data)) / 1e6).toFixed(1)
+  const what = `${deleted.generations} generations, ${deleted.chunks} chunks, ${deleted.files} files; ${freed} MB less on disk`
+  setTime(job, label, read(), what)
+}
+
 /** Further generations of one package each; what they take on disk is seen when the server has ended. */
 async function generations(job: Job): Promise<void> {
   const timings: Timing[] = []
@@ -235,6 +255,7 @@ async function copyAndRollback(job: Job): Promise<void> {
   const copy = () => server.post('/channels', { name: 'copy', from: 'approved' })
   const copied = await untilServed(job, 'copy', undefined, copy)
   const grown = ((diskUsage(server.data) - diskBefore) / 1e3).toFixed(0)
+  setTime(job, labels.snapshot, copied.answered, 'made and signed; as the copy')
   setTime(job, labels.copy, copied.served, `${grown} kB`)
   const now = await fetchChannel(job, 'approved')
   const first = await fetchChannel(job, 'approved@1')

@@ -85,15 +85,7 @@ function promotedByPeers(bed: Bed): readonly string[] {
 
 async function measureAptly(bed: Bed): Promise<Column> {
   const configuration = join(bed.directory, 'aptly.conf')
-  const settings = {
-    rootDir: join(bed.directory, 'aptly'),
-    downloadConcurrency: 4,
-    architectures: bed.changes.architectures,
-    gpgProvider: 'gpg',
-    skipContentsPublishing: true,
-    skipBz2Publishing: true,
-  }
-  writeFileSync(configuration, JSON.stringify(settings))
+  writeFileSync(configuration, JSON.stringify(aptlySettings(bed)))
   const steps = startSteps('aptly', bed)
   const aptly = (...args: string[]) => [`-config=${configuration}`, ...args]
   const keyring = `-keyring=${keyringPath(bed.archive)}`
@@ -139,12 +131,38 @@ async function measureAptly(bed: Bed): Promise<Column> {
     current = next
   }
   setPercentiles(steps.column, labels.promote, timings)
+  await steps.time(labels.snapshot, snapshot())
   await steps.time(labels.copy, publishAs(current, 'copy'))
   await steps.time(
     labels.rollback,
     aptly('publish', 'switch', ...signing, 'approved', 'approved', 'testing1'),
   )
+  await cleanAptly(steps, aptly, timings.length)
   return steps.finish()
+}
+
+function aptlySettings({ directory, changes: { architectures } }: Bed): object {
+  return {
+    rootDir: join(directory, 'aptly'),
+    downloadConcurrency: 4,
+    architectures,
+    gpgProvider: 'gpg',
+    skipContentsPublishing: true,
+    skipBz2Publishing: true,
+  }
+}
+
+async function cleanAptly(
+  steps: Steps,
+  aptly: (...args: string[]) => string[],
+  promotions: number,
+): Promise<void> {
+  await steps.time(labels.gcNothing, aptly('db', 'cleanup'))
+  const drops = Array.from({ length: promotions }, (_, at) =>
+    aptly('snapshot', 'drop', '-force', `approved-${at}`),
+  )
+  await steps.time(undefined, aptly('publish', 'drop', 'copy', 'copy'), ...drops)
+  await steps.time(labels.gcAll, aptly('db', 'cleanup'))
 }
 
 async function measureReprepro(bed: Bed): Promise<Column> {
@@ -162,7 +180,9 @@ async function measureReprepro(bed: Bed): Promise<Column> {
     bed.progress(`promote ${source}: ${((timings.at(-1)?.wallMs ?? 0) / 1000).toFixed(2)} s`)
   }
   setPercentiles(steps.column, labels.promote, timings)
+  await steps.time(labels.snapshot, reprepro('gensnapshot', 'approved', 'one'))
   await steps.time(labels.copy, reprepro('pull', 'copy'))
+  await steps.time(labels.gcAll, reprepro('deleteunreferenced'))
   return steps.finish()
 }
 

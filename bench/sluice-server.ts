@@ -7,6 +7,7 @@ import { send } from './client.ts'
 import { type Daemon, freePort, run, startDaemon, untilReady } from './processes.ts'
 
 const program = join(import.meta.dirname, '../bin/sluice')
+const later = join(import.meta.dirname, 'later.ts')
 
 export interface SluiceServer {
   readonly url: string
@@ -18,8 +19,7 @@ export interface SluiceServer {
   post(path: string, body: unknown): Promise<unknown>
   /** Adds an archive with everything that its signed suites offer, from the first request to the last stored state. */
   addArchive(archive: ArchiveToAdd): Promise<unknown>
-  /** Refreshes the archive; a suite that fails is an error. */
-  /** Milliseconds that the server says its suites took, until their states were written. */
+  /** Refreshes the archive; a suite that fails is an error. Milliseconds that the server says its suites took, until their states were written. */
   refresh(archive: string): Promise<number>
   /** Runs a command and tells how long it took. */
   command(...args: readonly string[]): Promise<number>
@@ -36,18 +36,20 @@ export interface ArchiveToAdd {
   readonly architectures: readonly string[]
 }
 
-/** Starts a server on an empty data directory below `directory`; nothing is imported. */
+/** Starts a server on the data directory below `directory`, its clock some days ahead; nothing is imported. */
 export async function startSluice(
-  directory: string,
-  logPath: string,
-  limitMs: number,
+  { directory, logPath, limitMs }: { directory: string; logPath: string; limitMs: number },
+  days = 0,
 ): Promise<SluiceServer> {
   const data = join(directory, 'data')
   const listen = `127.0.0.1:${await freePort()}`
   const url = `http://${listen}`
-  const args = ['serve', '--data', data, '--listen', listen, '--no-import']
+  const server =
+    days === 0
+      ? { program, args: ['serve', '--data', data, '--listen', listen, '--no-import'] }
+      : { program: process.execPath, args: [later, data, listen, String(days)] }
   const startedMs = performance.now()
-  const daemon: Daemon = startDaemon({ program, args, directory, logPath })
+  const daemon: Daemon = startDaemon({ ...server, directory, logPath })
   await untilReady('sluice', 30_000, () => isHealthy(url), daemon)
   const startMs = performance.now() - startedMs
   const token = readFileSync(join(data, 'token'), 'utf8').trim()
