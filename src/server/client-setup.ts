@@ -31,6 +31,8 @@ export interface SetupSuite {
   readonly archive: string
   readonly suite: string
   readonly components: readonly string[]
+  /** Whether source packages can be had of it. */
+  readonly hasSources?: boolean | undefined
 }
 
 export interface SetupInput {
@@ -61,9 +63,9 @@ export function clientSetup(input: SetupInput): ClientSetup {
     ...suites.flatMap((one) => [one.archive, one.suite, ...one.components]),
   ]
   for (const word of words) assertWord(word)
-  const stanzas = group(suites).map(({ archive, suites, components }) =>
+  const stanzas = group(suites).map(({ archive, suites, components, types }) =>
     [
-      'Types: deb',
+      `Types: ${types.join(' ')}`,
       `URIs: ${base}/${archive}`,
       `Suites: ${suites.join(' ')}`,
       ...(components.length > 0 ? [`Components: ${components.join(' ')}`] : []),
@@ -78,8 +80,13 @@ export function clientSetup(input: SetupInput): ClientSetup {
     keySha256,
     keyPath,
     sources: stanzas.join('\n'),
-    oneLine: suites.map(({ archive, suite, components }) =>
-      [`deb [signed-by=${keyPath}] ${base}/${archive} ${suite}`, ...components].join(' '),
+    oneLine: suites.flatMap((one) =>
+      typesOf(one).map((type) =>
+        [
+          `${type} [signed-by=${keyPath}] ${base}/${one.archive} ${one.suite}`,
+          ...one.components,
+        ].join(' '),
+      ),
     ),
     oldFiles,
     ...(keyring === undefined
@@ -93,18 +100,25 @@ export function fileWord(channel: string): string {
   return channel.replace('/', '_')
 }
 
+function typesOf({ hasSources }: SetupSuite): string[] {
+  return hasSources === true ? ['deb', 'deb-src'] : ['deb']
+}
+
 interface Group {
   readonly archive: string
+  readonly types: readonly string[]
   readonly components: readonly string[]
   readonly suites: string[]
 }
 
 function group(suites: readonly SetupSuite[]): Group[] {
   const groups = new Map<string, Group>()
-  for (const { archive, suite, components } of suites) {
-    const key = [archive, ...components].join(' ')
+  for (const one of suites) {
+    const { archive, suite, components } = one
+    const types = typesOf(one)
+    const key = [archive, ...types, ...components].join(' ')
     const known = groups.get(key)
-    if (known === undefined) groups.set(key, { archive, components, suites: [suite] })
+    if (known === undefined) groups.set(key, { archive, types, components, suites: [suite] })
     else known.suites.push(suite)
   }
   return [...groups.values()]

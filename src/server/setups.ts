@@ -11,6 +11,7 @@ import { findPublication } from '../channels/publication-table.ts'
 import { publicKeyFiles } from '../channels/sign-release.ts'
 import type { ApiContext } from './api-context.ts'
 import { type ClientSetup, clientSetup } from './client-script.ts'
+import type { SetupSuite } from './client-setup.ts'
 
 /** The setup for one channel; `ERR_NOT_FOUND` if it serves nothing yet. */
 export async function setupOf(context: ApiContext, channel: string): Promise<ClientSetup> {
@@ -24,13 +25,14 @@ export async function setupOf(context: ApiContext, channel: string): Promise<Cli
     })
   }
   const { armored } = await publicKeyFiles(parts, publication)
-  const suites: { archive: string; suite: string; components: string[] }[] = []
+  const suites: SetupSuite[] = []
   for (const { archive, suite, state } of head.suites) {
-    const indexes = binaryIndexes(await readState(parts.blobs, state))
+    const held = await readState(parts.blobs, state)
     suites.push({
       archive,
       suite,
-      components: [...new Set(indexes.map((index) => index.component))],
+      components: [...new Set(binaryIndexes(held).map((index) => index.component))],
+      hasSources: held.indexes.some((index) => index.kind === 'Sources'),
     })
   }
   return clientSetup({

@@ -128,6 +128,20 @@ t.test('promotion takes the source package with its binaries, files fetched befo
   t.same((await world.sluice.api('POST', '/verify', { deep: true })).problems, [])
 })
 
+t.test('what puts a machine on a channel names its sources', async (t) => {
+  const world = await makeWorld(t, [old], { ...withSources, publish: publishing(old) })
+  const { setup } = await world.sluice.api('GET', '/channels/approved')
+  t.match(setup.sources, /^Types: deb deb-src$/m)
+  const apt = await world.machine('apt', 'approved')
+  const key = join(apt.dir, 'sluice.asc')
+  for (const text of [setup.sources, setup.oneLine.join('\n')]) {
+    const sources = text.replaceAll(setup.keyPath, key)
+    await apt.setSources(sources)
+    t.same(troubles(await apt.update()), clean)
+    t.match((await apt.run('apt-cache', ['showsrc', 'hello'])).stdout, /^Version: 1:1\.0-1$/m)
+  }
+})
+
 t.test('sources that are switched on later come for what a channel holds', async (t) => {
   const late = { name: 'late', version: '1', arch: 'all' }
   const world = await makeWorld(t, [old, other], { publish: publishing(old, other) })
