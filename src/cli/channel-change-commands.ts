@@ -9,6 +9,7 @@ import type { RenameAnswer } from './api-class-types.ts'
 import type { ChannelAnswer } from './api-types.ts'
 import { baseText, lostLines } from './based-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { plural } from './words.ts'
 
 interface SetOptions {
   /** False for `--no-follow`. */
@@ -66,6 +67,10 @@ async function setChannel(
   ])
 }
 
+function count(clients: number): string {
+  return clients === 0 ? '' : ` (${plural(clients, 'address', 'addresses')} in 7 days)`
+}
+
 function whatItIs({ base, follows }: ChannelAnswer): string {
   const archives = follows.join(', ')
   if (base === undefined) return `follows ${archives}`
@@ -93,9 +98,9 @@ async function renameChannel(
   const client = await context.connect()
   const path = `/channels/${encodeURIComponent(old)}/rename`
   const now = await client.call<RenameAnswer>('POST', path, { name, reason: why })
-  context.out.result(now, ({ urls, usedBy }) => [
+  context.out.result(now, ({ urls, usedBy, clients }) => [
     `channel ${old} is ${name} now; its key, its Dates and its history went along`,
-    `machines on it get nothing until their sources say ${urls.after} in place of ${urls.before}; their key stays:`,
+    `machines on it${count(clients.clients)} get nothing until their sources say ${urls.after} in place of ${urls.before}; their key stays:`,
     `  sed -i 's|${urls.before}/|${urls.after}/|' /etc/apt/sources.list.d/sluice.sources`,
     ...(usedBy.classes.length === 0
       ? []

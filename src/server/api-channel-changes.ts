@@ -11,6 +11,7 @@ import { changeBase, type Move } from '../channels/set-base.ts'
 import { setFollowed } from '../channels/set-follows.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { show } from './channel-summary.ts'
+import { renameSightings } from './client-table.ts'
 
 type Named = { Params: { name: string } }
 
@@ -71,6 +72,9 @@ export function channelChangeRoutes(api: FastifyInstance, context: ApiContext): 
       const { name: before } = request.params
       const { name: after } = request.body
       await renameChannel(parts, { ...reasonOf(request), channel: before, name: after })
+      // Who asked for it under its old name is who has to be told of the new one.
+      await parts.clientLog.flush()
+      await renameSightings(parts.db, before, after)
       const now = await show(context, await getPlainChannel(parts.db, after))
       const url = (channel: string): string => `${context.publicUrl()}/${urlPathOf(channel)}`
       return { ...now, before, urls: { before: url(before), after: url(after) } }

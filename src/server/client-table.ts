@@ -82,6 +82,13 @@ export async function listSightings(db: Db, channel: string, since: number): Pro
   }))
 }
 
+/** Says that what was a channel's is another one's: it was renamed. */
+export async function renameSightings(db: Db, channel: string, name: string): Promise<void> {
+  await sql`UPDATE OR REPLACE client_seen SET channel = ${name} WHERE channel = ${channel}`.execute(
+    db,
+  )
+}
+
 /** Forgets what is older than it may be, and the oldest of too many. */
 export async function forgetSightings(db: Db, now: number): Promise<void> {
   await db

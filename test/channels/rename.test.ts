@@ -29,6 +29,7 @@ t.test(
       before: 'approved',
       urls: { before: `${url}/channels/approved`, after: `${url}/channels/stable` },
       usedBy: { derived: ['shop'], classes: ['web'] },
+    clients: { clients: 1 },
     })
     t.equal((await apt.update()).code, 100, 'the old URL is gone')
     const list = join(apt.dir, 'etc/apt/sources.list')
