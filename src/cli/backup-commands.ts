@@ -7,6 +7,7 @@ import { isAbsolute, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { findDataDir } from '../base/data-dir.ts'
 import { AppError, isAppError, systemCode } from '../base/errors.ts'
+import type { BackupInput } from '../server/backup.ts'
 import type { BackupEvent, BackupReport } from '../server/backup-report.ts'
 import { backupLines, checkLines, restoreLines, snapshotTable } from './backup-report.ts'
 import type { Client } from './client.ts'
@@ -103,12 +104,13 @@ function serverPath(context: Context, dir: string): string {
 
 async function backUpHere(
   { global, env, signal, out }: Context,
-  input: Omit<Parameters<typeof import('../server/backup.ts')['backUpOffline']>[1], never>,
+  input: Omit<BackupInput, 'who'>,
 ): Promise<BackupReport> {
   const { backUpOffline } = await import('../server/backup.ts')
   const dataDir = findDataDir(global.data, env)
-  out.lines(`no server runs on ${dataDir}: it is backed up as it lies there`)
-  return backUpOffline(dataDir, input, { signal })
+  const report = await backUpOffline(dataDir, input, { signal })
+  out.lines(`no server runs on ${dataDir}: it was backed up as it lies there`)
+  return report
 }
 
 async function restoreOrLook(
