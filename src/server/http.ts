@@ -7,6 +7,7 @@ import type { BlockList, Socket } from 'node:net'
 import type { Answer } from '../archives/answer.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
+import { explainPath } from '../channels/explain-path.ts'
 import { isPublishedPath, resolvePublishedPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
 import type { ApiContext } from './api-context.ts'
@@ -117,9 +118,7 @@ async function sendFile(
 ): Promise<void> {
   await opened
   const answer = path === undefined ? undefined : await findFile(parts, path, exchange)
-  if (answer === undefined) {
-    return sendText(exchange, 404, `sluice: no channel has ${exchange.request.url}\n`)
-  }
+  if (answer === undefined) throw await whyNot(parts, path)
   const address = exchange.request.socket.remoteAddress
   await sendAnswer(parts, exchange, answer)
   noteClient(parts, exchange, address, answer)
@@ -135,6 +134,13 @@ function noteClient(
   if (answer.kind !== 'bytes' || answer.release === undefined || address === undefined) return
   if (request.method !== 'GET' || ![200, 304].includes(response.statusCode)) return
   clientLog.note(address, answer.release, request.headers['user-agent'])
+}
+
+async function whyNot(parts: ServerParts, path: string | undefined): Promise<AppError> {
+  if (path !== undefined && isPublishedPath(`${path}/`)) return explainPath(parts, path)
+  const message =
+    path === undefined ? 'that is no path of an archive' : 'that is no path of a changelog'
+  return new AppError('ERR_NOT_FOUND', { message })
 }
 
 async function findFile(
