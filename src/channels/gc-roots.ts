@@ -11,7 +11,7 @@ import type { Db } from '../store/database.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { type Channel, listChannels } from './channel-table.ts'
 import type { Roots } from './gc-mark.ts'
-import { listNamedSuites, listSerials } from './generation-removal.ts'
+import { listNamedSuites, listSerials, type SerialTime } from './generation-removal.ts'
 import { listPinnedStates } from './pin-table.ts'
 import { expiredOf, type Retention, retentionOf } from './retention.ts'
 
@@ -43,10 +43,7 @@ export async function gatherRoots(
   const expired: ExpiredGenerations[] = []
   let generations = 0
   for (const channel of await listChannels(parts.db)) {
-    const all = await listSerials(parts.db, channel.id)
-    if (channel.head !== 0 && !all.some(({ serial }) => serial === channel.head)) {
-      throw damaged(`the head ${channel.head} of channel ${channel.name} is no generation`)
-    }
+    const all = await listHistory(parts.db, channel)
     const serials = expiredOf(all, channel.head, retentionOf(channel, retention), now)
     if (serials.length > 0) expired.push({ channel, serials })
     generations += all.length
@@ -57,6 +54,15 @@ export async function gatherRoots(
   const { kept, over } = await listEarlierStates(parts.db, now)
   const upstream = new Set([...(await listNewestStates(parts.db)), ...kept.map((one) => one.state)])
   return { roots: { states, releases: [...releases], upstream }, expired, over, generations }
+}
+
+async function listHistory(db: Db, channel: Channel): Promise<SerialTime[]> {
+  const all = await listSerials(db, channel.id)
+  if (channel.head === 0 || all.some(({ serial }) => serial === channel.head)) return all
+  // Deleted between the two looks, it has none.
+  const isHere = (await listChannels(db)).some(({ id }) => id === channel.id)
+  if (!isHere) return []
+  throw damaged(`the head ${channel.head} of channel ${channel.name} is no generation`)
 }
 
 async function readNamed(

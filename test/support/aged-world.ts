@@ -5,10 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
+import { createMutex } from '../../src/base/mutex.ts'
 import { createTestClock, type TestClock } from './test-clock.ts'
 import { makeWorld, type World } from './world.ts'
 
-export const DAY_MS = 24 * 3600_000
+const HOUR_MS = 3600_000
+export const DAY_MS = 24 * HOUR_MS
 
 export interface AgedWorld extends World {
   readonly clock: TestClock
@@ -55,12 +57,19 @@ export async function makeAgedWorld(
     clock.advance(ms)
     const isDue = ({ validUntil }: { validUntil: number | null }): boolean =>
       validUntil !== null && validUntil * 1000 <= clock.now() + 7 * DAY_MS
-    while ((await sluice.api('GET', '/channels')).some(isDue)) await sleep(10)
+    // It is looked for once an hour: the last look may have been just before.
+    for (let looks = 1; (await sluice.api('GET', '/channels')).some(isDue); looks++) {
+      await sleep(10)
+      if (looks % 50 === 0) clock.advance(HOUR_MS)
+    }
   }
+  const oneAtATime = createMutex()
   const renew: AgedWorld['renew'] = async (some) => {
-    clock.advance(60_000)
-    const date = new Date(clock.now() - 30_000)
-    await world.publish(some, { date, sign: { signedAt: date } })
+    await oneAtATime(async () => {
+      clock.advance(60_000)
+      const date = new Date(clock.now() - 30_000)
+      await world.publish(some, { date, sign: { signedAt: date } })
+    })
     return sluice.api('POST', '/archives/refresh')
   }
   const promote: AgedWorld['promote'] = () =>
