@@ -81,3 +81,19 @@ t.test('a class adopts for itself, with what tells apt beforehand', async (t) =>
   t.equal((await apt.update(...told)).code, 0)
   t.same(troubles(await apt.update()), clean)
 })
+
+t.test('a class keeps its names when it is moved to a channel that has others', async (t) => {
+  const { dir, sluice, publish } = await makeWorld(t, [hello('1')])
+  const { api } = sluice
+  await api('POST', '/classes', { name: 'web', channel: 'approved' })
+  const apt = await machineAt(join(dir, 'web'), sluice, 'class/web')
+  t.same(troubles(await apt.update()), clean)
+  await publish([hello('2')], { label: 'Nutty' })
+  await api('POST', '/archives/refresh')
+  await api('POST', '/channels/testing/adopt-release', {})
+  await api('PATCH', '/classes/web', { channel: 'testing' })
+  t.same(troubles(await apt.update()), clean)
+  t.equal((await apt.policy('hello')).candidate, '2')
+  const text = await (await fetch(`${sluice.url}/class/web/nut/dists/stable/Release`)).text()
+  t.match(text, /^Label: Nut$/m)
+})
