@@ -23,11 +23,12 @@ export async function areOnOneDisk(a: string, b: string): Promise<boolean> {
 export async function needRoom(what: string, dir: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(dir)
   const free = bavail * bsize
-  if (free >= bytes + SPARE_BYTES) return
+  const needed = bytes + SPARE_BYTES
+  if (free >= needed) return
   throw new AppError('ERR_DISK_FULL', {
-    message: `${what} needs ${megabytes(bytes)} in ${dir}, and there are ${megabytes(free)}`,
+    message: `${what} needs ${megabytes(needed)} in ${dir}, and ${megabytes(free)} are free`,
     hint: 'make room, or give another directory; --no-files leaves out what can be fetched again',
-    details: { needed: bytes, free },
+    details: { needed, free },
   })
 }
 

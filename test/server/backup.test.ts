@@ -3,7 +3,7 @@
  * the backup knows goes on with the restored server.
  */
 import { existsSync } from 'node:fs'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
@@ -14,6 +14,7 @@ import { createApt, type TestApt } from '../support/apt.ts'
 import { type Front, startFront } from '../support/front.ts'
 import { runOk } from '../support/run.ts'
 import { startSluice, type TestSluice } from '../support/sluice.ts'
+import { createTestClock } from '../support/test-clock.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
 const passphrase = 'correct horse'
@@ -156,6 +157,24 @@ t.test(
     t.match(await third.api('GET', '/channels/approved'), { head: 2 }, 'it is signed anew once')
   },
 )
+
+t.test('a restored server that cannot sign does not serve what it has', async (t) => {
+  const { sluice, dir } = await makeWorld(t, [hello('1'), other])
+  const backups = join(dir, 'backups')
+  await sluice.api('POST', '/backup', { dir: backups, passphrase })
+  await sluice.close()
+  const dataDir = join(dir, 'new')
+  await restoreBackup({ dir: backups, dataDir, passphrase, withFiles: true, clock: systemClock })
+  const early = startSluice(dataDir, { clock: createTestClock(3 * 3600_000) })
+  await t.rejects(early, { code: 'ERR_CONFIG', message: /the clock of this machine is behind/ })
+  await rename(join(dataDir, 'keys'), join(dir, 'keys-away'))
+  await t.rejects(startSluice(dataDir), { code: 'ERR_CONFIG', message: /signing key .* missing/ })
+  await rm(join(dataDir, 'keys'), { recursive: true, force: true })
+  await rename(join(dir, 'keys-away'), join(dataDir, 'keys'))
+  const again = await startSluice(dataDir)
+  t.teardown(() => again.close())
+  t.match(await again.api('GET', '/channels/approved'), { head: 2 })
+})
 
 t.test('a further backup takes what is new, and old ones go', async (t) => {
   const world = await makeWorld(t, [hello('1'), other])
