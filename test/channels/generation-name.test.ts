@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { parsePoint, snapshotId } from '../../src/channels/generation-name.ts'
+import { anyTime, makeAgedWorld } from '../support/aged-world.ts'
 import { createTestClock } from '../support/test-clock.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
@@ -114,3 +115,38 @@ t.test('what a channel had at a time', async (t) => {
     t.equal(wrong.error.code, 'ERR_USAGE')
   })
 })
+
+t.test(
+  'a generation that is not kept any more is told as that, by serial and by time',
+  async (t) => {
+    const world = await makeAgedWorld(t, [hello('1')])
+    const { sluice, clock, machine } = world
+    const first = snapshotId(clock.now())
+    const old = await machine('old', `approved@${first}`, anyTime)
+    t.same(troubles(await old.update()), clean)
+    await world.renew([hello('2')])
+    await world.promote()
+    await world.rollBack(12, [1, 2])
+    await world.live(12)
+    const told = /^410 sluice: generation 1 of channel approved is not kept any more/
+    const get = async (name: string): Promise<string> => {
+      const response = await fetch(`${sluice.url}/channels/${name}/nut/dists/stable/InRelease`)
+      return `${response.status} ${await response.text()}`
+    }
+    t.match(await get('approved@1'), told)
+    t.match(
+      await get(`approved@${first}`),
+      /^410 sluice: what channel approved had at \w+ is not kept any more: the oldest generation that is, \d+ was made at \d+T\d+Z/,
+    )
+    const { error } = await sluice.api('GET', `/diff?from=approved@${first}&to=approved`)
+    t.match(error, { code: 'ERR_GONE', hint: 'sluice channel history approved' })
+    t.match(
+      (await sluice.api('POST', '/channels/approved/rollback', { to: '1' })).error.code,
+      'ERR_GONE',
+    )
+    const { output } = await old.update()
+    t.match(output, /410 {2}what channel approved had at/, 'apt says so too')
+    const runs = await sluice.api('GET', '/search/history?name=hello&channel=approved')
+    t.ok(runs.every((run: { since: { serial: number } }) => run.since.serial > 1))
+  },
+)
