@@ -246,7 +246,10 @@ function toStoreError(job: Job, error: unknown): AppError {
 function summary(job: Job, failures: readonly AppError[]): AppError {
   const { label } = job.wanted
   const said = failures.findLast(isTransient) ?? failures.at(-1)
-  const reason = said?.message.replace(`${label}: `, '') ?? 'no URL is known for it'
+  const prefix = `${label}: `
+  const told = said?.message ?? 'no URL is known for it'
+  // A URL may end in the same words.
+  const reason = told.startsWith(prefix) ? told.slice(prefix.length) : told
   const tried = failures.map((failure) => `${failure.code}: ${failure.message}`)
   return new AppError(said?.code ?? 'ERR_NOT_FOUND', {
     message: `${label} could not be fetched: ${reason}`,

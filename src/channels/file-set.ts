@@ -7,8 +7,8 @@ import { type Sha256, sha256FromBytes } from '../base/sha256.ts'
 export interface FileSet {
   /** Numbers are below it. */
   readonly count: number
-  /** The number of this file, which is added if it is new; a size told later counts for nothing. */
-  add(sha256: Sha256, size: number): number
+  /** The number of the file of this digest (hex), which is added if it is new; a size told later counts for nothing. */
+  add(sha256: string, size: number): number
   /** The number of the file whose digest stands at `at` of these bytes; -1 if there is none. */
   find(bytes: Buffer, at: number): number
   sha256Of(file: number): Sha256

@@ -2,11 +2,14 @@
  * Which files suite states name: by index, leaf and chunk, each read once however many states share it. What a state that
  * differs in one package from a known one costs is one leaf and one chunk.
  */
-import { type IndexParts, readEntries } from '../archives/index-parts.ts'
+import { eachFile } from '../archives/chunk-files.ts'
+import type { IndexParts } from '../archives/index-parts.ts'
 import { type Chunk, readLeaves, readRoot } from '../archives/index-tree.ts'
 import { type IndexKind, type IndexName, readState } from '../archives/suite-state.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { gunzipMember } from '../debian/compression.ts'
+import { readRows } from '../store/blobs.ts'
 import { createFileSet, type FileSet } from './file-set.ts'
 
 /** The files that the stanzas of one chunk name, by number: with repetitions. */
@@ -94,28 +97,38 @@ async function readLeaf(
   kind: IndexKind,
 ): Promise<LeafFiles> {
   const listed = (await readLeaves(parts.db, [leaf])).get(leaf) ?? []
-  const made: ChunkFiles[] = []
-  for (const chunk of listed) {
-    made.push(known.chunks.get(chunk.plain) ?? (await readChunk(parts, known, chunk, kind)))
+  const fresh = listed.filter((chunk) => !known.chunks.has(chunk.plain))
+  for await (const { chunk, text } of readTexts(parts, fresh)) {
+    const numbers: number[] = []
+    eachFile(kind, chunk, text, (sha256, size) => numbers.push(known.files.add(sha256, size)))
+    known.chunks.set(chunk.plain, { plain: chunk.plain, kind, files: Int32Array.from(numbers) })
+    await breathe()
   }
+  const made = listed.flatMap((chunk) => known.chunks.get(chunk.plain) ?? [])
   known.leaves.set(leaf, made)
   return made
 }
 
-async function readChunk(
+/** The texts of these chunks; what is not in the scratch file comes with one query for all. */
+async function* readTexts(
   parts: IndexParts,
-  { files, chunks }: Known,
-  chunk: Chunk,
-  kind: IndexKind,
-): Promise<ChunkFiles> {
-  const numbers: number[] = []
-  for (const entry of await readEntries(parts, chunk, kind)) {
-    for (const { sha256, size } of entry.files) numbers.push(files.add(sha256, size))
+  chunks: readonly Chunk[],
+): AsyncIterable<{ chunk: Chunk; text: Buffer }> {
+  const unpacked: Chunk[] = []
+  for (const chunk of chunks) {
+    const text = await parts.texts.get(chunk.plain)
+    if (text === undefined) unpacked.push(chunk)
+    else yield { chunk, text }
   }
-  await breathe()
-  const made = { plain: chunk.plain, kind, files: Int32Array.from(numbers) }
-  chunks.set(chunk.plain, made)
-  return made
+  if (unpacked.length === 0) return
+  const members = await readRows(
+    parts.db,
+    unpacked.map((chunk) => chunk.member),
+  )
+  for (const [at, chunk] of unpacked.entries()) {
+    const member = members[at]
+    if (member !== undefined) yield { chunk, text: await gunzipMember(member, chunk.plainSize) }
+  }
 }
 
 function keep(known: Known, wanted: ReadonlySet<Sha256>): void {

@@ -24,6 +24,7 @@ const FIRST_PAUSE_MS = 60_000
 const LONGEST_PAUSE_MS = 10 * 60_000
 const LOST_PAUSE_MS = 24 * 3600_000
 const DISK = 'the disk'
+const NAMED = 10
 
 export interface RescueTotals {
   readonly files: number
@@ -72,6 +73,8 @@ interface State {
   /** By digest of a file, by name of an archive, or `DISK`. */
   readonly pauses: Map<string, Pause>
   readonly totals: { files: number; bytes: number; lost: number }
+  /** Found to be lost, and not yet in the log: what URLs said. */
+  readonly lost: string[]
   /** What was not lost when it was looked last; what was fetched since is taken out. */
   readonly waiting: Map<Sha256, RescueFile>
   /** How often it was waked, and up to which of these times all was tried. */
@@ -91,6 +94,7 @@ export function createRescue(parts: RescueParts, log: Log): Rescue {
     active: new Map(),
     pauses: new Map(),
     totals: { files: 0, bytes: 0, lost: 0 },
+    lost: [],
     waiting: new Map(),
     asked: 0,
     settled: 0,
@@ -154,12 +158,24 @@ async function run(state: State): Promise<void> {
       const { code, message } = toAppError(error)
       log.error({ code, problem: message }, 'rescue failed')
     }
+    tellLost(state)
     if (state.asked !== asked) continue
     state.settled = asked
     state.bell.ring()
     const signal = AbortSignal.any([stopping.signal, state.waking.signal])
     await parts.clock.until(nextAt, { signal }).catch(() => undefined)
   }
+}
+
+/** Once for each file, and one line for many. */
+function tellLost({ lost, log }: State): void {
+  if (lost.length === 0) return
+  const hint = 'sluice channel show names them; if another server has them: archive set --fallback'
+  log.warn(
+    { files: lost.length, problems: lost.slice(0, NAMED), hint },
+    'superseded files are lost',
+  )
+  lost.length = 0
 }
 
 /** What is to be fetched, each with the time from which on it may be. */
@@ -233,7 +249,7 @@ async function attempt(state: State, file: RescueFile): Promise<void> {
 }
 
 async function noteFailure(state: State, file: RescueFile, error: AppError): Promise<void> {
-  const { parts, log, pauses, totals, waiting } = state
+  const { parts, log, pauses, totals, waiting, lost } = state
   const { sha256, archive } = file
   const now = parts.clock.now()
   if (isGone(error) || error.code === 'ERR_NOT_FOUND') {
@@ -242,7 +258,7 @@ async function noteFailure(state: State, file: RescueFile, error: AppError): Pro
     waiting.delete(sha256)
     if (file.goneAt !== undefined) return
     totals.lost++
-    log.warn({ archive, sha256, problem: error.message }, 'superseded file is lost')
+    lost.push(error.message)
     return
   }
   const key = keyOf(error, file)

@@ -124,7 +124,7 @@ t.test('a lost file is said once in the log', async (t) => {
   await again.api('POST', '/archives/refresh')
   await again.stop('SIGTERM')
   const logs = await Promise.all([started, again].map(async ({ ended }) => (await ended).text))
-  t.equal(logs.join('').match(/superseded file is lost/g)?.length, 1)
+  t.equal(logs.join('').match(/superseded files are lost/g)?.length, 1)
 })
 
 async function start(t: Test, dataDir: string): Promise<SluiceProcess> {
