@@ -43,6 +43,12 @@ export async function assertBase(
       hint: 'base it on the channel that the class is on: sluice class list',
     })
   }
+  if (base.id === id) {
+    throw new AppError('ERR_REFUSED', {
+      message: `channel ${name} cannot be based on itself`,
+      hint: 'sluice channel list tells what is based on what',
+    })
+  }
   const all = new Map((await listChannels(db)).map((one) => [one.id, one]))
   const above: string[] = []
   let at: Channel | undefined = base
@@ -56,12 +62,20 @@ export async function assertBase(
     above.push(at.name)
     at = at.baseId === undefined ? undefined : all.get(at.baseId)
   }
-  if (above.length > MAX_DEPTH) {
+  const depth = above.length + heightOf([...all.values()], id)
+  if (depth > MAX_DEPTH) {
     throw new AppError('ERR_REFUSED', {
-      message: `${name} would stand ${above.length} channels away from ${above.at(-1)}; ${MAX_DEPTH} is the most`,
+      message: `${name}, with what is based on it, would stand ${depth} channels away from ${above.at(-1)}; ${MAX_DEPTH} is the most`,
       hint: `base it on ${above.at(-1)} itself, or on one nearer to it`,
     })
   }
+}
+
+/** How many channels stand one on another above this one; 0 for a new one. */
+function heightOf(all: readonly Channel[], id: number | undefined): number {
+  if (id === undefined) return 0
+  const own = all.filter((one) => one.baseId === id)
+  return Math.max(0, ...own.map((one) => 1 + heightOf(all, one.id)))
 }
 
 /** What is based on a channel: names of derived channels, and of classes. */

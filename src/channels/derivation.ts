@@ -7,11 +7,11 @@
  * have come between the flip of a base and that of what is based on it.
  */
 import { createBell } from '../archives/bell.ts'
-import { isAppError, toAppError } from '../base/errors.ts'
+import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { breathe } from '../base/mutex.ts'
 import type { ChannelParts } from './channel-parts.ts'
-import { type Channel, listChannels } from './channel-table.ts'
+import { type Channel, findChannelById, listChannels } from './channel-table.ts'
 import type { DerivationQueue } from './derivation-queue.ts'
 import { deriveChannel } from './derive.ts'
 
@@ -118,8 +118,13 @@ async function deriveOne(
     log.info({ channel: channel.name, serial: generation.serial }, 'followed its base')
   } catch (error) {
     if (signal.aborted) return
-    // It was deleted or renamed in between.
-    if (isAppError(error, 'ERR_NOT_FOUND')) return
+    const now = await findChannelById(parts.db, channel.id)
+    if (now === undefined) return
+    if (now.name !== channel.name) {
+      // It was renamed in between.
+      parts.derivation.wake(channel.id)
+      return
+    }
     const { code, message } = toAppError(error)
     const since = parts.derivation.problemOf(channel.id)?.since ?? parts.clock.now()
     parts.derivation.noteProblem(channel.id, { message, since })

@@ -3,7 +3,7 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
-import type { Db } from '../store/database.ts'
+import { type Db, inTransaction } from '../store/database.ts'
 import { getBase, headOfBase } from './channel-base.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel } from './channel-table.ts'
@@ -80,6 +80,8 @@ export async function publishDerived(
     const why = input.why ?? (kind === 'promote' ? undefined : whyFollowed(below, caughtUp))
     const made = { channel, kind, entries, changes, who, why, also, detail }
     generation = await publishGeneration(parts, made, { signal })
+  } else {
+    await inTransaction(parts.db, also)
   }
   parts.derivation.noteDone(channel.id, below.serial)
   return generation
