@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { statsLines, tokenTable, verifyLines } from './admin-report.ts'
 import type { StatsAnswer, TokenAnswer, VerifyAnswer, VerifyEvent } from './api-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
+import { tellGcWarnings } from './gc-commands.ts'
 import { bar, createPace } from './progress.ts'
 import { formatCount } from './words.ts'
 
@@ -69,4 +70,5 @@ async function stats(context: Context): Promise<void> {
   const client = await context.connect()
   const figures = await client.call<StatsAnswer>('GET', '/stats')
   context.out.result(figures, statsLines)
+  await tellGcWarnings(context)
 }

@@ -8,6 +8,7 @@ import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientCount } from '../server/channel-clients.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
 import type { PublicationKeys as KeyAnswer, KeyEntry } from '../server/key-summary.ts'
+import type { BaseAnswer, LeftOut, PinAnswer, SuiteDifference } from './api-based-types.ts'
 import type {
   ArchiveKeyAnswer,
   ChannelFiles,
@@ -15,7 +16,6 @@ import type {
   RescueAnswer,
   Rescued,
 } from './api-file-types.ts'
-import type { BaseAnswer, LeftOut, PinAnswer, SuiteDifference } from './api-based-types.ts'
 
 export type { ClientSetup, KeyAnswer, KeyEntry, RefreshEvent, SourceChange, SuiteOutcome }
 
@@ -102,6 +102,8 @@ export interface ChannelEntry {
 
 export interface ChannelAnswer extends ChannelEntry, ChannelFiles {
   readonly clients: ClientCount
+  /** How much of its history. */
+  readonly keeps: { readonly generations: number; readonly days: number }
   readonly pins: readonly PinAnswer[]
   readonly usedBy: { readonly derived: readonly string[]; readonly classes: readonly string[] }
   /** Where upstream calls itself otherwise than is published. */

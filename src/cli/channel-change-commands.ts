@@ -8,13 +8,17 @@ import type { LostSuite } from './api-based-types.ts'
 import type { RenameAnswer } from './api-class-types.ts'
 import type { ChannelAnswer } from './api-types.ts'
 import { baseText, lostLines } from './based-report.ts'
+import { keptText } from './channel-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { readNumber } from './number.ts'
 import { plural } from './words.ts'
 
 interface SetOptions {
   /** False for `--no-follow`. */
   readonly follow?: readonly string[] | false
   readonly base?: string
+  readonly keep?: string
+  readonly keepDays?: string
   readonly reason?: string
 }
 
@@ -24,13 +28,17 @@ const reason = ['--reason <text>', 'why, for the audit'] as const
 export function channelChangeCommands(channel: Command, around: Surroundings): void {
   const set = channel
     .command('set <name>')
-    .description('which archives a channel follows, or what a derived one is based on, from now on')
+    .description(
+      'what a channel follows or is based on from now on, and how long it keeps what it was',
+    )
     .option(
       '--follow <archive...>',
       'all archives to follow; of a derived channel, besides its base',
     )
     .option('--no-follow', 'a derived channel: none besides its base')
     .option('--base <channel>', 'a derived channel: the channel to be based on')
+    .option('--keep <generations>', 'the newest ones; default: what the server keeps')
+    .option('--keep-days <days>', 'and all that were served so lately; default: as the server')
     .option(...reason)
   run(around, set, setChannel)
   const copy = channel
@@ -49,22 +57,35 @@ export function channelChangeCommands(channel: Command, around: Surroundings): v
 async function setChannel(
   context: Context,
   [name = '']: readonly string[],
-  { follow, base, reason: why }: SetOptions,
+  { follow, base, keep, keepDays, reason: why }: SetOptions,
 ): Promise<void> {
-  if (follow === undefined && base === undefined) {
+  if ([follow, base, keep, keepDays].every((one) => one === undefined)) {
     throw new AppError('ERR_USAGE', {
       message: `what of channel ${name} is to be set?`,
       hint: 'sluice channel set --help',
     })
   }
   const client = await context.connect()
-  const body = { follow: follow === false ? [] : splitList(follow), base, reason: why }
+  const body = {
+    follow: follow === false ? [] : splitList(follow),
+    base,
+    keepGenerations: readKept('--keep', keep),
+    keepDays: readKept('--keep-days', keepDays),
+    reason: why,
+  }
   const path = `/channels/${encodeURIComponent(name)}`
   const now = await client.call<ChannelAnswer & { lost: LostSuite[] }>('PATCH', path, body)
   context.out.result(now, (one) => [
     `channel ${name} ${whatItIs(one)}; generation ${one.head}`,
+    ...(keep === undefined && keepDays === undefined ? [] : [`it keeps ${keptText(one.keeps)}`]),
     ...lostLines(`channel ${name}`, one.lost),
   ])
+}
+
+/** `default` is null: what the server's settings say. */
+function readKept(option: string, text: string | undefined): number | null | undefined {
+  if (text === undefined) return undefined
+  return text === 'default' ? null : readNumber(option, text)
 }
 
 function count(clients: number): string {

@@ -8,6 +8,7 @@ import { channelTable, describeChannel, rollbackLines } from './channel-report.t
 import { type Context, run, type Surroundings, splitList } from './context.ts'
 import { lostNote } from './file-report.ts'
 import { fillCommand } from './fill-command.ts'
+import { tellGcWarnings } from './gc-commands.ts'
 import { historyCommands } from './history-commands.ts'
 
 interface CreateOptions {
@@ -79,6 +80,7 @@ async function listChannels(context: Context): Promise<void> {
   const client = await context.connect()
   const channels = await client.call<ChannelEntry[]>('GET', '/channels')
   context.out.result(channels, (all) => channelTable(all, context.out.width))
+  await tellGcWarnings(context)
 }
 
 async function showChannel(context: Context, [name = '']: readonly string[]): Promise<void> {

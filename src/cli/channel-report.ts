@@ -112,6 +112,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
       : [['follows', follows.join(', ')] as const]),
     ...(users.length === 0 ? [] : [['used by', users.join(', ')] as const]),
     ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
+    ['keeps', keptText(channel.keeps)],
     ['state', channelState(channel, now)],
     ...(head === 0 ? [] : [...filePairs(channel), clientsPair(channel.clients)]),
     ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),
@@ -133,6 +134,11 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     ...lostLines(channel, width),
     ...(setup === undefined ? [] : ['', ...setupLines(setup)]),
   ]
+}
+
+/** `its newest 100 generations, and all of the last 30 days`. */
+export function keptText({ generations, days }: ChannelAnswer['keeps']): string {
+  return `its newest ${generations} generations, and all of the last ${days} days`
 }
 
 /** The suites of a channel or class. */

@@ -11,7 +11,10 @@ import { archiveCommands } from './archive-commands.ts'
 import { auditCommands } from './audit-commands.ts'
 import { backupCommands } from './backup-commands.ts'
 import { channelCommands } from './channel-commands.ts'
+import { classCommands } from './class-commands.ts'
 import { run, type Surroundings } from './context.ts'
+import { gcCommands } from './gc-commands.ts'
+import { holdCommands } from './hold-commands.ts'
 import { keyCommands } from './key-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
 import type { ServeOptions } from './serve.ts'
@@ -41,10 +44,13 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   serveCommand(program, around)
   archiveCommands(program, around)
   channelCommands(program, around)
+  classCommands(program, around)
   promoteCommands(program, around)
+  holdCommands(program, around)
   keyCommands(program, around)
   adminCommands(program, around)
   auditCommands(program, around)
+  gcCommands(program, around)
   backupCommands(program, around)
   try {
     await program.parseAsync(args, { from: 'user' })

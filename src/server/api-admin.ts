@@ -9,8 +9,9 @@ import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { verifyStore } from '../channels/verify.ts'
 import { blobTotals } from '../store/blobs.ts'
-import { inTransaction } from '../store/database.ts'
+import { inTransaction, unusedBytes } from '../store/database.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
+import { gcFigures } from './gc.ts'
 import { replyWithTask } from './task.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
 
@@ -58,7 +59,9 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
     store: {
       ...(await blobTotals(parts.db)),
       databaseBytes: await sizeOf(join(parts.config.dataDir, 'sluice.db')),
+      databaseUnusedBytes: await unusedBytes(parts.db),
     },
+    lastGc: await gcFigures(parts),
     downloads: { active: parts.downloads.active },
   }))
   tokenRoutes(api, context)

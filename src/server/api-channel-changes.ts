@@ -9,6 +9,7 @@ import { urlPathOf } from '../channels/release-urls.ts'
 import { renameChannel } from '../channels/rename-channel.ts'
 import { changeBase, type Move } from '../channels/set-base.ts'
 import { setFollowed } from '../channels/set-follows.ts'
+import { changeRetention } from '../channels/set-retention.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { show } from './channel-summary.ts'
 import { renameSightings } from './client-table.ts'
@@ -21,7 +22,14 @@ const setSchema = {
   body: {
     type: 'object',
     // A derived channel may follow none.
-    properties: { follow: { type: 'array', items: name }, base: name, reason },
+    properties: {
+      follow: { type: 'array', items: name },
+      base: name,
+      // null is what the server's settings say.
+      keepGenerations: { type: ['integer', 'null'] },
+      keepDays: { type: ['integer', 'null'] },
+      reason,
+    },
     additionalProperties: false,
   },
 }
@@ -41,6 +49,13 @@ const adoptSchema = {
   },
 }
 
+interface SetBody {
+  readonly follow?: readonly string[]
+  readonly base?: string
+  readonly keepGenerations?: number | null
+  readonly keepDays?: number | null
+}
+
 interface AdoptBody {
   readonly archive?: string
   readonly suite?: string
@@ -50,14 +65,17 @@ interface AdoptBody {
 /** Adds the routes to the API. */
 export function channelChangeRoutes(api: FastifyInstance, context: ApiContext): void {
   const { parts } = context
-  api.patch<Named & { Body: { follow?: string[]; base?: string } }>(
+  api.patch<Named & { Body: SetBody }>(
     '/channels/:name',
     { schema: setSchema },
     async (request) => {
-      const { follow, base } = request.body
+      const { follow, base, keepGenerations: generations, keepDays: days } = request.body
       const channel = await getPlainChannel(parts.db, request.params.name)
-      assertSomething(channel.name, follow, base, channel.baseId !== undefined)
+      assertSomething(channel.name, request.body, channel.baseId !== undefined)
       const input = { ...reasonOf(request), channel: channel.name }
+      if (generations !== undefined || days !== undefined) {
+        await changeRetention(parts, { ...input, generations, days })
+      }
       let move: Move | undefined
       if (base !== undefined) move = await changeBase(parts, { ...input, base })
       if (follow !== undefined) await setFollowed(parts, { ...input, follow })
@@ -93,19 +111,15 @@ export function channelChangeRoutes(api: FastifyInstance, context: ApiContext): 
   adoptRoute('/classes/:name/adopt-release', channelOfClass)
 }
 
-function assertSomething(
-  channel: string,
-  follow: readonly string[] | undefined,
-  base: string | undefined,
-  isBased: boolean,
-): void {
-  const isNone = follow === undefined && base === undefined
+function assertSomething(channel: string, body: SetBody, isBased: boolean): void {
+  const { follow, base, keepGenerations, keepDays } = body
+  const isNone = [follow, base, keepGenerations, keepDays].every((one) => one === undefined)
   const isEmpty = follow?.length === 0 && !isBased
   if (!isNone && !isEmpty) return
   throw new AppError('ERR_USAGE', {
     message: isNone
       ? 'nothing to set was given'
       : 'a channel that follows archives follows one at least',
-    hint: `sluice channel set ${channel} --follow ARCHIVE…, or --base CHANNEL`,
+    hint: `sluice channel set ${channel} --follow ARCHIVE…, --base CHANNEL, or --keep GENERATIONS`,
   })
 }

@@ -10,11 +10,13 @@ import { publicationOf } from '../channels/ensure-publication.ts'
 import { listGenerations } from '../channels/generation-table.ts'
 import { listPending } from '../channels/pending.ts'
 import { findPublication } from '../channels/publication-table.ts'
+import { retentionOf } from '../channels/retention.ts'
 import type { GenerationView } from '../channels/views.ts'
 import type { ApiContext } from './api-context.ts'
 import { summarizeBase, summarizeOwn } from './based-summary.ts'
 import { countClients } from './channel-clients.ts'
 import { countLost, describeFiles } from './channel-files.ts'
+import { retentionSettings } from './gc.ts'
 import { keysOf } from './key-summary.ts'
 import type { ServerParts, Waiting } from './parts.ts'
 import { setupOf } from './setups.ts'
@@ -115,6 +117,7 @@ export async function show(
     setup,
     suiteList,
     clients: await countClients(parts, channel),
+    keeps: retentionOf(channel, retentionSettings(parts)),
     ...(await describeFiles(parts, channel)),
     ...(await summarizeOwn(parts, channel)),
     differences: await findDifferences(parts, channel.name),

@@ -11,6 +11,7 @@ import type { Log } from '../base/log.ts'
 import type { Reason } from '../channels/channel-parts.ts'
 import { collectGarbage, type GcInput, type GcReport } from '../channels/gc.ts'
 import { lastRun } from '../channels/gc-runs.ts'
+import type { Retention } from '../channels/retention.ts'
 import type { ServerParts } from './parts.ts'
 import type { Job } from './schedule.ts'
 
@@ -29,9 +30,12 @@ export function collect(
   input: Reason & Pick<GcInput, 'dryRun' | 'force' | 'onProgress'>,
   abortable: Abortable = {},
 ): Promise<GcReport> {
-  const { retainGenerations, retainDays } = parts.config
-  const retention = { generations: retainGenerations, days: retainDays }
-  return collectGarbage(parts, { ...input, retention }, abortable)
+  return collectGarbage(parts, { ...input, retention: retentionSettings(parts) }, abortable)
+}
+
+/** What channels keep that say nothing else. */
+export function retentionSettings({ config }: ServerParts): Retention {
+  return { generations: config.retainGenerations, days: config.retainDays }
 }
 
 /** When a collection is due, of a server that started at `startedAt` (epoch milliseconds, as all here). */
@@ -94,15 +98,22 @@ export function addGcMetrics(parts: ServerParts): void {
     read: async () => {
       const run = await lastRun(parts.db)
       if (run === undefined) return []
-      const { generations, chunks, rowBytes, fileBytes } = run.figures
-      return Object.entries({
-        braked: run.brake === undefined ? 0 : 1,
-        failed: run.problem === undefined ? 0 : 1,
-        generations,
-        chunks,
-        bytes: rowBytes + fileBytes,
-        ended_at: Math.floor(run.endedAt / 1000),
-      })
+      const figures = { ...(await gcFigures(parts)), ended_at: Math.floor(run.endedAt / 1000) }
+      return Object.entries(figures)
     },
   })
+}
+
+/** The last collection in figures: of none, if there was none. */
+export async function gcFigures({ db }: ServerParts): Promise<Record<string, number>> {
+  const run = await lastRun(db)
+  if (run === undefined) return {}
+  const { generations, chunks, rowBytes, fileBytes } = run.figures
+  return {
+    braked: run.brake === undefined ? 0 : 1,
+    failed: run.problem === undefined ? 0 : 1,
+    generations,
+    chunks,
+    bytes: rowBytes + fileBytes,
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * What the server does by itself: refreshing archives and following them, signing anew. One archive at a time.
+ * What the server does by itself: refreshing archives and following them, signing anew, deleting
+ * what nothing names any more. One archive at a time.
  *
  * Each kind of work has a schedule of its own (schedule.ts), so that an archive that hangs never keeps a Release from being
  * signed before its Valid-Until.

@@ -1,0 +1,20 @@
+/**
+ * What the API answers about collections.
+ */
+import type { GcReport } from '../channels/gc.ts'
+import type { GcRun } from '../channels/gc-runs.ts'
+
+export type { GcReport }
+
+/** While it works. */
+export interface GcEvent {
+  readonly kind: 'gc'
+  readonly what: string
+  readonly done: number
+  readonly total: number
+}
+
+export interface GcAnswer {
+  /** The run that ended last, if there ever was one. */
+  readonly last?: GcRun
+}
