@@ -39,7 +39,9 @@ export interface World {
 
 /** How upstream publishes, and what besides packages. */
 export type WorldPublish = PublishOptions &
-  Partial<Pick<SuiteSpec, 'origin' | 'label' | 'sources' | 'files' | 'components' | 'architectures'>>
+  Partial<
+    Pick<SuiteSpec, 'origin' | 'label' | 'sources' | 'files' | 'components' | 'architectures'>
+  >
 
 export interface WorldOptions {
   readonly publish?: WorldPublish
