@@ -106,7 +106,7 @@ t.test('going back of the base reaches it; what it holds stays until that is lif
 t.test(
   'what a derived channel holds has the same bytes, whichever way it came there',
   async (t) => {
-    const names = Array.from({ length: 40 }, (_, nth) => `lib${nth}`)
+    const names = Array.from({ length: 20 }, (_, nth) => `lib${nth}`)
     const all = (version: (nth: number) => string): PackageSpec[] =>
       names.map((name, nth) => pack(name, version(nth)))
     const { sluice, publish } = await makeWorld(
