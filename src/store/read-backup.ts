@@ -87,7 +87,7 @@ export async function findFlaw(
 ): Promise<Flaw | undefined> {
   const hash = sha256Stream()
   try {
-    const pieces: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 })
+    const pieces: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 256 * 1024 })
     for await (const piece of pieces) hash.update(piece)
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return flawOf(dir, path, true, isBlob)
