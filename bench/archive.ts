@@ -24,7 +24,16 @@ import {
   withDigests,
   withNewVersion,
 } from './stanzas.ts'
-import { archiveRoot, indexPath, releaseDate, writeIndex, writeRelease } from './suite.ts'
+import {
+  archiveRoot,
+  indexPath,
+  releaseDate,
+  translationFiles,
+  writeIndex,
+  writeRelease,
+  writeTranslation,
+} from './suite.ts'
+import { translationsOf } from './translation.ts'
 
 export const mainSuite = 'bookworm'
 export const updatesSuite = `${mainSuite}-updates`
@@ -50,6 +59,9 @@ export interface ArchiveFacts {
   readonly stanzas: Readonly<Record<string, number>>
 }
 
+/** What an archive of the same plan holds: another number where that changed. */
+const FORMAT = 2
+
 type Progress = (line: string) => void
 
 /** Makes the archive and tells how much is in it. */
@@ -66,12 +78,14 @@ export async function buildArchive(plan: ArchivePlan, progress: Progress): Promi
   const counts: Record<string, number> = {}
   for (const suite of [mainSuite, updatesSuite]) {
     const indexes = []
+    const described = stanzasOf(suite, plan.architectures[0] ?? '', taken)
     for (const architecture of plan.architectures) {
       const stanzas = stanzasOf(suite, architecture, taken).map((stanza) => pool.add(stanza))
       counts[`${suite}/${architecture}`] = stanzas.length
       indexes.push(writeIndex(plan.directory, { ...plan, suite, architecture }, stanzas))
       // The compressors run while the next architecture's packages are made.
     }
+    indexes.push(writeTranslation(plan.directory, { ...plan, suite }, translationsOf(described)))
     const files = (await Promise.all(indexes)).flat()
     writeRelease(plan.directory, { ...plan, suite }, files)
     progress(`suite ${suite} signed`)
@@ -80,7 +94,7 @@ export async function buildArchive(plan: ArchivePlan, progress: Progress): Promi
   const facts = { debs: pool.count(), stanzas: counts }
   writeFileSync(
     join(plan.directory, 'archive.json'),
-    `${JSON.stringify({ plan, facts }, null, 2)}\n`,
+    `${JSON.stringify({ format: FORMAT, plan, facts }, null, 2)}\n`,
   )
   return facts
 }
@@ -95,6 +109,8 @@ export function hasArchive(plan: ArchivePlan): boolean {
     typeof made === 'object' &&
     made !== null &&
     'plan' in made &&
+    'format' in made &&
+    made.format === FORMAT &&
     JSON.stringify(made.plan) === wanted
   )
 }
@@ -184,7 +200,7 @@ export async function bumpArchive(directory: string, choice: BumpChoice): Promis
     })
     indexes.push(writeIndex(directory, { suite: mainSuite, architecture, epochSeconds }, next))
   }
-  const files = (await Promise.all(indexes)).flat()
+  const files = [...(await Promise.all(indexes)).flat(), ...translationFiles(directory, mainSuite)]
   writeRelease(directory, { suite: mainSuite, architectures, epochSeconds }, files)
   endAgent(directory)
   return { names: [...(names ?? [])], stanzas, epochSeconds }

@@ -43,13 +43,44 @@ function indexName(architecture: string): string {
   return `${component}/binary-${architecture}/Packages`
 }
 
+const translationName = `${component}/i18n/Translation-en`
+
 /** Writes `Packages`, `.gz` and `.xz` with their by-hash names; resolves when the compressors are done. */
 export async function writeIndex(
   directory: string,
   at: { readonly suite: string; readonly architecture: string; readonly epochSeconds: number },
   stanzas: readonly string[],
 ): Promise<IndexFile[]> {
-  const path = indexPath(directory, at.suite, at.architecture)
+  return writeForms(directory, { ...at, name: indexName(at.architecture) }, stanzas)
+}
+
+/** The same for the descriptions, which Debian has as `.xz` alone. */
+export async function writeTranslation(
+  directory: string,
+  at: { readonly suite: string; readonly epochSeconds: number },
+  entries: readonly string[],
+): Promise<IndexFile[]> {
+  const files = await writeForms(directory, { ...at, name: translationName }, entries)
+  return files.filter((file) => !file.path.endsWith('.gz'))
+}
+
+/** The descriptions as they were written. */
+export function translationFiles(directory: string, suite: string): IndexFile[] {
+  return ['', '.xz'].map((ending) => {
+    const path = `${translationName}${ending}`
+    const data = readFileSync(join(directory, archiveRoot, 'dists', suite, path))
+    const sha256 = createHash('sha256').update(data).digest('hex')
+    return { path, sizeBytes: data.length, sha256 }
+  })
+}
+
+async function writeForms(
+  directory: string,
+  at: { readonly suite: string; readonly name: string; readonly epochSeconds: number },
+  stanzas: readonly string[],
+): Promise<IndexFile[]> {
+  const { name } = at
+  const path = join(directory, archiveRoot, 'dists', at.suite, name)
   mkdirSync(join(dirname(path), 'by-hash/SHA256'), { recursive: true })
   const temporary = `${path}.new`
   writeFileSync(temporary, `${stanzas.join('\n\n')}\n`, 'latin1')
@@ -58,7 +89,6 @@ export async function writeIndex(
     compress('xz', ['-1', '-T1'], temporary, `${path}.xz.new`),
   ]
   await Promise.all(compressors)
-  const name = indexName(at.architecture)
   return ['', '.gz', '.xz'].map((ending) => {
     utimesSync(`${path}${ending}.new`, at.epochSeconds, at.epochSeconds)
     renameSync(`${path}${ending}.new`, `${path}${ending}`)

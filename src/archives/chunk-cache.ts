@@ -14,8 +14,8 @@ const READ_BYTES = 512 * 1024
 const MAX_BYTES = 4 * 1024 * 1024 * 1024
 
 export interface ChunkCache {
-  /** Keeps the bytes with this digest. */
-  put(digest: Sha256, bytes: Buffer): Promise<void>
+  /** Keeps bytes with their digests. */
+  put(items: readonly (readonly [digest: Sha256, bytes: Buffer])[]): Promise<void>
   /** The bytes with this digest, if they are kept. */
   get(digest: Sha256): Promise<Buffer | undefined>
   /** The bytes of all, one after the other; each piece is valid until the next is asked for. */
@@ -37,12 +37,19 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
   await unlink(path)
   const places = new Map<Sha256, Run>()
   let end = 0
-  const put = async (digest: Sha256, bytes: Buffer): Promise<void> => {
-    if (places.has(digest) || end + bytes.length > MAX_BYTES) return
-    const offset = end
-    end += bytes.length
-    await handle.write(bytes, 0, bytes.length, offset)
-    places.set(digest, { offset, size: bytes.length })
+  const put: ChunkCache['put'] = async (items) => {
+    const fresh = new Map(items.filter(([digest]) => !places.has(digest)))
+    const bytes = [...fresh.values()]
+    const size = bytes.reduce((sum, one) => sum + one.length, 0)
+    if (size === 0 || end + size > MAX_BYTES) return
+    let offset = end
+    end += size
+    const { bytesWritten } = await handle.writev(bytes, offset)
+    if (bytesWritten < size) return
+    for (const [digest, { length }] of fresh) {
+      places.set(digest, { offset, size: length })
+      offset += length
+    }
   }
   const get = async (digest: Sha256): Promise<Buffer | undefined> => {
     const place = places.get(digest)
@@ -77,7 +84,7 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
       run = place === undefined ? undefined : { ...place }
       if (place !== undefined) continue
       const bytes = await load(digest, at)
-      await put(digest, bytes)
+      await put([[digest, bytes]])
       yield bytes
     }
     if (run !== undefined) yield* readRun(handle, run, buffer)

@@ -9,23 +9,28 @@
 import { AppError, isAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { breathe, mapBounded } from '../base/mutex.ts'
-import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
-import { gzipMember } from '../debian/compression.ts'
+import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import { fieldValue } from '../debian/control.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
-import { addChunks, findChunksByPlain, findChunksByRaw, type NewChunk } from './chunk-table.ts'
+import { addChunks, findChunksByRaw } from './chunk-table.ts'
 import { cutByName } from './index-cut.ts'
 import { publishStanza, type StanzaFacts, versionField } from './index-kinds.ts'
 import type { IndexParts } from './index-parts.ts'
 import type { IndexText, StanzaBytes, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
+import {
+  CHUNKS_TOGETHER,
+  type ChunkText,
+  countLines,
+  type MadeChunk,
+  makeChunks,
+} from './make-chunks.ts'
 import { addOrigins, type Origin } from './origins.ts'
 import type { IndexKind } from './suite-state.ts'
 
-const COMPRESSORS = 4
-const BATCH_CHUNKS = 24
+const GROUPS = 2
 const BLANK = Buffer.from('\n')
 
 /** What came of reading an index. */
@@ -74,30 +79,30 @@ export async function buildIndex(
   const cuts = cutByName(sorted.names)
   const raws = await rawDigests(sorted, cuts, options)
   const known = await findChunksByRaw(parts.db, raws)
-  const batch = createBatch(parts, options.archiveId)
   const skipped: SkippedStanza[] = []
   const total = sorted.names.length
-  let done = 0
-  let made = 0
-  const chunks = await mapBounded(cuts, COMPRESSORS, async ([from, to], at) => {
-    const raw = raws[at]
-    const old = raw === undefined ? undefined : known.get(raw)
-    done += to - from
-    if (old !== undefined) return old
+  const slots = cuts.map(([from, to], at) => ({ from, to, raw: raws[at], at }))
+  const chunks = slots.map(({ raw }) => (raw === undefined ? undefined : known.get(raw)))
+  const open = slots.filter(({ at }) => chunks[at] === undefined)
+  let done = total - open.reduce((sum, { from, to }) => sum + to - from, 0)
+  // While the members of some are compressed, the next ones' stanzas are read.
+  await mapBounded(inGroups(open), GROUPS, async (group) => {
     options.signal?.throwIfAborted()
-    made++
-    const draft = draftChunk(kind, sorted.list.read(sorted.order.subarray(from, to)), skipped)
-    const chunk = draft === undefined ? undefined : await finishChunk(parts, draft, raw, batch)
+    const drafts = await draftChunks(sorted, group, kind, skipped)
+    const made = await makeChunks(parts, drafts)
+    await writeChunks(parts, options.archiveId, drafts, made)
+    for (const [nth, { at, from, to }] of drafts.entries()) {
+      chunks[at] = made[nth]?.chunk
+      done += to - from
+    }
     options.onProgress?.(done, total)
-    return chunk
   })
-  await batch.flush()
   const whole = chunks.filter((chunk) => chunk !== undefined)
   const tree = buildTree(whole)
   await inTransaction(parts.db, (trx) => putRows(trx, tree.blobs))
   crashPoint('refresh: index built')
   options.onProgress?.(total, total)
-  return { root: tree.root, chunks: whole, made, skipped }
+  return { root: tree.root, chunks: whole, made: open.length, skipped }
 }
 
 function sortStanzas(list: StanzaList, kind: IndexKind): Sorted {
@@ -146,15 +151,41 @@ async function rawDigests(
   return digests
 }
 
-/** A chunk's text before it is compressed, and what goes with it. */
-interface Draft {
-  readonly text: Buffer
-  readonly lines: number
-  readonly stanzas: number
-  readonly first: string
-  readonly last: string
+/** A chunk to be made: its stanzas in our order, its place among the chunks, the digest of its upstream stanzas. */
+interface Slot {
+  readonly from: number
+  readonly to: number
+  readonly at: number
+  readonly raw: Sha256 | undefined
+}
+
+/** A chunk's text, and what goes with it. */
+interface Draft extends ChunkText {
   readonly sources: readonly string[]
   readonly origins: readonly Omit<Origin, 'archiveId'>[]
+}
+
+function inGroups(slots: readonly Slot[]): Slot[][] {
+  const count = Math.ceil(slots.length / CHUNKS_TOGETHER)
+  return Array.from({ length: count }, (_, nth) =>
+    slots.slice(nth * CHUNKS_TOGETHER, (nth + 1) * CHUNKS_TOGETHER),
+  )
+}
+
+/** Drafts of these; one whose stanzas all cannot be taken has none. */
+async function draftChunks(
+  { list, order }: Sorted,
+  slots: readonly Slot[],
+  kind: IndexKind,
+  skipped: SkippedStanza[],
+): Promise<(Draft & Slot)[]> {
+  const drafts: (Draft & Slot)[] = []
+  for (const slot of slots) {
+    const draft = draftChunk(kind, list.read(order.subarray(slot.from, slot.to)), skipped)
+    if (draft !== undefined) drafts.push({ ...draft, ...slot })
+    if (slot.at % 4 === 0) await breathe()
+  }
+  return drafts
 }
 
 function draftChunk(
@@ -192,81 +223,30 @@ function draftChunk(
   return { text, lines, stanzas: taken.length, first, last, sources: sourcesOf(taken), origins }
 }
 
-async function finishChunk(
-  parts: IndexParts,
-  draft: Draft,
-  raw: Sha256 | undefined,
-  batch: Batch,
-): Promise<Chunk> {
-  const { made, chunk } = await makeChunk(parts, draft)
-  await batch.add({ ...made, sources: draft.sources, raw }, draft.origins)
-  return chunk
-}
-
-/** A chunk of this text: the one that is known, or a new one with its gzip member, not yet written to the database. */
-export async function makeChunk(
-  parts: IndexParts,
-  draft: Pick<Draft, 'text' | 'lines' | 'stanzas' | 'first' | 'last'>,
-): Promise<{ chunk: Chunk; made: Pick<NewChunk, 'chunk' | 'member'> }> {
-  const plain = sha256Of(draft.text)
-  await parts.texts.put(plain, draft.text)
-  const known = (await findChunksByPlain(parts.db, [plain])).get(plain)
-  if (known !== undefined) return { chunk: known, made: { chunk: known } }
-  const member = await gzipMember(draft.text)
-  const memberDigest = sha256Of(member)
-  await parts.members.put(memberDigest, member)
-  const chunk: Chunk = {
-    plain,
-    member: memberDigest,
-    plainSize: draft.text.length,
-    memberSize: member.length,
-    lines: draft.lines,
-    stanzas: draft.stanzas,
-    first: draft.first,
-    last: draft.last,
-  }
-  return { chunk, made: { chunk, member } }
-}
-
 /** The source packages of these stanzas, each once; Translation entries have none. */
 export function sourcesOf(stanzas: readonly Pick<StanzaFacts, 'source'>[]): string[] {
   return [...new Set(stanzas.map(({ source }) => source))].filter((source) => source !== '')
 }
 
-/** Newlines in a text. */
-export function countLines(text: Buffer): number {
-  let lines = 0
-  for (let at = text.indexOf(10); at !== -1; at = text.indexOf(10, at + 1)) lines++
-  return lines
-}
-
-interface Batch {
-  add(chunk: NewChunk, origins: readonly Omit<Origin, 'archiveId'>[]): Promise<void>
-  flush(): Promise<void>
-}
-
-function createBatch(parts: IndexParts, archiveId: number): Batch {
-  let chunks: NewChunk[] = []
-  let origins: Omit<Origin, 'archiveId'>[] = []
-  const flush = async (): Promise<void> => {
-    if (chunks.length === 0) return
-    const [someChunks, someOrigins] = [chunks, origins]
-    chunks = []
-    origins = []
-    await inTransaction(parts.db, async (trx) => {
-      await addOrigins(trx, archiveId, someOrigins)
-      await addChunks(trx, someChunks)
-      crashPoint('refresh: chunks, before the commit')
-    })
-    crashPoint('refresh: chunks written')
-    await breathe()
-  }
-  return {
-    flush,
-    add: async (chunk, more) => {
-      chunks.push(chunk)
-      origins.push(...more)
-      if (chunks.length >= BATCH_CHUNKS) await flush()
-    },
-  }
+async function writeChunks(
+  parts: IndexParts,
+  archiveId: number,
+  drafts: readonly (Draft & Slot)[],
+  made: readonly MadeChunk[],
+): Promise<void> {
+  const fresh = made.map((one, nth) => ({
+    ...one,
+    sources: drafts[nth]?.sources ?? [],
+    raw: drafts[nth]?.raw,
+  }))
+  await inTransaction(parts.db, async (trx) => {
+    await addOrigins(
+      trx,
+      archiveId,
+      drafts.flatMap(({ origins }) => origins),
+    )
+    await addChunks(trx, fresh)
+    crashPoint('refresh: chunks, before the commit')
+  })
+  crashPoint('refresh: chunks written')
 }

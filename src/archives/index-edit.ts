@@ -6,18 +6,17 @@
  * into runs, from one fixed boundary to the next, and a run that is touched is cut again as a whole.
  */
 import { crashPoint } from '../base/fault.ts'
-import { mapBounded } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import { addChunks, type NewChunk } from './chunk-table.ts'
-import { countLines, makeChunk, sourcesOf } from './index-build.ts'
+import { sourcesOf } from './index-build.ts'
 import { cutByName, startsChunk } from './index-cut.ts'
 import { chunksAt, type IndexEntry, type IndexParts, readEntries } from './index-parts.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
+import { CHUNKS_TOGETHER, type ChunkText, countLines, makeChunks } from './make-chunks.ts'
 
-const COMPRESSORS = 3
 const BLANK = Buffer.from('\n')
 
 /**
@@ -152,18 +151,25 @@ async function recut(
   fresh: NewChunk[],
 ): Promise<Chunk[]> {
   const cuts = cutByName(entries.map((entry) => entry.name))
-  return mapBounded(cuts, COMPRESSORS, async ([from, to]) => {
-    const stanzas = entries.slice(from, to)
-    const text = Buffer.concat(stanzas.flatMap((entry) => [entry.text, BLANK]))
-    const draft = {
-      text,
-      lines: countLines(text),
-      stanzas: stanzas.length,
-      first: stanzas[0]?.name ?? '',
-      last: stanzas.at(-1)?.name ?? '',
+  const chunks: Chunk[] = []
+  for (let at = 0; at < cuts.length; at += CHUNKS_TOGETHER) {
+    const runs = cuts.slice(at, at + CHUNKS_TOGETHER).map(([from, to]) => entries.slice(from, to))
+    const made = await makeChunks(parts, runs.map(textOf))
+    for (const [nth, one] of made.entries()) {
+      chunks.push(one.chunk)
+      fresh.push({ ...one, sources: sourcesOf(runs[nth] ?? []) })
     }
-    const { chunk, made } = await makeChunk(parts, draft)
-    fresh.push({ ...made, sources: sourcesOf(stanzas) })
-    return chunk
-  })
+  }
+  return chunks
+}
+
+function textOf(stanzas: readonly IndexEntry[]): ChunkText {
+  const text = Buffer.concat(stanzas.flatMap((entry) => [entry.text, BLANK]))
+  return {
+    text,
+    lines: countLines(text),
+    stanzas: stanzas.length,
+    first: stanzas[0]?.name ?? '',
+    last: stanzas.at(-1)?.name ?? '',
+  }
 }
