@@ -55,11 +55,14 @@ function placeText({ source, fingerprint }: KeyEntry): string {
 /** That a key is being replaced, and since when; nothing otherwise. */
 export function rotationLines({ publication, rotation }: KeyAnswer, now: number): string[] {
   if (rotation === undefined) return []
-  const { since, finishFrom } = rotation
+  const { since, finishFrom, absent } = rotation
   const days = Math.ceil((finishFrom - now) / DAY_MS)
   const next = `sluice key rotate ${shortName(publication)} --finish`
   return [
     `${shortName(publication)} is signed by both keys since ${formatTime(since)}; the old one goes by: ${next}${days > 0 ? `, in ${plural(days, 'day')}` : ''}`,
+    ...(absent > 0
+      ? [`${plural(absent, 'machine')} that took it in the last 30 days did not come since`]
+      : []),
   ]
 }
 

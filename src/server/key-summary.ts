@@ -4,7 +4,9 @@
 import { channelOf } from '../channels/ensure-publication.ts'
 import { listPublicationKeys, type PublicationKey } from '../channels/publication-key-table.ts'
 import { listPublications, type Publication } from '../channels/publication-table.ts'
+import { urlPathOf } from '../channels/release-urls.ts'
 import type { ApiContext } from './api-context.ts'
+import { KEPT_MS, listSightings } from './client-table.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Days that an old and a new key sign together, unless told otherwise. */
@@ -21,6 +23,14 @@ export interface KeyEntry {
   readonly changedAt: number
 }
 
+/** Two keys sign: since when, and from when on that may end; epoch milliseconds. */
+export interface Rotation {
+  readonly since: number
+  readonly finishFrom: number
+  /** Machines that took the channel in the last 30 days, and not since then: they have the old key alone. */
+  readonly absent: number
+}
+
 /** A publication with all keys that it ever had. */
 export interface PublicationKeys {
   readonly publication: string
@@ -29,8 +39,8 @@ export interface PublicationKeys {
   readonly keyUrl: string
   /** The current one first, then the next one, then the retired ones, the last retired first. */
   readonly keys: readonly KeyEntry[]
-  /** While a key is being replaced: since when, and from when on that may end; epoch milliseconds. */
-  readonly rotation?: { readonly since: number; readonly finishFrom: number } | undefined
+  /** While a key is being replaced. */
+  readonly rotation?: Rotation | undefined
 }
 
 const order = ['current', 'next', 'retired']
@@ -51,11 +61,10 @@ export async function keysOf(
   )
   const since = keys.find((key) => key.state === 'next')?.madeAt
   const channel = channelOf(name)
-  const path = channel.includes('/') ? channel : `channels/${channel}`
   return {
     publication: name,
     fingerprint: keys.find((key) => key.state === 'current')?.fingerprint,
-    keyUrl: `${publicUrl()}/${path}/key.asc`,
+    keyUrl: `${publicUrl()}/${urlPathOf(channel)}/key.asc`,
     keys: keys.map(({ fingerprint, state, source, madeAt, changedAt }) => ({
       fingerprint,
       state,
@@ -63,11 +72,18 @@ export async function keysOf(
       madeAt,
       changedAt,
     })),
-    rotation:
-      since === undefined
-        ? undefined
-        : { since, finishFrom: since + ROTATION_DAYS * 24 * 3600_000 },
+    rotation: since === undefined ? undefined : await rotationOf(parts, channel, since),
   }
+}
+
+async function rotationOf(parts: ServerParts, channel: string, since: number): Promise<Rotation> {
+  await parts.clientLog.flush()
+  const sightings = await listSightings(parts.db, channel, parts.clock.now() - KEPT_MS)
+  const [all, back] = [sightings, sightings.filter((one) => one.seenAt >= since)].map(
+    (some) => new Set(some.map((one) => one.address)).size,
+  )
+  const absent = (all ?? 0) - (back ?? 0)
+  return { since, finishFrom: since + ROTATION_DAYS * 24 * 3600_000, absent }
 }
 
 /** How long, in seconds, the keys that are being replaced have been: for `/metrics`. */

@@ -249,8 +249,8 @@ async function tellChannels(
 ): Promise<void> {
   const path = join(parts.config.dataDir, 'keys')
   for (const { id, name } of await listPublications(parts.db)) {
-    for (const { fingerprint } of await liveKeys(parts.db, id)) {
-      onEvent({ kind: 'key', publication: name, fingerprint, path })
+    for (const { fingerprint, source } of await liveKeys(parts.db, id)) {
+      if (source === 'file') onEvent({ kind: 'key', publication: name, fingerprint, path })
     }
   }
   for (const { name, kind, follows, head } of await listChannels(parts.db)) {

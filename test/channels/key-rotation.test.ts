@@ -49,6 +49,7 @@ t.test('a machine with either key goes on while a key is replaced', async (t) =>
   t.same(troubles(await oldOnly.update()), clean)
 
   const begun = await sluice.api('POST', '/keys/approved/rotate', { reason: 'laptop was stolen' })
+  t.equal(begun.after.rotation.absent, 1, 'the one machine that there is')
   t.match(begun, { generation: { serial: 2 }, after: { publication: 'channel:approved' } })
   const [first, second] = await keysAt(keyUrl)
   t.equal(first, old)
@@ -78,6 +79,7 @@ t.test('a machine with either key goes on while a key is replaced', async (t) =>
       { fingerprint: fresh, state: 'next' },
     ],
   })
+  t.equal((await sluice.api('GET', '/keys/approved')).rotation.absent, 0)
   const metrics = await (await fetch(`${sluice.url}/metrics`)).text()
   t.match(metrics, /^sluice_key_rotation_age_seconds\{publication="channel:approved"\} \d+$/m)
 
