@@ -2,6 +2,7 @@
  * Why a path below `/channels/` or `/class/` has no file, in words: machines that ask for what is not there show them to
  * whoever wrote their source line (apt prints the first line of it).
  */
+import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOfClass, isClass, listChannels, titleOf } from './channel-table.ts'
@@ -23,6 +24,9 @@ export async function explainPath(parts: ChannelParts, path: string): Promise<Ap
   }
   const suites = view.archives.get(archive)
   const title = titleOf(name)
+  if (suites === undefined && archive === KEYRING_ARCHIVE) {
+    return notFound(`the archive of keys in ${title} has no ${[kind, ...rest].join('/')}`)
+  }
   if (suites === undefined) {
     const message =
       archive === '' ? `this is the directory of ${title}` : `${title} has no archive ${archive}`

@@ -141,12 +141,6 @@ export interface GenerationName {
   readonly serial: number
 }
 
-export interface DiffAnswer {
-  readonly from: GenerationName
-  readonly to: GenerationName
-  readonly changes: readonly SourceChange[]
-}
-
 export interface PendingEntry extends SourceChange {
   readonly since: number
   readonly binaries: number

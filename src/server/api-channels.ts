@@ -90,6 +90,7 @@ export function channelRoutes(api: FastifyInstance, context: ApiContext): void {
   api.delete<Named>('/channels/:name', async (request) => {
     const { name } = await getPlainChannel(parts.db, request.params.name)
     await deleteChannel(parts, { ...reasonOf(request), channel: name })
+    await parts.clientLog.forget(name)
     return { deleted: name }
   })
 }

@@ -66,6 +66,7 @@ export function classRoutes(api: FastifyInstance, context: ApiContext): void {
   api.delete<Named>('/classes/:name', async (request) => {
     const { name: own } = request.params
     await deleteChannel(parts, { ...reasonOf(request), channel: channelOfClass(own) })
+    await parts.clientLog.forget(channelOfClass(own))
     return { deleted: own }
   })
   api.get<Named & { Querystring: HistoryQuery }>(

@@ -10,13 +10,15 @@ import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { createMutex } from '../base/mutex.ts'
 import type { Db } from '../store/database.ts'
-import { forgetSightings, type Sighting, saveSightings } from './client-table.ts'
+import { forgetChannel, forgetSightings, type Sighting, saveSightings } from './client-table.ts'
 
 export interface ClientLog {
   /** Notes that a client has this Release now; asks no database. */
   note(address: string, served: ServedRelease, agent: string | undefined): void
   /** Writes what was noted so far. */
   flush(): Promise<void>
+  /** Forgets who took a channel that is deleted. */
+  forget(channel: string): Promise<void>
   /** Writes what is left; nothing may be noted afterwards. */
   close(): Promise<void>
 }
@@ -64,6 +66,10 @@ export function createClientLog(db: Db, clock: Clock, log: Log): ClientLog {
       timer ??= setTimeout(() => quietly(flush()), FLUSH_MS).unref()
     },
     flush,
+    forget: async (channel) => {
+      await flush()
+      await forgetChannel(db, channel)
+    },
     close: async () => {
       clearInterval(forgetting)
       await flush()

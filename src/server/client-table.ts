@@ -89,6 +89,15 @@ export async function renameSightings(db: Db, channel: string, name: string): Pr
   )
 }
 
+/** Forgets who took a channel: it was deleted, and another one may get its name. */
+export async function forgetChannel(db: Db, channel: string): Promise<void> {
+  await db
+    .withTables<ClientTables>()
+    .deleteFrom('client_seen')
+    .where('channel', '=', channel)
+    .execute()
+}
+
 /** Forgets what is older than it may be, and the oldest of too many. */
 export async function forgetSightings(db: Db, now: number): Promise<void> {
   await db

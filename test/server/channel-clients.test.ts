@@ -108,6 +108,9 @@ t.test('only a Release that was sent counts', async (t) => {
   t.same(await seen(sluice, 'approved'), [])
   await (await fetch(`${base}/Release`)).text()
   t.same(await seen(sluice, 'approved'), ['127.0.0.1 nut stable 1'])
+  await sluice.api('DELETE', '/channels/approved')
+  await sluice.api('POST', '/channels', { name: 'approved', from: 'testing' })
+  t.same(await seen(sluice, 'approved'), [], 'a new channel of the name is another one')
 })
 
 t.test('what was seen outlives the server, and is forgotten after 30 days', async (t) => {
