@@ -15,7 +15,7 @@ import { forgetChannel, forgetSightings, type Sighting, saveSightings } from './
 export interface ClientLog {
   /** Notes that a client has this Release now; asks no database. */
   note(address: string, served: ServedRelease, agent: string | undefined): void
-  /** Writes what was noted so far. */
+  /** Writes what was noted so far; if that fails it is logged, and not known. */
   flush(): Promise<void>
   /** Forgets who took a channel that is deleted. */
   forget(channel: string): Promise<void>
@@ -33,7 +33,7 @@ export function createClientLog(db: Db, clock: Clock, log: Log): ClientLog {
   let waiting = new Map<string, Sighting>()
   let timer: NodeJS.Timeout | undefined
   const oneAtATime = createMutex()
-  const flush = (): Promise<void> =>
+  const write = (): Promise<void> =>
     oneAtATime(async () => {
       clearTimeout(timer)
       timer = undefined
@@ -41,16 +41,17 @@ export function createClientLog(db: Db, clock: Clock, log: Log): ClientLog {
       waiting = new Map()
       await saveSightings(db, sightings)
     })
-  const quietly = (work: Promise<void>): void => {
+  // A full disk must not keep the server from anything else, nor from its end.
+  const quietly = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => {
       const { code, message } = toAppError(error)
       log.warn({ code, problem: message }, 'clients not noted')
     })
-  }
-  const forget = (): void => quietly(oneAtATime(() => forgetSightings(db, clock.now())))
+  const flush = (): Promise<void> => quietly(write())
+  const forget = (): Promise<void> => quietly(oneAtATime(() => forgetSightings(db, clock.now())))
   const forgetting = setInterval(forget, FORGET_MS)
   forgetting.unref()
-  forget()
+  const first = forget()
   return {
     note: (address, served, agent) => {
       const { channel, archive, suite, isPinned } = served
@@ -63,7 +64,7 @@ export function createClientLog(db: Db, clock: Clock, log: Log): ClientLog {
         seenAt,
         agent: shortAgent(agent),
       })
-      timer ??= setTimeout(() => quietly(flush()), FLUSH_MS).unref()
+      timer ??= setTimeout(flush, FLUSH_MS).unref()
     },
     flush,
     forget: async (channel) => {
@@ -72,6 +73,7 @@ export function createClientLog(db: Db, clock: Clock, log: Log): ClientLog {
     },
     close: async () => {
       clearInterval(forgetting)
+      await first
       await flush()
     },
   }
