@@ -104,6 +104,10 @@ async function verifyStates(
     report.states++
     try {
       const state = await readState(parts.blobs, digest)
+      for (const [path, { sha256 }] of Object.entries(state.extras ?? {})) {
+        if (!(await parts.blobs.has(sha256)))
+          note(report, `state ${digest}`, `its file ${path} is missing`)
+      }
       for (const { root } of state.indexes) {
         for (const chunk of (await parts.trees.read(root)).chunks) {
           if (seen.has(chunk.plain)) continue

@@ -3,8 +3,8 @@
  *
  * What upstream signed is answered byte for byte as it was fetched, one consistent suite at a time: Release files from
  * the state, indexes as that Release names them (those not fetched yet are fetched now, and verified), pool files by
- * the digest that an index named. All else of a known archive (changelogs, installer, sources) is handed through
- * unkept; a host that is not known is refused, so that the proxy is no open relay.
+ * the digest that an index named: those of source packages where the archive's settings take these. All else of a known
+ * archive (changelogs, the installer's images) is handed through unkept; a host that is not known is refused, so that the proxy is no open relay.
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import type { ArchiveParts } from '../archives/archive-parts.ts'

@@ -2,7 +2,7 @@
  * What archives have besides packages, on request: apt fetches Contents and dep11 as apt-file and software centers tell it
  * to, and the installer's packages as the installer's makers do.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { buildDeb, type PackageSpec } from '../../fixtures/debs.ts'
@@ -136,6 +136,24 @@ t.test('what Release lists and nobody has is left out and told; what is down is 
   world.upstream.clearFaults()
   await world.sluice.api('POST', '/archives/refresh')
   t.ok((await releaseOf(world, 'testing')).has('main/Contents-amd64.gz'))
+})
+
+t.test('one that the disk lost is noticed, and fetched again for whoever asks', async (t) => {
+  const world = await makeWorld(t, [hello('1')], {
+    publish: { files: contents('one') },
+    settings: { extras: ['contents'] },
+  })
+  const file = (await releaseOf(world, 'approved')).get('main/Contents-amd64.gz')
+  const path = `blobs/${file?.sha256.slice(0, 2)}/${file?.sha256.slice(2)}`
+  await chmod(join(world.sluice.dataDir, path), 0o600)
+  await writeFile(join(world.sluice.dataDir, path), 'damaged')
+  const verify = async (): Promise<object[]> =>
+    (await world.sluice.api('POST', '/verify', { deep: true })).problems
+  t.match(await verify(), [{ what: `blob ${file?.sha256}` }])
+  t.match(await verify(), [{ message: 'its file main/Contents-amd64.gz is missing' }])
+  const url = `${world.sluice.url}/channels/approved/nut/dists/stable/main/Contents-amd64.gz`
+  t.equal(sha256Of(await bodyOf(url)), file?.sha256)
+  t.same(await verify(), [])
 })
 
 t.test('the installer finds its packages', async (t) => {

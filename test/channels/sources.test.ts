@@ -142,6 +142,23 @@ t.test('what puts a machine on a channel names its sources', async (t) => {
   }
 })
 
+t.test('a machine whose proxy this is gets sources through it, kept and verified', async (t) => {
+  const world = await makeWorld(t, [old, other], {
+    ...withSources,
+    publish: { ...publishing(old, other), translations: true },
+  })
+  const asked = (): number => world.upstream.count(/hello_1\.0.*(dsc|xz|asc)$/)
+  for (const name of ['one', 'two']) {
+    const apt = await world.proxied(name)
+    const line = `[signed-by=${world.key.publicAsc}] ${world.upstream.url} stable main`
+    await apt.setSources(`deb ${line}\ndeb-src ${line}`)
+    t.same(troubles(await apt.update()), clean)
+    t.ok((await apt.lists()).some((file) => file.endsWith('_i18n_Translation-en')))
+    t.equal((await source(apt, 'hello')).code, 0)
+    t.equal(asked(), 4, `${name}: one request for each file`)
+  }
+})
+
 t.test('sources that are switched on later come for what a channel holds', async (t) => {
   const late = { name: 'late', version: '1', arch: 'all' }
   const world = await makeWorld(t, [old, other], { publish: publishing(old, other) })
