@@ -38,6 +38,13 @@ export async function lastChunkId(db: Db): Promise<number> {
   return rows[0]?.id ?? 0
 }
 
+/** The members of these chunks, by the digests of their texts. */
+export async function membersOf(db: Db, plains: readonly Sha256[]): Promise<Map<Sha256, Sha256>> {
+  const { rows } = await sql<{ plain: Buffer; member: Buffer }>`SELECT plain, member FROM chunk
+    WHERE plain IN (SELECT unhex(value) FROM json_each(${JSON.stringify(plains)}))`.execute(db)
+  return new Map(rows.map((row) => [sha256FromBytes(row.plain), sha256FromBytes(row.member)]))
+}
+
 /** Which of these blobs are members of chunks. */
 export async function membersNamed(db: Db, digests: readonly Sha256[]): Promise<Set<Sha256>> {
   const { rows } = await sql<{ member: Buffer }>`SELECT DISTINCT member FROM chunk

@@ -71,6 +71,20 @@ export async function findFormsByGz(db: Db, gz: Sha256): Promise<IndexForms | un
   return findForms(db, 'gz', gz)
 }
 
+/** What is known of these indexes, by their roots. */
+export async function listForms(
+  db: Db,
+  roots: readonly Sha256[],
+): Promise<Map<Sha256, IndexForms>> {
+  const rows = await db
+    .withTables<IndexFormTables>()
+    .selectFrom('index_form')
+    .selectAll()
+    .where('root', 'in', roots.map(sha256Bytes))
+    .execute()
+  return new Map(rows.map((row) => [sha256FromBytes(row.root), toForms(row)]))
+}
+
 /** Forgets what these indexes measure, so that they are not found any more; within the caller's transaction. */
 export async function deleteForms(db: Db, roots: readonly Sha256[]): Promise<void> {
   await db
@@ -146,7 +160,10 @@ async function findForms(
     .selectAll()
     .where(column, '=', sha256Bytes(digest))
     .executeTakeFirst()
-  if (row === undefined) return undefined
+  return row && toForms(row)
+}
+
+function toForms(row: IndexFormRow): IndexForms {
   return {
     root: sha256FromBytes(row.root),
     plain: { sha256: sha256FromBytes(row.plain), size: row.plain_size },

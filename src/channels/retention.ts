@@ -13,6 +13,10 @@ export interface Retention {
   readonly days: number
 }
 
+/** Less than this is no promise: machines look once a day, and are off over a weekend. */
+export const LEAST_GENERATIONS = 10
+export const LEAST_DAYS = 10
+
 const DAY_MS = 24 * 3600_000
 
 /** The generations that are not kept any more at `now`, of all that a channel has (newest first), newest first. */

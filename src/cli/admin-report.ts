@@ -15,7 +15,12 @@ export function verifyLines(report: VerifyAnswer): string[] {
     ...(blobs > 0 ? [plural(blobs, 'file')] : []),
   ].join(', ')
   if (problems.length === 0) return [`all is well: ${read}`]
-  const lines = problems.map((one) => printable(`wrong    ${one.what}: ${one.message}`))
+  const lines = problems.flatMap((one, at) => {
+    // What to do is mostly the same for all that follow.
+    const isTold = one.hint === undefined || problems[at + 1]?.hint === one.hint
+    const wrong = printable(`wrong    ${one.what}: ${one.message}`)
+    return isTold ? [wrong] : [wrong, `         ${one.hint}`]
+  })
   return [...lines, `${plural(problems.length, 'problem')} in ${read}`]
 }
 

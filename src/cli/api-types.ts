@@ -218,7 +218,11 @@ export interface VerifyAnswer {
   readonly states: number
   readonly chunks: number
   readonly blobs: number
-  readonly problems: readonly { readonly what: string; readonly message: string }[]
+  readonly problems: readonly {
+    readonly what: string
+    readonly message: string
+    readonly hint?: string
+  }[]
 }
 
 export interface RotateAnswer {

@@ -90,6 +90,15 @@ export async function listBlobs(
   })
 }
 
+/** Those of these blobs that are not here. Asking does not keep the others from being deleted. */
+export async function absentBlobs(db: Db, digests: readonly Sha256[]): Promise<Sha256[]> {
+  const { rows } = await sql<{ digest: string }>`SELECT value AS digest
+    FROM json_each(${JSON.stringify(digests)})
+    WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = unhex(value))`.execute(db)
+  const absent = new Set(rows.map((row) => row.digest))
+  return digests.filter((digest) => absent.has(digest))
+}
+
 /** Those of these small blobs whose bytes begin so. */
 export async function blobsBeginning(
   db: Db,

@@ -81,6 +81,13 @@ export async function changeCount(db: Db): Promise<number> {
   return rows[0]?.count ?? 0
 }
 
+/** Bytes of the database's file that hold nothing: what is written next goes there first. */
+export async function unusedBytes(db: Db): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`SELECT freelist_count * page_size AS bytes
+    FROM pragma_freelist_count, pragma_page_size`.execute(db)
+  return rows[0]?.bytes ?? 0
+}
+
 export { sql }
 
 type MigrationTable = { migration: { name: string; applied_at: number } }

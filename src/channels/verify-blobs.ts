@@ -1,0 +1,89 @@
+/**
+ * Checks that every file blob has its file, of its size; with `deep` that all bytes, of files and of small blobs, are what
+ * their names say. What is damaged or gone of files is forgotten, so that it is fetched anew when somebody wants it.
+ */
+import { stat } from 'node:fs/promises'
+import { systemCode } from '../base/errors.ts'
+import { breathe, mapBounded } from '../base/mutex.ts'
+import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
+import { type BlobRow, listBlobs } from '../store/blob-removal.ts'
+import { blobTotals, readRows } from '../store/blobs.ts'
+import type { ChannelParts } from './channel-parts.ts'
+import { FROM_BACKUP, type VerifyReport } from './verify-report.ts'
+
+const PAGE = 200
+const ROWS_AT_ONCE = 20
+const FILES_AT_ONCE = 4
+
+export interface BlobInput {
+  readonly deep: boolean
+  readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Goes through all blobs. */
+export async function verifyBlobs(
+  parts: ChannelParts,
+  report: VerifyReport,
+  { deep, onProgress, signal }: BlobInput,
+): Promise<void> {
+  const totals = await blobTotals(parts.db)
+  let done = 0
+  for (let after: Sha256 | undefined; ; ) {
+    signal?.throwIfAborted()
+    const page = await listBlobs(parts.db, after, PAGE)
+    const files = page.filter((blob) => blob.isFile)
+    await mapBounded(files, FILES_AT_ONCE, async (blob) => {
+      signal?.throwIfAborted()
+      if (await isWhole(parts, blob, deep)) return
+      const message = 'its file is damaged or gone; it is fetched again when wanted'
+      report.problems.push({ what: `blob ${blob.sha256}`, message })
+      await parts.blobs.forget(blob.sha256)
+    })
+    if (deep) await verifyRows(parts, report, page)
+    if (deep) report.blobs += files.length
+    done += files.length
+    onProgress?.('files', done, Math.max(done, totals.files))
+    after = page.at(-1)?.sha256 ?? after
+    if (page.length < PAGE) return
+    await breathe()
+  }
+}
+
+async function isWhole(parts: ChannelParts, blob: BlobRow, deep: boolean): Promise<boolean> {
+  if (deep) return (await hashFile(parts, blob.sha256)) === blob.sha256
+  try {
+    return (await stat(parts.blobs.filePath(blob.sha256))).size === blob.size
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function hashFile(parts: ChannelParts, sha256: Sha256): Promise<Sha256 | undefined> {
+  const open = await parts.blobs.openFile(sha256)
+  if (open === undefined) return undefined
+  const hash = sha256Stream()
+  for await (const piece of open.handle.createReadStream({ highWaterMark: 1024 * 1024 })) {
+    hash.update(piece as Buffer)
+  }
+  return hash.digest()
+}
+
+async function verifyRows(
+  parts: ChannelParts,
+  report: VerifyReport,
+  page: readonly BlobRow[],
+): Promise<void> {
+  const rows = page.filter((blob) => !blob.isFile).map((blob) => blob.sha256)
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+    const some = rows.slice(at, at + ROWS_AT_ONCE)
+    for (const [nth, data] of (await readRows(parts.db, some)).entries()) {
+      const sha256 = some[nth]
+      if (sha256 === undefined || sha256Of(data) === sha256) continue
+      const message = 'its bytes in the database are not what its name says'
+      report.problems.push({ what: `blob ${sha256}`, message, hint: FROM_BACKUP })
+    }
+    await breathe()
+  }
+}
