@@ -93,9 +93,9 @@ async function makeBooks(
   const current: SuiteFiles[] = []
   for (const archive of archives) {
     for (const { suite, state } of await listSuites(parts.db, archive)) {
-      if (state === undefined) continue
+      const indexes = state && (await readIfWhole(named, state, signal))
+      if (state === undefined || indexes === undefined) continue
       states.add(state)
-      const indexes = await named.read(state, signal)
       current.push({ archive: archive.name, suite, indexes })
     }
   }
@@ -130,15 +130,26 @@ async function readGenerations(
   for (const { serial, archive, suite, state } of await listKeptSuites(parts.db, channel.id)) {
     const suites = made.get(serial) ?? []
     made.set(serial, suites)
-    try {
-      suites.push({ archive, suite, indexes: await named.read(state, signal) })
-      states.add(state)
-    } catch (error) {
-      // Its generation was dropped meanwhile; or it is damaged, which `sluice verify` tells.
-      if (!isAppError(error, 'ERR_BLOB_MISSING')) throw error
-    }
+    const indexes = await readIfWhole(named, state, signal)
+    if (indexes === undefined) continue
+    suites.push({ archive, suite, indexes })
+    states.add(state)
   }
   return [...made].map(([serial, suites]) => ({ channel, serial, suites }))
+}
+
+/** Undefined for a state that went with its generation meanwhile, or is damaged, which `sluice verify` tells. */
+async function readIfWhole(
+  named: NamedFiles,
+  state: Sha256,
+  signal: AbortSignal | undefined,
+): Promise<readonly IndexFiles[] | undefined> {
+  try {
+    return await named.read(state, signal)
+  } catch (error) {
+    if (isAppError(error) && !isAppError(error, 'ERR_INTERRUPTED')) return undefined
+    throw error
+  }
 }
 
 async function markHeld(parts: IndexParts, files: FileSet, flags: Uint8Array): Promise<void> {

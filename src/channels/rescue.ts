@@ -31,6 +31,8 @@ export interface RescueTotals {
   readonly bytes: number
   /** Found to be lost. */
   readonly lost: number
+  /** Found to be missing, and not to be rescued: see missing-files.ts. */
+  readonly givenUp: number
 }
 
 /** What is still to be rescued; `problem` is why nothing is fetched just now. */
@@ -72,7 +74,7 @@ interface State {
   readonly active: Map<Sha256, { readonly file: RescueFile; readonly done: Promise<void> }>
   /** By digest of a file, by name of an archive, or `DISK`. */
   readonly pauses: Map<string, Pause>
-  readonly totals: { files: number; bytes: number; lost: number }
+  readonly totals: { files: number; bytes: number; lost: number; givenUp: number }
   /** Found to be lost, and not yet in the log: what URLs said. */
   readonly lost: string[]
   /** What was not lost when it was looked last; what was fetched since is taken out. */
@@ -93,7 +95,7 @@ export function createRescue(parts: RescueParts, log: Log): Rescue {
     bell: createBell(),
     active: new Map(),
     pauses: new Map(),
-    totals: { files: 0, bytes: 0, lost: 0 },
+    totals: { files: 0, bytes: 0, lost: 0, givenUp: 0 },
     lost: [],
     waiting: new Map(),
     asked: 0,
@@ -184,6 +186,7 @@ async function makePlan(state: State): Promise<{ file: RescueFile; at: number }[
   const { retryLost } = state
   state.retryLost = false
   const { files, givenUp } = await listRescues(parts, state.stopping.signal)
+  state.totals.givenUp += givenUp
   if (givenUp > 0) log.warn({ files: givenUp }, 'files are lost that nothing rescues')
   waiting.clear()
   for (const file of files) if (file.goneAt === undefined) waiting.set(file.sha256, file)

@@ -27,6 +27,12 @@ export interface ArchiveKeyAnswer {
   readonly signs: readonly string[]
 }
 
+export interface RemovedAnswer {
+  readonly removed: string
+  /** Channel -> files of it that are lost now. */
+  readonly lost: Readonly<Record<string, number>>
+}
+
 export interface KeyProblemAnswer {
   readonly message: string
   readonly hint: string

@@ -7,9 +7,11 @@ import { arch } from 'node:process'
 import { promisify } from 'node:util'
 import type { Command } from 'commander'
 import { AppError, systemCode } from '../base/errors.ts'
+import type { RemovedAnswer } from './api-file-types.ts'
 import type { ArchiveAnswer } from './api-types.ts'
 import { archiveTable, describeArchive } from './archive-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { removedLines } from './file-report.ts'
 import { refresh } from './refresh.ts'
 
 interface SettingOptions {
@@ -149,8 +151,8 @@ async function removeArchive(
 ): Promise<void> {
   const client = await context.connect()
   const path = `/archives/${encodeURIComponent(name)}`
-  const removed = await client.call<{ removed: string }>('DELETE', path, { reason })
-  context.out.result(removed, () => [`archive ${name} removed`])
+  const removed = await client.call<RemovedAnswer>('DELETE', path, { reason })
+  context.out.result(removed, ({ lost }) => [`archive ${name} removed`, ...removedLines(lost)])
 }
 
 /** The body of a request that adds or changes an archive: what was told, and no more. */

@@ -72,7 +72,7 @@ export function lostNote(channel: string, lost: number | undefined): string[] {
 
 /** What a refresh rescued, and what is left to the background. */
 export function rescuedLines(rescued: Rescued): string[] {
-  const { files, bytes, lost, leftFiles, leftBytes, problem } = rescued
+  const { files, bytes, lost, givenUp, leftFiles, leftBytes, problem } = rescued
   const why = problem === undefined ? 'in the background' : `later: ${printable(problem)}`
   return [
     ...(files > 0 ? [`${plural(files, 'superseded file')} rescued, ${formatSize(bytes)}`] : []),
@@ -84,7 +84,20 @@ export function rescuedLines(rescued: Rescued): string[] {
           `${plural(lost, 'superseded file')} ${isOrAre(lost)} LOST: sluice channel list tells where`,
         ]
       : []),
+    ...(givenUp > 0
+      ? [
+          `${plural(givenUp, 'superseded file')} ${isOrAre(givenUp)} not rescued (too many at once, rescue off, or no longer taken): sluice channel fill tries`,
+        ]
+      : []),
   ]
+}
+
+/** What channels lost with an archive that was removed. */
+export function removedLines(lost: Readonly<Record<string, number>>): string[] {
+  return Object.entries(lost).map(
+    ([channel, files]) =>
+      `${plural(files, 'file')} of ${channel} ${isOrAre(files)} lost: they were never fetched, and no other archive has them`,
+  )
 }
 
 /** What a fill did, or would do. */

@@ -10,6 +10,7 @@ import { listChannels } from '../channels/channel-table.ts'
 import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
 import { addKeyGauge } from './archive-keys.ts'
 import { show } from './archive-summary.ts'
+import { listLosses } from './channel-files.ts'
 import { finishImport } from './import-sources.ts'
 import { refreshAndFollow } from './jobs.ts'
 import { rescuedSince } from './rescued.ts'
@@ -110,7 +111,7 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
     }
     await removeArchive(parts, name, reasonOf(request))
     parts.rescue.wake()
-    return { removed: name }
+    return { removed: name, lost: await listLosses(parts) }
   })
   refreshRoutes(api, context)
 }

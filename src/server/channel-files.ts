@@ -45,6 +45,16 @@ export function countLost(parts: ServerParts, name: string): Promise<number> {
   })
 }
 
+/** How many files each channel has lost; those that have lost none are left out. */
+export async function listLosses(parts: ServerParts): Promise<Record<string, number>> {
+  const losses: Record<string, number> = {}
+  for (const { name } of await listChannels(parts.db)) {
+    const lost = await countLost(parts, name)
+    if (lost > 0) losses[name] = lost
+  }
+  return losses
+}
+
 /** How many files of the generation that a channel serves are lost. */
 export function countLostOfHead(parts: ServerParts, name: string): Promise<number> {
   return parts.ledger.look(async (books) => {

@@ -13,6 +13,8 @@ export interface Rescued {
   readonly bytes: number
   /** Found to be lost since. */
   readonly lost: number
+  /** Found to be missing since, and not to be rescued: too many at once, rescue off, an index that is no longer taken. */
+  readonly givenUp: number
   /** Still to be fetched. */
   readonly leftFiles: number
   readonly leftBytes: number
@@ -27,12 +29,13 @@ export async function rescuedSince(
   signal: AbortSignal,
 ): Promise<Rescued> {
   await rescue.settle({ signal: withTimeout(signal, WAIT_MS) })
-  const { files, bytes, lost } = rescue.totals
+  const { files, bytes, lost, givenUp } = rescue.totals
   const left = rescue.status()
   return {
     files: files - before.files,
     bytes: bytes - before.bytes,
     lost: lost - before.lost,
+    givenUp: givenUp - before.givenUp,
     leftFiles: left.files,
     leftBytes: left.bytes,
     problem: left.problem?.message,

@@ -1,10 +1,12 @@
 /**
  * Rescue goes on after a kill and past what fails, fetches what upstream replaced and nothing else, and can be told not to.
  */
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
+import { type SourceSpec, sourceDirectory } from '../../fixtures/source-packages.ts'
+import { sha256Of } from '../../src/base/sha256.ts'
 import { type SluiceProcess, startProcess } from '../support/sluice-process.ts'
 import { createTestClock } from '../support/test-clock.ts'
 import { clean, makeWorld, troubles } from '../support/world.ts'
@@ -110,6 +112,52 @@ t.test('an upstream that is away is asked again; a file that is gone, once a day
   while ((await sluice.api('GET', '/channels/approved')).lost > 0);
   t.equal(upstream.count(/gone_1/), 2)
   t.match(await sluice.api('GET', '/channels/approved'), { files: { held: { files: 2 } } })
+})
+
+t.test('source packages are rescued too, file by file', async (t) => {
+  const sources = (version: string): SourceSpec[] => [{ name: 'hello', version }]
+  const world = await makeWorld(t, [deb('hello', '1')], {
+    publish: { sources: sources('1') },
+    settings: { sources: true },
+  })
+  const { sluice, dir, publish } = world
+  await publish([deb('hello', '1')], { sources: sources('2') })
+  const { rescue } = await sluice.api('POST', '/archives/refresh')
+  t.ok(rescue.files >= 2, 'the .dsc and what belongs to it')
+  const { files } = await sluice.api('GET', '/channels/approved')
+  t.equal(files.held.files, rescue.files)
+  const pool = join(dir, 'archive', sourceDirectory({ name: 'hello', version: '1' }))
+  for (const file of await readdir(pool)) {
+    if (/^hello_1[.-]/.test(file)) await rm(join(pool, file))
+  }
+  const apt = await world.machine('one', 'approved')
+  const key = join(apt.dir, 'sluice.asc')
+  await apt.setSources(`deb-src [signed-by=${key}] ${sluice.url}/channels/approved/nut stable main`)
+  t.same(troubles(await apt.update()), clean)
+  const script = ['-c', `cd ${apt.dir} && exec apt-get source --download-only hello=1`]
+  t.equal((await apt.run('sh', script)).code, 0)
+})
+
+t.test('a suite that is replaced as a whole is not fetched by itself', async (t) => {
+  const files = (version: string): Record<string, string> => ({
+    'main/binary-amd64/Packages': Array.from({ length: 5200 }, (_, at) => {
+      const name = `pack-${at}`
+      return [
+        ...[`Package: ${name}`, `Version: ${version}`, 'Architecture: all', 'Size: 1000'],
+        ...[`Filename: pool/${name}_${version}.deb`, `SHA256: ${sha256Of(name + version)}`, '\n'],
+      ].join('\n')
+    }).join(''),
+  })
+  const world = await makeWorld(t, [], { publish: { files: files('1') } })
+  const { sluice, upstream, publish } = world
+  await publish([], { files: files('2') })
+  const { rescue } = await sluice.api('POST', '/archives/refresh')
+  t.match(rescue, { files: 0, leftFiles: 0 })
+  t.equal(upstream.count(debs), 0)
+  t.match(await sluice.api('GET', '/channels/approved'), { lost: 5200 })
+  t.equal((await sluice.api('GET', '/channels/approved')).lostFiles.length, 1000)
+  const dry = await sluice.api('POST', '/channels/approved/fill', { dryRun: true })
+  t.match(dry, { named: { files: 5200, bytes: 5_200_000 }, held: { files: 0 } })
 })
 
 t.test('a lost file is said once in the log', async (t) => {
