@@ -7,15 +7,10 @@ import { writeAudit } from '../store/audit.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import { assertBase } from './channel-base.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import {
-  assertNameIsFree,
-  type Channel,
-  getChannel,
-  insertChannel,
-  titleOf,
-} from './channel-table.ts'
+import { type Channel, getChannel, insertChannel, titleOf } from './channel-table.ts'
 import { readBelow } from './derive.ts'
 import { type NewChannel, publishGeneration } from './publish.ts'
+import { assertCanBeCalled } from './taken-names.ts'
 
 export interface CreateBasedInput extends Reason {
   readonly name: string
@@ -51,7 +46,7 @@ export async function createBased(
     return made
   }
   return parts.channelLock(name)(async () => {
-    await assertNameIsFree(parts.db, name)
+    await assertCanBeCalled(parts.db, name)
     const base = await getChannel(parts.db, input.base)
     await assertBase(parts.db, base, { name })
     const { entries, serial } = await readBelow(parts, { follows: follow }, base)

@@ -7,17 +7,12 @@ import { AppError } from '../base/errors.ts'
 import { writeAudit } from '../store/audit.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import {
-  assertNameIsFree,
-  type Channel,
-  getChannel,
-  insertChannel,
-  isChannelName,
-} from './channel-table.ts'
+import { type Channel, getChannel, insertChannel, isChannelName } from './channel-table.ts'
 import { createBased } from './create-based.ts'
 import { followedEntries } from './follow.ts'
 import { findGeneration } from './generation-name.ts'
 import { type NewChannel, publishGeneration } from './publish.ts'
+import { assertCanBeCalled } from './taken-names.ts'
 
 export interface CreateInput extends Reason {
   readonly name: string
@@ -70,7 +65,7 @@ export async function createChannel(
     return made
   }
   return parts.channelLock(input.name)(async () => {
-    await assertNameIsFree(parts.db, input.name)
+    await assertCanBeCalled(parts.db, input.name)
     const entries = from?.suites ?? (await followedEntries(parts, follows))
     if (entries.length === 0) return inTransaction(parts.db, insert)
     const channel: NewChannel = { name: input.name, head: 0, insert }

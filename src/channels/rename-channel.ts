@@ -8,19 +8,13 @@ import { crashPoint } from '../base/fault.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import {
-  assertNameIsFree,
-  getChannel,
-  isChannelName,
-  isClass,
-  renameChannelRow,
-  titleOf,
-} from './channel-table.ts'
+import { getChannel, isChannelName, isClass, renameChannelRow, titleOf } from './channel-table.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { refreshKeyrings } from './keyring-release.ts'
 import { findPublication, renamePublication } from './publication-table.ts'
 import { resign } from './re-sign.ts'
 import { urlPathOf } from './release-urls.ts'
+import { assertCanBeCalled, keepName } from './taken-names.ts'
 
 export interface RenameInput extends Reason {
   readonly channel: string
@@ -73,15 +67,18 @@ async function moveNames(
     })
   }
   await inTransaction(parts.db, async (trx) => {
-    await assertNameIsFree(trx, name)
+    const publication = await findPublication(trx, publicationOf(old))
+    await assertCanBeCalled(trx, name, publication?.id)
     if ((await findPublication(trx, publicationOf(name))) !== undefined) {
       throw new AppError('ERR_CONFLICT', {
         message: `${name} was a channel once: machines may still have the key of that one`,
         hint: 'take another name',
       })
     }
-    const publication = await findPublication(trx, publicationOf(old))
-    if (publication !== undefined) await renamePublication(trx, publication.id, publicationOf(name))
+    if (publication !== undefined) {
+      await keepName(trx, old, publication.id)
+      await renamePublication(trx, publication.id, publicationOf(name))
+    }
     await renameChannelRow(trx, channel.id, name)
     const detail = { before: old }
     const object = titleOf(name)

@@ -29,7 +29,7 @@ t.test(
       before: 'approved',
       urls: { before: `${url}/channels/approved`, after: `${url}/channels/stable` },
       usedBy: { derived: ['shop'], classes: ['web'] },
-    clients: { clients: 1 },
+      clients: { clients: 1 },
     })
     t.equal((await apt.update()).code, 100, 'the old URL is gone')
     const list = join(apt.dir, 'etc/apt/sources.list')
@@ -49,13 +49,24 @@ t.test(
     t.match(await api('GET', '/channels/stable/history'), [{ serial: 2 }, { serial: 1 }])
     t.equal((await fetch(`${url}/channels/stable@1/nut/dists/stable/InRelease`)).status, 200)
 
-    await api('POST', '/channels', { name: 'approved', from: 'testing' })
-    const keys = await Promise.all(
-      ['approved', 'stable'].map(async (name) =>
-        (await fetch(`${url}/channels/${name}/key.asc`)).text(),
-      ),
+    for (const source of [{ from: 'testing' }, { follow: ['nut'] }, { base: 'testing' }]) {
+      const taken = await api('POST', '/channels', { name: 'approved', ...source })
+      t.match(taken.error, {
+        code: 'ERR_CONFLICT',
+        message:
+          /^approved is what channel stable was called: .* \/etc\/apt\/keyrings\/sluice-approved.asc/,
+      })
+    }
+    t.match(
+      (await api('POST', '/channels/testing/rename', { name: 'approved' })).error,
+      { code: 'ERR_CONFLICT' },
+      'nor does another one get the old name',
     )
-    t.not(keys[0], keys[1], 'a new channel of the old name has a key of its own')
+    await api('POST', '/channels/stable/rename', { name: 'approved' })
+    t.equal((await fetch(`${url}/channels/approved/key.asc`)).status, 200, 'but it can get it back')
+    t.match((await api('POST', '/channels', { name: 'stable', from: 'testing' })).error, {
+      code: 'ERR_CONFLICT',
+    })
     t.same((await api('POST', '/verify', {})).problems, [])
   },
 )
