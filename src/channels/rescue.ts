@@ -37,6 +37,8 @@ export interface RescueTotals {
 
 /** What is still to be rescued; `problem` is why nothing is fetched just now. */
 export interface RescueStatus {
+  /** Something changed, and it is not known yet whether there is more to rescue. */
+  readonly isLooking: boolean
   readonly files: number
   readonly bytes: number
   readonly active: number
@@ -98,7 +100,8 @@ export function createRescue(parts: RescueParts, log: Log): Rescue {
     totals: { files: 0, bytes: 0, lost: 0, givenUp: 0 },
     lost: [],
     waiting: new Map(),
-    asked: 0,
+    // For what may have been left when it ended last.
+    asked: 1,
     settled: 0,
     retryLost: false,
     waking: new AbortController(),
@@ -132,13 +135,15 @@ export function createRescue(parts: RescueParts, log: Log): Rescue {
   }
 }
 
-function statusOf({ waiting, active, pauses }: State, archive: string | undefined): RescueStatus {
+function statusOf(state: State, archive: string | undefined): RescueStatus {
+  const { parts, waiting, active, pauses, asked, settled } = state
   const isOf = (file: RescueFile): boolean => archive === undefined || file.archive === archive
   const files = [...waiting.values()].filter(isOf)
   const pause = [DISK, archive, ...files.map((file) => file.sha256)]
     .map((key) => pauses.get(key ?? ''))
-    .find((one) => one !== undefined)
+    .find((one) => one !== undefined && one.until > parts.clock.now())
   return {
+    isLooking: settled < asked,
     files: files.length,
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     active: [...active.values()].filter((one) => isOf(one.file)).length,
@@ -185,7 +190,12 @@ async function makePlan(state: State): Promise<{ file: RescueFile; at: number }[
   const { parts, log, waiting, active } = state
   const { retryLost } = state
   state.retryLost = false
-  const { files, givenUp } = await listRescues(parts, state.stopping.signal)
+  const { files, givenUp } = await listRescues(parts, state.stopping.signal).catch(
+    (error: unknown) => {
+      state.retryLost ||= retryLost
+      throw error
+    },
+  )
   state.totals.givenUp += givenUp
   if (givenUp > 0) log.warn({ files: givenUp }, 'files are lost that nothing rescues')
   waiting.clear()
@@ -215,8 +225,12 @@ async function fetchAll(
   }
   await Promise.all([...active.values()].map((one) => one.done))
   const now = parts.clock.now()
-  const times = plan.map(({ file, at }) => Math.max(at, pausedUntil(file)))
-  return Math.min(now + LOST_PAUSE_MS, ...times.filter((time) => time > now))
+  let nextAt = now + LOST_PAUSE_MS
+  for (const { file, at } of plan) {
+    const due = Math.max(at, pausedUntil(file))
+    if (due > now) nextAt = Math.min(nextAt, due)
+  }
+  return nextAt
 }
 
 function areClientsWaiting({ parts, active }: State): boolean {

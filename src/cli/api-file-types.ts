@@ -9,6 +9,7 @@ export type { ChannelFiles, FillReport, Rescued, UnfilledFile }
 
 export interface RescueAnswer {
   readonly isOn: boolean
+  readonly isLooking: boolean
   /** Still to be fetched. */
   readonly files: number
   readonly bytes: number

@@ -83,7 +83,10 @@ async function advance(
   clock.advance(ms)
   const isDue = nextRefreshAt <= clock.now()
   while (isDue && (await api('GET', '/status')).nextRefreshAt === nextRefreshAt);
-  while ((await api('GET', '/archives/nut')).rescue.files > 0);
+  for (let isOver = false; !isOver; ) {
+    const { rescue } = await api('GET', '/archives/nut')
+    isOver = !rescue.isLooking && rescue.files === 0
+  }
 }
 
 async function drop({ dir }: Pick<World, 'dir'>, spec: PackageSpec): Promise<void> {
