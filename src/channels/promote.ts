@@ -16,7 +16,7 @@ import type { FetchProgress } from './fetch-files.ts'
 import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
-import { listPins, putPins } from './pin-table.ts'
+import { listPins, type Pin, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion, type Selection } from './plan.ts'
 import { promotedState } from './promoted-state.ts'
 import {
@@ -66,30 +66,58 @@ export async function promote(
   input: PromoteInput,
   { signal }: Abortable = {},
 ): Promise<Promotion> {
-  const target = await getChannel(parts.db, input.to)
-  assertTakesPromotions(target)
   const from = await findGeneration(parts, input.from)
-  const plan = await planFor(parts, from, target, input)
+  let target = await readTarget(parts, input.to)
+  let plan = await planFor(parts, from, target, input)
   const missing = await missingFiles(parts, plan.files)
-  const before = parts.views.head(input.to)?.serial ?? 0
   if (input.dryRun === true || plan.suites.length === 0) {
     const lost = await findLost(parts, missing, { signal })
-    return { plan, missing: missing.length, lost, before }
+    return { plan, missing: missing.length, lost, before: target.channel.head }
   }
-  await fetchNeeded(parts, missing, input.onFile, { signal })
-  crashPoint('promote: files fetched')
-  return parts.channelLock(input.to)(async () => {
-    const startedAt = performance.now()
-    const channel = await getChannel(parts.db, input.to)
-    // The target may have changed while files came: then the plan is made anew against what it is now.
-    const isFresh = channel.head === before
-    const now = isFresh ? plan : await planFor(parts, from, channel, input)
-    if (!isFresh)
-      await fetchNeeded(parts, await missingFiles(parts, now.files), input.onFile, { signal })
-    const generation = await publishPlan(parts, { ...input, channel, from, plan: now }, { signal })
-    const publishMs = performance.now() - startedAt
-    return { plan: now, missing: missing.length, before: channel.head, generation, publishMs }
-  })
+  for (let needed = missing; ; needed = await missingFiles(parts, plan.files)) {
+    await fetchNeeded(parts, needed, input.onFile, { signal })
+    crashPoint('promote: files fetched')
+    const made = await parts.channelLock(input.to)(async () => {
+      const startedAt = performance.now()
+      // The target may have changed while files came: then the plan is made anew against what it is now.
+      const now = await readTarget(parts, input.to)
+      if (!isSameTarget(now, target)) {
+        target = now
+        plan = await planFor(parts, from, now, input)
+        // What it needs besides is fetched without the lock: nobody waits for upstream to sign this channel anew.
+        if ((await missingFiles(parts, plan.files)).length > 0) return undefined
+      }
+      const { channel } = now
+      const generation = await publishPlan(parts, { ...input, channel, from, plan }, { signal })
+      return { before: channel.head, generation, publishMs: performance.now() - startedAt }
+    })
+    if (made !== undefined) return { plan, missing: missing.length, ...made }
+  }
+}
+
+/** The channel that is promoted to, what it serves, and what it holds back. */
+interface Target {
+  readonly channel: Channel
+  readonly view: GenerationView | undefined
+  readonly pins: readonly Pin[]
+}
+
+async function readTarget(parts: ChannelParts, name: string): Promise<Target> {
+  const channel = await getChannel(parts.db, name)
+  assertTakesPromotions(channel)
+  const pins = await listPins(parts.db, channel.id)
+  return { channel, view: parts.views.head(name), pins }
+}
+
+/** Whether a plan for the one is a plan for the other: it may be another channel of the same name by now. */
+function isSameTarget(a: Target, b: Target): boolean {
+  const { id, baseId } = a.channel
+  return (
+    id === b.channel.id &&
+    baseId === b.channel.baseId &&
+    a.view?.serial === b.view?.serial &&
+    JSON.stringify(a.pins) === JSON.stringify(b.pins)
+  )
 }
 
 interface PublishPlanInput extends Reason {
@@ -120,19 +148,14 @@ async function publishPlan(
 async function planFor(
   parts: ChannelParts,
   from: GenerationView,
-  target: Channel,
+  { channel, view }: Target,
   input: PromoteInput,
 ): Promise<PromotionPlan> {
-  const to = parts.views.head(input.to) ?? {
-    channel: input.to,
-    serial: 0,
-    archives: new Map(),
-    suites: [],
-  }
-  const refused = await refusals(parts, target, { from, isForced: input.force === true })
+  const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
+  const refused = await refusals(parts, channel, { from, isForced: input.force === true })
   const { selection, removals = false } = input
   const plan = await planPromotion(parts, { from, to, selection, removals, refused })
-  if (selection.kind === 'sources') assertNothingLeftOut(target, plan)
+  if (selection.kind === 'sources') assertNothingLeftOut(channel, plan)
   return plan
 }
 

@@ -1,6 +1,11 @@
 /**
  * Holds: what a channel keeps is not promoted over, nor followed away, until somebody says so.
  */
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { caughtUp } from '../support/based.ts'
@@ -113,4 +118,64 @@ t.test('what cannot be held is told', async (t) => {
       { code: 'ERR_NOT_FOUND', message: 'hello is not held in channel approved' },
     ],
   )
+})
+
+interface Gate {
+  readonly url: string
+  /** Resolves when somebody has asked for what waits. */
+  readonly asked: Promise<void>
+  readonly open: () => void
+}
+
+/** A mirror that gives files of such names only when it is told to. */
+async function makeGate(t: Test, dir: string, name: RegExp): Promise<Gate> {
+  const [asked, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const server = createServer(async (request, response) => {
+    const path = decodeURIComponent(request.url ?? '')
+    if (name.test(path)) {
+      asked.resolve()
+      await opened.promise
+    }
+    const file = createReadStream(join(dir, path))
+    file.on('error', () => response.writeHead(404).end())
+    file.pipe(response)
+  })
+  t.teardown(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, asked: asked.promise, open: opened.resolve }
+}
+
+t.test('what is held while files of its promotion are on their way stays as it is', async (t) => {
+  const gate = await makeGate(t, join(t.testdirName, 'archive'), /(hello|other)_2/)
+  const settings = { urls: [gate.url] }
+  const world = await makeWorld(t, [pack('hello', '1'), pack('other', '1')], { settings })
+  const { api } = world.sluice
+  await world.publish([pack('hello', '2'), pack('other', '2')])
+  await api('POST', '/archives/refresh')
+  const promoting = api('POST', '/promotions', { ...toApproved, all: true })
+  await gate.asked
+  await api('POST', '/holds', { channel: 'approved', source: 'hello', reason: 'breaks our shop' })
+  gate.open()
+  t.match(await promoting, {
+    changes: [{ source: 'other', new: ['2'] }],
+    leftOut: [{ source: 'hello', reason: 'held' }],
+  })
+  t.match(await api('GET', '/holds'), [{ source: 'hello', new: ['1'], why: 'breaks our shop' }])
+})
+
+t.test('what is promoted to is what was there when it was asked, not its successor', async (t) => {
+  const gate = await makeGate(t, join(t.testdirName, 'archive'), /hello_2/)
+  const settings = { urls: [gate.url] }
+  const world = await makeWorld(t, [pack('hello', '1'), pack('other', '1')], { settings })
+  const { api } = world.sluice
+  await world.publish([pack('hello', '2'), pack('other', '1')])
+  await api('POST', '/archives/refresh')
+  const promoting = api('POST', '/promotions', { ...toApproved, all: true })
+  await gate.asked
+  await api('DELETE', '/channels/approved')
+  await api('POST', '/channels', { name: 'approved', follow: ['nut'] })
+  gate.open()
+  t.match((await promoting).error, { code: 'ERR_REFUSED' })
+  t.match(await api('GET', '/channels/approved/history'), [{ serial: 1, kind: 'create' }])
 })
