@@ -3,18 +3,15 @@
  */
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import type { Mutex } from '../base/mutex.ts'
+import type { SigningParts } from '../signing/signing-parts.ts'
 import type { Derivation } from './derivation-queue.ts'
 import type { FileLedger } from './file-ledger.ts'
-import type { Judges } from './judges.ts'
 import type { KeyringWork } from './keyring-work.ts'
 import type { PdiffMaker } from './pdiffs.ts'
 import type { OwnAddress } from './release-urls.ts'
-import type { Signer } from './signer.ts'
 import type { Views } from './views.ts'
 
-export interface ChannelParts extends ArchiveParts {
-  readonly signer: Signer
-  readonly judges: Judges
+export interface ChannelParts extends ArchiveParts, SigningParts {
   readonly keyring: KeyringWork
   readonly views: Views
   readonly ledger: FileLedger

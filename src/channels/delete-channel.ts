@@ -2,6 +2,7 @@
  * Removing a channel or a class; not while something is based on it.
  */
 import { AppError } from '../base/errors.ts'
+import { findPublication } from '../signing/publication-table.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
 import { listDependents } from './channel-base.ts'
@@ -11,7 +12,6 @@ import { publicationOf } from './ensure-publication.ts'
 import { deleteGenerations } from './generation-table.ts'
 import { forgetServed } from './pdiff-table.ts'
 import { dropAllPins } from './pin-table.ts'
-import { findPublication } from './publication-table.ts'
 
 /**
  * Removes a channel with its history; `ERR_REFUSED` while a class or a derived channel uses it. Its key and Date floors

@@ -17,13 +17,13 @@ import {
 import { nowSeconds } from '../base/clock.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { formatRelease, type ReleaseFile } from '../debian/release.ts'
+import { findPublishedIdentity, type Publication } from '../signing/publication-table.ts'
+import { signRelease } from '../signing/sign-release.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOf } from './ensure-publication.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
 import { type PdiffDraft, pdiffIndexes } from './pdiffs.ts'
-import { findPublishedIdentity, type Publication } from './publication-table.ts'
 import { releaseUrls } from './release-urls.ts'
-import { signRelease } from './sign-release.ts'
 import { type SuiteView, suiteNames } from './views.ts'
 
 const BACK_DATED_S = 300

@@ -4,11 +4,15 @@
 import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
 import { crashPoint } from '../base/fault.ts'
+import { insertPublicationKey, listPublicationKeys } from '../signing/publication-key-table.ts'
+import {
+  findPublication,
+  insertPublication,
+  type Publication,
+} from '../signing/publication-table.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { insertPublicationKey, listPublicationKeys } from './publication-key-table.ts'
-import { findPublication, insertPublication, type Publication } from './publication-table.ts'
 
 /** The name of a channel's publication: `channel:approved`; of a class's, `class:web` for `class/web`. */
 export function publicationOf(channel: string): string {

@@ -7,11 +7,11 @@
 import { type Answer, contentType, digestTime } from '../archives/answer.ts'
 import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import { findPublication, type Publication } from '../signing/publication-table.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { KEYRING_COMPONENT, KEYRING_SUITE } from './keyring-release.ts'
 import { findKeyringPackage, findKeyringRelease, type KeyringRelease } from './keyring-table.ts'
-import { findPublication, type Publication } from './publication-table.ts'
 
 /** The answer to a path below the archive; undefined for what it does not have. `name` may say a generation. */
 export async function keyringAnswer(

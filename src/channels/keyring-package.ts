@@ -13,6 +13,8 @@ import { formatStanza } from '../debian/control.ts'
 import { type DebFile, makeDeb } from '../debian/make-deb.ts'
 import { armorPublicKeys } from '../debian/public-keys.ts'
 import { compareVersions } from '../debian/version.ts'
+import { liveKeys } from '../signing/publication-key-table.ts'
+import { listPublications } from '../signing/publication-table.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOf } from './ensure-publication.ts'
@@ -23,8 +25,6 @@ import {
   newestKeyringPackage,
   saveKeyringFile,
 } from './keyring-table.ts'
-import { liveKeys } from './publication-key-table.ts'
-import { listPublications } from './publication-table.ts'
 
 export const KEYRING_PACKAGE = 'sluice-archive-keyring'
 

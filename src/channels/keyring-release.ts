@@ -11,6 +11,13 @@ import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
 import { sha256Of } from '../base/sha256.ts'
 import { formatRelease } from '../debian/release.ts'
+import { liveKeys } from '../signing/publication-key-table.ts'
+import {
+  findPublication,
+  findPublishedIdentity,
+  savePublishedIdentity,
+} from '../signing/publication-table.ts'
+import { signRelease } from '../signing/sign-release.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { listChannels } from './channel-table.ts'
@@ -24,13 +31,6 @@ import {
   newestKeyringPackage,
   saveKeyringRelease,
 } from './keyring-table.ts'
-import { liveKeys } from './publication-key-table.ts'
-import {
-  findPublication,
-  findPublishedIdentity,
-  savePublishedIdentity,
-} from './publication-table.ts'
-import { signRelease } from './sign-release.ts'
 import type { GenerationView } from './views.ts'
 
 export const KEYRING_SUITE = 'stable'

@@ -7,6 +7,11 @@ import { offersSame, readState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
 import { type Sha256, sha256Of } from '../base/sha256.ts'
+import {
+  insertRelease,
+  type Publication,
+  savePublishedIdentity,
+} from '../signing/publication-table.ts'
 import { writeAudit } from '../store/audit.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
@@ -22,7 +27,6 @@ import {
 } from './generation-table.ts'
 import { followKeyring } from './keyring-release.ts'
 import { savePdiffs } from './pdiff-table.ts'
-import { insertRelease, type Publication, savePublishedIdentity } from './publication-table.ts'
 import { type SuiteView, viewOf } from './views.ts'
 
 /** Changes kept with a generation; above that, a diff of its state tells. */

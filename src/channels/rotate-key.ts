@@ -10,19 +10,19 @@ import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
-import { writeAudit } from '../store/audit.ts'
-import { inTransaction } from '../store/database.ts'
-import type { ChannelParts, Reason } from './channel-parts.ts'
-import { channelOf } from './ensure-publication.ts'
-import type { Generation } from './generation-table.ts'
 import {
   insertPublicationKey,
   listPublicationKeys,
   liveKeys,
   type PublicationKey,
   setKeyState,
-} from './publication-key-table.ts'
-import { findPublication, type Publication } from './publication-table.ts'
+} from '../signing/publication-key-table.ts'
+import { findPublication, type Publication } from '../signing/publication-table.ts'
+import { writeAudit } from '../store/audit.ts'
+import { inTransaction } from '../store/database.ts'
+import type { ChannelParts, Reason } from './channel-parts.ts'
+import { channelOf } from './ensure-publication.ts'
+import type { Generation } from './generation-table.ts'
 import { isSignedByLiveKeys, resign } from './re-sign.ts'
 
 const DAY_MS = 24 * 3600_000

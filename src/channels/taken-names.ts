@@ -4,12 +4,12 @@
  * of the name there, which is not what signs what they take.
  */
 import { AppError } from '../base/errors.ts'
+import { listPublications } from '../signing/publication-table.ts'
 import type { Db } from '../store/database.ts'
 import { assertNameIsFree, titleOf } from './channel-table.ts'
 import { channelOf, publicationOf } from './ensure-publication.ts'
 import { keyringPath } from './keyring-package.ts'
 import { listKeyringFiles, saveKeyringFile } from './keyring-table.ts'
-import { listPublications } from './publication-table.ts'
 
 /** Throws `ERR_CONFLICT` if the name is another channel's, or was. `own` is the publication that would get it, if it exists. */
 export async function assertCanBeCalled(db: Db, name: string, own?: number): Promise<void> {

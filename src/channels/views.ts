@@ -9,12 +9,12 @@ import type { IndexParts } from '../archives/index-parts.ts'
 import { type FileDigest, indexPath, readState } from '../archives/suite-state.ts'
 import { createLru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { getRelease } from '../signing/publication-table.ts'
 import { readRows } from '../store/blobs.ts'
 import { type Channel, listChannels } from './channel-table.ts'
 import { type GenerationSuite, listGenerationSuites } from './generation-table.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
 import { listPdiffIndexes } from './pdiff-table.ts'
-import { getRelease } from './publication-table.ts'
 
 /** One suite of a generation, ready to be served. */
 export interface SuiteView {

@@ -1,7 +1,7 @@
 /**
  * What the API answers about files that channels name, about keys of archives, and about rescue.
  */
-import type { FillReport, UnfilledFile } from '../channels/fill.ts'
+import type { FillReport, UnfilledFile } from '../keeping/fill.ts'
 import type { ChannelFiles } from '../server/channel-files.ts'
 import type { Rescued } from '../server/rescued.ts'
 

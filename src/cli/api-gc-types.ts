@@ -1,8 +1,8 @@
 /**
  * What the API answers about collections.
  */
-import type { GcReport } from '../channels/gc.ts'
-import type { GcRun } from '../channels/gc-runs.ts'
+import type { GcReport } from '../keeping/gc.ts'
+import type { GcRun } from '../keeping/gc-runs.ts'
 
 export type { GcReport }
 

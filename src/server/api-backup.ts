@@ -1,11 +1,12 @@
 /**
  * The route of backups: the server writes them itself, while it works, to a directory of its own machine. One at a time.
+ * Only for who is on that machine: a token says who may change channels, not where files are written there.
  */
 import { isAbsolute, normalize } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
 import { createMutex } from '../base/mutex.ts'
-import { type ApiContext, whoAsks } from './api-context.ts'
+import { type ApiContext, isOnThisMachine, whoAsks } from './api-context.ts'
 import { backUp } from './backup.ts'
 import { replyWithTask } from './task.ts'
 
@@ -39,6 +40,7 @@ export function backupRoutes(api: FastifyInstance, { parts }: ApiContext): void 
   const { db, clock, leases } = parts
   const source = { db, clock, dataDir: parts.config.dataDir, hold: () => leases.hold() }
   api.post<{ Body: BackupBody }>('/backup', { schema: backupSchema }, async (request, reply) => {
+    if (!isOnThisMachine(request)) throw fromElsewhere()
     const { dir, passphrase, files = true, keep = KEEP } = request.body
     if (!isAbsolute(dir)) {
       throw new AppError('ERR_USAGE', {
@@ -50,5 +52,12 @@ export function backupRoutes(api: FastifyInstance, { parts }: ApiContext): void 
     return replyWithTask(request, reply, (onEvent, signal) =>
       oneAtATime(() => backUp(source, { ...input, onEvent }, { signal })),
     )
+  })
+}
+
+function fromElsewhere(): AppError {
+  return new AppError('ERR_REFUSED', {
+    message: 'a backup is made by a command on the machine of the server, whose files it writes',
+    hint: 'there: sluice backup DIR',
   })
 }

@@ -32,6 +32,15 @@ export function whoAsks(request: FastifyRequest): string {
   return typeof name === 'string' ? name : 'nobody'
 }
 
+const forwarded = ['forwarded', 'x-forwarded-for', 'via', 'x-real-ip']
+
+/** Whether who asks is on this machine, as far as that can be seen: not a proxy that stands in front, and tells. */
+export function isOnThisMachine({ socket, headers }: FastifyRequest): boolean {
+  const address = socket.remoteAddress ?? ''
+  const isLoopback = ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(address)
+  return isLoopback && forwarded.every((name) => headers[name] === undefined)
+}
+
 /** Who asks, and the reason in the body if there is one. */
 export function reasonOf(request: FastifyRequest): { who: string; why: string | undefined } {
   const body: unknown = request.body

@@ -2,7 +2,7 @@
  * Routes of the files that channels name: fetching all of them. Adds their figures to the metrics.
  */
 import type { FastifyInstance } from 'fastify'
-import { fillChannel } from '../channels/fill.ts'
+import { fillChannel } from '../keeping/fill.ts'
 import type { ApiContext } from './api-context.ts'
 import { addFileGauges } from './channel-files.ts'
 import { replyWithTask } from './task.ts'

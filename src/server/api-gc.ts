@@ -2,7 +2,7 @@
  * Routes of the garbage collector: run it, or tell what it would do; what the last run did.
  */
 import type { FastifyInstance } from 'fastify'
-import { lastRun } from '../channels/gc-runs.ts'
+import { lastRun } from '../keeping/gc-runs.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { addGcMetrics, collect } from './gc.ts'
 import { replyWithTask } from './task.ts'

@@ -8,7 +8,7 @@ import {
   publicationName,
   startRotation,
 } from '../channels/rotate-key.ts'
-import { publicKeyFiles } from '../channels/sign-release.ts'
+import { publicKeyFiles } from '../signing/sign-release.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { keysOf, listKeys, ROTATION_DAYS, rotationAges } from './key-summary.ts'
 

@@ -4,8 +4,8 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { type Channel, listChannels } from '../channels/channel-table.ts'
-import { countFiles, type FileCounts, type LostFile, listLost } from '../channels/file-counts.ts'
 import type { Books, GenerationFiles } from '../channels/file-ledger.ts'
+import { countFiles, type FileCounts, type LostFile, listLost } from '../keeping/file-counts.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Lost files that are named, of a channel. */

@@ -2,9 +2,9 @@
  * What is told of the keys that publications are signed with.
  */
 import { channelOf } from '../channels/ensure-publication.ts'
-import { listPublicationKeys, type PublicationKey } from '../channels/publication-key-table.ts'
-import { listPublications, type Publication } from '../channels/publication-table.ts'
 import { urlPathOf } from '../channels/release-urls.ts'
+import { listPublicationKeys, type PublicationKey } from '../signing/publication-key-table.ts'
+import { listPublications, type Publication } from '../signing/publication-table.ts'
 import type { ApiContext } from './api-context.ts'
 import { KEPT_MS, listSightings } from './client-table.ts'
 import type { ServerParts } from './parts.ts'

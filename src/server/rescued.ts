@@ -2,7 +2,7 @@
  * What a refresh tells of the rescue that it brought about: it waits for it a little, and leaves the rest to the background.
  */
 import { withTimeout } from '../base/abortable.ts'
-import type { RescueTotals } from '../channels/rescue.ts'
+import type { RescueTotals } from '../keeping/rescue.ts'
 import type { ServerParts } from './parts.ts'
 
 const WAIT_MS = 10_000

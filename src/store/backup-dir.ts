@@ -28,6 +28,8 @@ export const snapshotFiles = {
 } as const
 
 const nameOfSnapshot = /^\d{8}T\d{6}Z(-\d+)?$/
+/** What is on its way in each folder; others may have hidden things there too. */
+const unfinished = { snapshots: /^\.\d{8}T\d{6}Z(-\d+)?\.part$/, blobs: /^\.[0-9a-f]{64}$/ }
 const ours: readonly string[] = ['blobs', 'snapshots', 'lock', 'lost+found']
 
 /** A directory of backups into which one is being made. */
@@ -148,9 +150,9 @@ function byAge(a: string, b: string): number {
 
 /** What a crash left of backups, and of files on their way. */
 async function sweep(dir: string): Promise<void> {
-  for (const folder of ['snapshots', 'blobs']) {
+  for (const [folder, isOurs] of Object.entries(unfinished)) {
     for (const name of await readdir(join(dir, folder))) {
-      if (name.startsWith('.')) await rm(join(dir, folder, name), { recursive: true, force: true })
+      if (isOurs.test(name)) await rm(join(dir, folder, name), { recursive: true, force: true })
     }
   }
 }

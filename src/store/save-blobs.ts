@@ -11,7 +11,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
-import { type Sha256, sha256Stream } from '../base/sha256.ts'
+import { parseSha256, type Sha256, sha256Stream } from '../base/sha256.ts'
 import { syncDir } from './backup-dir.ts'
 import { type BlobRow, listBlobs } from './blob-removal.ts'
 import type { Db } from './database.ts'
@@ -151,7 +151,8 @@ async function* groupsOf(
 /** Digests of the blobs that begin so. */
 export async function filesBelow(blobs: string, prefix: string): Promise<ReadonlySet<string>> {
   try {
-    return new Set((await readdir(join(blobs, prefix))).map((rest) => prefix + rest))
+    const names = (await readdir(join(blobs, prefix))).map((rest) => prefix + rest)
+    return new Set(names.filter((name) => parseSha256(name) !== undefined))
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return new Set()
     throw error

@@ -178,7 +178,14 @@ t.test('a first start tells what was made, read, fetched and left out', async (t
     },
     {
       kind: 'outcome',
-      outcome: { ...suite, kind: 'changed', packages: 63_440, sources: 34_217, skipped: [], durationMs: 4100 },
+      outcome: {
+        ...suite,
+        kind: 'changed',
+        packages: 63_440,
+        sources: 34_217,
+        skipped: [],
+        durationMs: 4100,
+      },
     },
     {
       kind: 'key',

@@ -2,8 +2,11 @@
  * What goes wrong with backups: damaged and missing files are named, a wrong passphrase is told, and a restore that is
  * refused leaves nothing behind.
  */
+import { once } from 'node:events'
 import { appendFile, chmod, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { type RequestOptions, request } from 'node:http'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { systemClock } from '../../src/base/clock.ts'
@@ -187,4 +190,41 @@ t.test('backups and data keep out of each other’s way', async (t) => {
   await t.rejects(restore('x', { dir: strange }), { code: 'ERR_NOT_FOUND' })
   const offline = { dir: backups, passphrase, withFiles: true, keep: 3 }
   await t.rejects(backUpOffline(sluice.dataDir, offline), { code: 'ERR_DATA_LOCKED' })
+})
+
+t.test('what a backup did not leave in its directory is left alone', async (t) => {
+  const { backups, sluice } = await makeSaved(t)
+  const theirs = ['snapshots/.config/notes', 'blobs/.config/notes', 'blobs/ab/notes', 'notes']
+  const ours = ['snapshots/.20200101T000000Z.part/sluice.db', `blobs/.${'ab'.repeat(32)}`]
+  for (const file of [...theirs, ...ours]) {
+    await mkdir(join(backups, file, '..'), { recursive: true })
+    await writeFile(join(backups, file), 'text')
+  }
+  t.match(await sluice.api('POST', '/backup', { dir: backups, passphrase, keep: 1 }), {
+    dir: backups,
+  })
+  const left = await readdir(backups, { recursive: true })
+  for (const file of theirs) t.ok(left.includes(file), `${file} is there`)
+  for (const file of ours) t.notOk(left.includes(file), `${file} was left by a crash`)
+})
+
+t.test('only commands on the machine of the server say where it writes backups', async (t) => {
+  const { dir, sluice } = await makeWorld(t, packages, { start: { flags: { 'api-remote': true } } })
+  const body = JSON.stringify({ dir: join(dir, 'backups'), passphrase })
+  const ask = async (method: string, path: string, more: RequestOptions): Promise<object> => {
+    const headers = { Authorization: `Bearer ${sluice.token}`, 'Content-Type': 'application/json' }
+    const options = { method, ...more, headers: { ...headers, ...more.headers } }
+    const asked = request(`${sluice.url}/api/v1${path}`, options)
+    asked.end(method === 'POST' ? body : undefined)
+    const [response] = await once(asked, 'response')
+    return { status: response.statusCode, ...JSON.parse(await text(response)) }
+  }
+  const refused = { status: 403, error: { code: 'ERR_REFUSED', message: /on the machine/ } }
+  const elsewhere = { localAddress: '127.0.0.2' }
+  t.match(await ask('GET', '/channels/approved', elsewhere), { status: 200 })
+  t.match(await ask('POST', '/backup', elsewhere), refused)
+  const passedOn = { headers: { 'X-Forwarded-For': '192.0.2.1' } }
+  t.match(await ask('POST', '/backup', passedOn), refused, 'nor by a proxy that stands in front')
+  t.notOk((await readdir(dir)).includes('backups'))
+  t.match(await ask('POST', '/backup', {}), { status: 200 })
 })

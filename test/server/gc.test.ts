@@ -4,9 +4,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
-import { brakeOf } from '../../src/channels/gc-brake.ts'
-import { noFigures } from '../../src/channels/gc-figures.ts'
-import { expiredOf } from '../../src/channels/retention.ts'
+import { brakeOf } from '../../src/keeping/gc-brake.ts'
+import { noFigures } from '../../src/keeping/gc-figures.ts'
+import { expiredOf } from '../../src/keeping/retention.ts'
 import { isGcDue } from '../../src/server/gc.ts'
 import { DAY_MS, makeAgedWorld } from '../support/aged-world.ts'
 

@@ -7,7 +7,6 @@ import { AppError, toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { armorPublicKeys } from '../debian/public-keys.ts'
 import type { SignedRelease } from '../debian/release-signatures.ts'
-import type { ChannelParts } from './channel-parts.ts'
 import {
   fillPublicKey,
   listPublicationKeys,
@@ -15,6 +14,7 @@ import {
   type PublicationKey,
 } from './publication-key-table.ts'
 import { listPublications, type Publication } from './publication-table.ts'
+import type { SigningParts } from './signing-parts.ts'
 
 /** A key with its public part. */
 export type LiveKey = PublicationKey & { readonly publicKey: Buffer }
@@ -29,7 +29,7 @@ export interface SignInput {
 
 /** The signed forms, and the fingerprints of those who signed. `ERR_SIGNATURE_BAD` if a judge refuses them. */
 export async function signRelease(
-  parts: ChannelParts,
+  parts: SigningParts,
   publication: Publication,
   { what, text, date }: SignInput,
   { signal }: Abortable = {},
@@ -44,7 +44,7 @@ export async function signRelease(
 
 /** The keys that sign for a publication; `ERR_CONFIG` if one of them is lost. */
 export async function readLiveKeys(
-  parts: Pick<ChannelParts, 'db' | 'signer'>,
+  parts: Pick<SigningParts, 'db' | 'signer'>,
   publication: Publication,
 ): Promise<LiveKey[]> {
   const keys = await liveKeys(parts.db, publication.id)
@@ -53,7 +53,7 @@ export async function readLiveKeys(
 
 /** Gives keys of an older data directory their public part, and their files the names that they have now. */
 export async function takeOverKeys(
-  parts: Pick<ChannelParts, 'db' | 'signer'>,
+  parts: Pick<SigningParts, 'db' | 'signer'>,
   log: Log,
 ): Promise<void> {
   const without = (await listPublicationKeys(parts.db)).filter((key) => key.publicKey === undefined)
@@ -72,7 +72,7 @@ export async function takeOverKeys(
 
 /** The public keys that clients need for a publication: `key.asc`, `key.gpg`, and since when they are these. */
 export async function publicKeyFiles(
-  parts: Pick<ChannelParts, 'db' | 'signer'>,
+  parts: Pick<SigningParts, 'db' | 'signer'>,
   publication: Publication,
 ): Promise<{ readonly armored: string; readonly binary: Buffer; readonly changedAt: number }> {
   const keys = await readLiveKeys(parts, publication)
@@ -86,7 +86,7 @@ export async function publicKeyFiles(
 
 /** A key of an older data directory gets its public part, and its file the name that it has now. */
 async function withPublicPart(
-  { db, signer }: Pick<ChannelParts, 'db' | 'signer'>,
+  { db, signer }: Pick<SigningParts, 'db' | 'signer'>,
   publication: Publication,
   key: PublicationKey,
 ): Promise<LiveKey> {

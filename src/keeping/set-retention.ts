@@ -2,10 +2,10 @@
  * Saying how much of its history a channel keeps.
  */
 import { AppError } from '../base/errors.ts'
+import type { ChannelParts, Reason } from '../channels/channel-parts.ts'
+import { type Channel, getChannel, setRetention } from '../channels/channel-table.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
-import type { ChannelParts, Reason } from './channel-parts.ts'
-import { type Channel, getChannel, setRetention } from './channel-table.ts'
 import { LEAST_DAYS, LEAST_GENERATIONS } from './retention.ts'
 
 /** What is to hold: undefined leaves it as it is, null is what the server's settings say. */

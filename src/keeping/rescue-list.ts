@@ -3,9 +3,9 @@
  * holds, so that a restart goes on where it was; since when each is missing is written down on the way.
  */
 import type { Sha256 } from '../base/sha256.ts'
-import type { ChannelParts } from './channel-parts.ts'
-import { missingFiles } from './missing-files.ts'
-import { forgetMissing, listMissing, noteMissing } from './missing-table.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { missingFiles } from '../channels/missing-files.ts'
+import { forgetMissing, listMissing, noteMissing } from '../channels/missing-table.ts'
 
 export interface RescueFile {
   readonly sha256: Sha256

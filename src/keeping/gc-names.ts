@@ -5,7 +5,7 @@ import type { ChunkRecord } from '../archives/chunk-removal.ts'
 import { readChunk } from '../archives/index-parts.ts'
 import { createDigestSet, type DigestSet } from '../base/digest-set.ts'
 import { type Sha256, sha256In } from '../base/sha256.ts'
-import type { ChannelParts } from './channel-parts.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
 
 /** What chunks name that stay; a digest here is text that somebody wrote. */
 export interface ChunkNames {

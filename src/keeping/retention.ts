@@ -4,8 +4,8 @@
  * What counts is when a generation stopped being the head, not when it was made: a client may hold what it was told until
  * then, and has to find all that this names for as long as was promised (invariant 5). The head is always kept.
  */
-import type { Channel } from './channel-table.ts'
-import type { SerialTime } from './generation-removal.ts'
+import type { Channel } from '../channels/channel-table.ts'
+import type { SerialTime } from '../channels/generation-removal.ts'
 
 /** How much is kept at the least; one of the two is enough for a generation to stay. */
 export interface Retention {

@@ -4,17 +4,17 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
-import type { ChannelParts } from './channel-parts.ts'
-import { getChannel } from './channel-table.ts'
-import { assertRoom, measureRoom, type Room } from './disk-reserve.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { getChannel } from '../channels/channel-table.ts'
 import {
   type FetchFailure,
   type FetchProgress,
   fetchFiles,
   type NeededFile,
-} from './fetch-files.ts'
+} from '../channels/fetch-files.ts'
+import { type Books, chunksOf, type GenerationFiles } from '../channels/file-ledger.ts'
+import { assertRoom, measureRoom, type Room } from './disk-reserve.ts'
 import type { Amount } from './file-counts.ts'
-import { type Books, chunksOf, type GenerationFiles } from './file-ledger.ts'
 import { type FoundFile, findFiles } from './find-files.ts'
 
 /** So many failures one after the other, not of files that are gone, end it: upstream is away. */

@@ -4,8 +4,8 @@
 import { findChunksByPlain } from '../archives/chunk-table.ts'
 import { type IndexParts, readEntries } from '../archives/index-parts.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { type Books, chunksOf, type GenerationFiles } from './file-ledger.ts'
-import type { ChunkFiles, LeafFiles } from './named-files.ts'
+import { type Books, chunksOf, type GenerationFiles } from '../channels/file-ledger.ts'
+import type { ChunkFiles, LeafFiles } from '../channels/named-files.ts'
 
 export interface FoundFile {
   readonly file: number

@@ -6,9 +6,9 @@ import { stat } from 'node:fs/promises'
 import { systemCode } from '../base/errors.ts'
 import { breathe, mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type BlobRow, listBlobs } from '../store/blob-removal.ts'
 import { blobTotals, readRows } from '../store/blobs.ts'
-import type { ChannelParts } from './channel-parts.ts'
 import { FROM_BACKUP, type VerifyReport } from './verify-report.ts'
 
 const PAGE = 200

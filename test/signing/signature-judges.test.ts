@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { createLog } from '../../src/base/log.ts'
-import { type Case, findJudges } from '../../src/channels/judges.ts'
 import { generateSigningKey, readSigningKey, signRelease } from '../../src/debian/openpgp-sign.ts'
+import { type Case, findJudges } from '../../src/signing/judges.ts'
 
 const log = createLog({ level: 'silent' })
 const now = Math.floor(Date.now() / 1000)

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { createLog } from '../../src/base/log.ts'
-import { startSigningProcess } from '../../src/channels/signing-process.ts'
+import { startSigningProcess } from '../../src/signing/signing-process.ts'
 import { keysAt } from '../support/key-files.ts'
 import { run } from '../support/run.ts'
 import { startSluice } from '../support/sluice.ts'
@@ -190,8 +190,8 @@ t.test('keys of an older data directory are taken over, whenever it is killed', 
 t.test('it signs from what npm packs, too', async (t) => {
   const dir = t.testdir()
   await run('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(dir, 'dist')])
-  const packed: typeof import('../../src/channels/signing-process.ts') = await import(
-    join(dir, 'dist/channels/signing-process.js')
+  const packed: typeof import('../../src/signing/signing-process.ts') = await import(
+    join(dir, 'dist/signing/signing-process.js')
   )
   const keysDir = join(dir, 'keys')
   const signing = packed.startSigningProcess({ keysDir, log, environment: {} })

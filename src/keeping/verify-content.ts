@@ -8,10 +8,10 @@ import { readState, type SuiteState } from '../archives/suite-state.ts'
 import { createDigestSet, type DigestSet } from '../base/digest-set.ts'
 import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256Of } from '../base/sha256.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
 import { gunzipMember } from '../debian/compression.ts'
 import { absentBlobs } from '../store/blob-removal.ts'
 import { readRows } from '../store/blobs.ts'
-import type { ChannelParts } from './channel-parts.ts'
 import { FROM_BACKUP, problemOf, type VerifyReport } from './verify-report.ts'
 
 const CHUNKS_AT_ONCE = 200

@@ -16,9 +16,9 @@ import { readState, type SuiteState } from '../archives/suite-state.ts'
 import { createDigestSet, type DigestSet } from '../base/digest-set.ts'
 import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256In } from '../base/sha256.ts'
-import type { ChannelParts } from './channel-parts.ts'
-import { listPdiffRoots, pdiffBlobsOfReleases } from './pdiff-table.ts'
-import { filesOfReleases } from './publication-table.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { listPdiffRoots, pdiffBlobsOfReleases } from '../channels/pdiff-table.ts'
+import { filesOfReleases } from '../signing/publication-table.ts'
 
 const LEAVES_AT_ONCE = 16
 const RELEASES_AT_ONCE = 100

@@ -10,8 +10,8 @@ import { lastChunkId, listChunks } from '../archives/chunk-removal.ts'
 import { deleteOrigins, listOrigins, type OriginKey } from '../archives/origins.ts'
 import { crashPoint } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Db, inTransaction } from '../store/database.ts'
-import type { ChannelParts } from './channel-parts.ts'
 import { type ChunkNames, filesOf } from './gc-names.ts'
 
 const PAGE = 1000

@@ -14,9 +14,9 @@ import { type AppError, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import type { ChannelParts } from './channel-parts.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { noteGone } from '../channels/missing-table.ts'
 import { assertRoom } from './disk-reserve.ts'
-import { noteGone } from './missing-table.ts'
 import { listRescues, type RescueFile } from './rescue-list.ts'
 
 const AT_ONCE = 3

@@ -2,9 +2,9 @@
  * How many of the files that generations name are held, reachable and lost, each file once; and which are lost.
  */
 import type { IndexParts } from '../archives/index-parts.ts'
-import { type Books, chunksOf, type GenerationFiles } from './file-ledger.ts'
+import { type Books, chunksOf, type GenerationFiles } from '../channels/file-ledger.ts'
+import { missingFiles } from '../channels/missing-files.ts'
 import { type FoundFile, findFiles } from './find-files.ts'
-import { missingFiles } from './missing-files.ts'
 
 export interface Amount {
   readonly files: number

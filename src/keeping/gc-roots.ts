@@ -7,12 +7,12 @@ import { type EarlierState, listEarlierStates } from '../archives/earlier-states
 import { AppError } from '../base/errors.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { type Channel, listChannels } from '../channels/channel-table.ts'
+import { listNamedSuites, listSerials, type SerialTime } from '../channels/generation-removal.ts'
+import { listPinnedStates } from '../channels/pin-table.ts'
 import type { Db } from '../store/database.ts'
-import type { ChannelParts } from './channel-parts.ts'
-import { type Channel, listChannels } from './channel-table.ts'
 import type { Roots } from './gc-mark.ts'
-import { listNamedSuites, listSerials, type SerialTime } from './generation-removal.ts'
-import { listPinnedStates } from './pin-table.ts'
 import { expiredOf, type Retention, retentionOf } from './retention.ts'
 
 const GENERATIONS_AT_ONCE = 100
