@@ -18,7 +18,7 @@ import { addChunks, findChunksByRaw } from './chunk-table.ts'
 import { cutByName } from './index-cut.ts'
 import { publishStanza, type StanzaFacts, versionField } from './index-kinds.ts'
 import type { IndexParts } from './index-parts.ts'
-import type { IndexText, StanzaBytes, StanzaList } from './index-text.ts'
+import type { IndexText, StanzaBytes, StanzaFilter, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
 import {
   CHUNKS_TOGETHER,
@@ -51,6 +51,8 @@ export interface SkippedStanza {
 export interface BuildOptions {
   readonly kind: IndexKind
   readonly archiveId: number
+  /** The stanzas to take, if not all. */
+  readonly isTaken?: StanzaFilter | undefined
   /** Told the number of stanzas done, and of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -75,7 +77,7 @@ export async function buildIndex(
   options: BuildOptions,
 ): Promise<BuiltIndex> {
   const { kind } = options
-  const sorted = sortStanzas(text.stanzas(), kind)
+  const sorted = sortStanzas(text.stanzas(options.isTaken), kind)
   const cuts = cutByName(sorted.names)
   const raws = await rawDigests(sorted, cuts, options)
   const known = await findChunksByRaw(parts.db, raws)
@@ -112,18 +114,20 @@ function sortStanzas(list: StanzaList, kind: IndexKind): Sorted {
   }
   const order = new Uint32Array(names.length).map((_, at) => at)
   const version = versionField(kind)
-  const field = ({ bytes, ranges }: StanzaBytes, name: string): string =>
-    fieldValue(bytes, ranges[0] ?? 0, ranges[1] ?? 0, name) ?? ''
+  const fieldsOf = (number: number): readonly [version: string, architecture: string] => {
+    const { bytes, ranges } = list.read(Uint32Array.of(number))
+    const field = (name: string): string =>
+      fieldValue(bytes, ranges[0] ?? 0, ranges[1] ?? 0, name) ?? ''
+    return [field(version), field('Architecture')]
+  }
   order.sort((a, b) => {
     const left = names[a] ?? ''
     const right = names[b] ?? ''
     if (left !== right) return left < right ? -1 : 1
-    const [one, other] = [list.read(Uint32Array.of(a)), list.read(Uint32Array.of(b))]
-    const versions = [field(one, version), field(other, version)] as const
-    const byVersion = compareVersions(...versions)
+    const [one, other] = [fieldsOf(a), fieldsOf(b)]
+    const byVersion = compareVersions(one[0], other[0])
     if (byVersion !== 0) return byVersion
-    const first = `${versions[0]} ${field(one, 'Architecture')}`
-    const second = `${versions[1]} ${field(other, 'Architecture')}`
+    const [first, second] = [one.join(' '), other.join(' ')]
     if (first !== second) return first < second ? -1 : 1
     return a - b
   })

@@ -19,37 +19,34 @@ export interface StanzaBytes {
   readonly ranges: Uint32Array
 }
 
-/** Whether to take the stanza of this name that stands at `start` to `end`. */
-export type StanzaFilter = (name: string, buf: Buffer, start: number, end: number) => boolean
+/** Whether to take the stanza of this name, and of this value of the text's key field. */
+export type StanzaFilter = (name: string, key: string) => boolean
 
 /** All stanzas of a text, in the order in which they stand there. */
 export interface StanzaList {
   /** Value of `Package`; empty where there is none. */
   readonly names: readonly string[]
-  /** The stanzas with these numbers. */
+  /** The stanzas with these numbers; their bytes are valid until the next are read. */
   read(numbers: Uint32Array): StanzaBytes
 }
 
 export interface IndexText {
   /** Adds a text behind those that are there; it is as if it had not been, if the pieces end in an error. */
   append(pieces: AsyncIterable<Buffer>): Promise<{ readonly size: number; readonly sha256: Sha256 }>
-  /** The stanzas of all texts. */
-  stanzas(): StanzaList
+  /** The stanzas of all texts; only those to take, if a filter is told. */
+  stanzas(isTaken?: StanzaFilter): StanzaList
   close(): Promise<void>
 }
 
-/** An empty text, in a file at `path` that disappears with it; only stanzas that `isTaken` are found in it. */
-export async function openIndexText(
-  path: string,
-  isTaken: StanzaFilter = () => true,
-): Promise<IndexText> {
+/** An empty text, in a file at `path` that disappears with it. `keyField` is a field by which stanzas are to be filtered. */
+export async function openIndexText(path: string, keyField?: string): Promise<IndexText> {
   const handle = await open(path, 'wx+', 0o600)
   await unlink(path)
   let end = 0
-  const found: Found = { names: [], starts: [], stops: [] }
+  const found: Found = { names: [], keys: [], starts: [], stops: [] }
   const append: IndexText['append'] = async (pieces) => {
     const hash = sha256Stream()
-    const scanner = createScanner(end, isTaken)
+    const scanner = createScanner(end, keyField)
     let at = end
     // One write is under way while the next piece is unpacked, hashed and looked through.
     let writing: Promise<unknown> = Promise.resolve()
@@ -65,24 +62,33 @@ export async function openIndexText(
     } finally {
       await writing
     }
-    const { names, starts, stops } = scanner.end()
+    const { names, keys, starts, stops } = scanner.end()
     for (const name of names) found.names.push(name)
+    for (const key of keys) found.keys.push(key)
     for (const start of starts) found.starts.push(start)
     for (const stop of stops) found.stops.push(stop)
     const size = at - end
     end = at
     return { size, sha256: hash.digest() }
   }
-  const stanzas = (): StanzaList => {
-    const places = { starts: Uint32Array.from(found.starts), stops: Uint32Array.from(found.stops) }
-    return { names: found.names, read: (numbers) => read(handle, places, numbers) }
+  const stanzas: IndexText['stanzas'] = (isTaken) => {
+    const { names, starts, stops } = isTaken === undefined ? found : filtered(found, isTaken)
+    const places = { starts: Uint32Array.from(starts), stops: Uint32Array.from(stops) }
+    // One buffer for all: what is read for each chunk should not wait for the garbage collector.
+    let scratch = Buffer.alloc(0)
+    const room = (size: number): Buffer => {
+      if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(2 * size)
+      return scratch.subarray(0, size)
+    }
+    return { names, read: (numbers) => read(handle, places, numbers, room) }
   }
   return { append, stanzas, close: () => handle.close() }
 }
 
-/** Names and places of stanzas: one entry in each for a stanza. */
+/** Names and places of stanzas: one entry in each for a stanza; and in `keys`, where there is a key field. */
 interface Found {
   readonly names: string[]
+  readonly keys: string[]
   readonly starts: number[]
   readonly stops: number[]
 }
@@ -92,9 +98,20 @@ interface Scanner {
   end(): Found
 }
 
-/** Finds the stanzas to take of a text that comes in pieces and begins at `from` in the file. */
-function createScanner(from: number, isTaken: StanzaFilter): Scanner {
-  const found: Found = { names: [], starts: [], stops: [] }
+function filtered({ names, keys, starts, stops }: Found, isTaken: StanzaFilter): Found {
+  const taken: Found = { names: [], keys: [], starts: [], stops: [] }
+  for (const [at, name] of names.entries()) {
+    if (!isTaken(name, keys[at] ?? '')) continue
+    taken.names.push(name)
+    taken.starts.push(starts[at] ?? 0)
+    taken.stops.push(stops[at] ?? 0)
+  }
+  return taken
+}
+
+/** Finds the stanzas of a text that comes in pieces and begins at `from` in the file. */
+function createScanner(from: number, keyField: string | undefined): Scanner {
+  const found: Found = { names: [], keys: [], starts: [], stops: [] }
   let block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   let filled = 0
   let at = from
@@ -103,9 +120,9 @@ function createScanner(from: number, isTaken: StanzaFilter): Scanner {
     for (let nth = 0; nth < ranges.length; nth += 2) {
       const start = ranges[nth] ?? 0
       const stop = ranges[nth + 1] ?? 0
-      const name = fieldValue(block, start, stop, 'Package') ?? ''
-      if (!isTaken(name, block, start, stop)) continue
-      found.names.push(name)
+      found.names.push(fieldValue(block, start, stop, 'Package') ?? '')
+      if (keyField !== undefined)
+        found.keys.push(fieldValue(block, start, stop, keyField)?.toLowerCase() ?? '')
       found.starts.push(at + start)
       found.stops.push(at + stop)
     }
@@ -139,10 +156,11 @@ function read(
   handle: FileHandle,
   { starts, stops }: { readonly starts: Uint32Array; readonly stops: Uint32Array },
   numbers: Uint32Array,
+  room: (size: number) => Buffer,
 ): StanzaBytes {
   let size = 0
   for (const number of numbers) size += (stops[number] ?? 0) - (starts[number] ?? 0) + 1
-  const bytes = Buffer.allocUnsafe(size)
+  const bytes = room(size)
   const ranges = new Uint32Array(numbers.length * 2)
   let at = 0
   for (let nth = 0; nth < numbers.length; ) {

@@ -5,19 +5,17 @@
  * again when they name others.
  */
 import type { Abortable } from '../base/abortable.ts'
-import { crashPoint } from '../base/fault.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { fieldValue } from '../debian/control.ts'
-import type { Release, ReleaseFile } from '../debian/release.ts'
+import type { Release } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import type { Archive } from './archive-table.ts'
 import { descriptionName, namedDescriptions, nameSameDescriptions } from './description-names.ts'
 import { type ExtraFiles, takeExtras } from './extra-files.ts'
-import { fetchIndex, type IndexSource, indexForms } from './fetch-index.ts'
+import { type IndexSource, indexForms } from './fetch-index.ts'
 import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
-import { openIndexText, type StanzaFilter } from './index-text.ts'
 import { measure } from './index-tree.ts'
+import { type LoadedIndex, loadAhead, loadIndex } from './load-index.ts'
 import { findIndex, type IndexState, indexPath, type SuiteState } from './suite-state.ts'
 import { type WantedIndex, wantedIndexes } from './wanted-indexes.ts'
 
@@ -75,29 +73,43 @@ export async function readIndexes(
   const { release } = fetched
   const urls = [fetched.url, ...archive.settings.urls.filter((url) => url !== fetched.url)]
   const source: IndexSource = { urls, suite, release }
-  const indexes: IndexState[] = []
-  const files: Record<string, Sha256> = {}
-  const skipped: SkippedStanza[] = []
-  for (const wanted of wantedIndexes(archive, suite, release)) {
-    const namers = namersOf(indexes, wanted)
-    const kept = unchangedIndex(wanted, release, old)
-    const before = namersOf(old?.indexes ?? [], wanted)
-    if (kept !== undefined && (await nameSameDescriptions(parts, before, namers))) {
-      indexes.push(kept.index)
-      Object.assign(files, kept.files)
-      continue
-    }
-    const isTaken =
-      wanted.kind === 'Translation' ? isNamedBy(await namedDescriptions(parts, namers)) : undefined
-    const made = await readIndex(parts, archive, source, { ...wanted, isTaken }, input)
-    indexes.push(made.index)
-    Object.assign(files, made.files)
-    skipped.push(...made.skipped)
-  }
   const where = { archive: archive.name, suite }
   const onBytes = (path: string, doneBytes: number, sizeBytes: number): void =>
     input.onEvent?.({ kind: 'fetch', ...where, path, doneBytes, sizeBytes })
   const { signal } = input
+  const jobs = wantedIndexes(archive, suite, release).map((wanted) => ({
+    wanted,
+    kept: unchangedIndex(wanted, release, old),
+  }))
+  const loads = loadAhead(jobs, ({ wanted }, { isNow, signal: stop }) =>
+    loadIndex(parts, source, wanted, {
+      signal: signal === undefined ? stop : AbortSignal.any([signal, stop]),
+      onBytes: (done, size) => isNow() && onBytes(indexPath(wanted), done, size),
+    }),
+  )
+  const indexes: IndexState[] = []
+  const files: Record<string, Sha256> = {}
+  const skipped: SkippedStanza[] = []
+  try {
+    for (const job of jobs) {
+      const { wanted, kept } = job
+      const namers = namersOf(indexes, wanted)
+      const before = namersOf(old?.indexes ?? [], wanted)
+      if (kept !== undefined && (await nameSameDescriptions(parts, before, namers))) {
+        indexes.push(kept.index)
+        Object.assign(files, kept.files)
+        continue
+      }
+      const loaded = await loads.take(job)
+      loads.startNext(job, ({ kept: other }) => other === undefined)
+      const made = await readIndex(parts, archive, { ...loaded, suite, wanted, namers }, input)
+      indexes.push(made.index)
+      Object.assign(files, made.files)
+      skipped.push(...made.skipped)
+    }
+  } finally {
+    await loads.close()
+  }
   const extras = await takeExtras(parts, archive.settings, source, { onBytes, signal })
   return { indexes, files, skipped: [...skipped, ...extras.skipped], extras }
 }
@@ -108,14 +120,6 @@ function namersOf(indexes: readonly IndexState[], { kind, component }: WantedInd
   return indexes
     .filter((index) => index.kind === 'Packages' && index.component === component)
     .map((index) => index.root)
-}
-
-/** Takes the Translation entries with these names. */
-function isNamedBy(named: ReadonlySet<string>): StanzaFilter {
-  return (name, buf, start, end) => {
-    const md5 = fieldValue(buf, start, end, 'Description-md5')
-    return md5 !== undefined && named.has(descriptionName(name, md5.toLowerCase()))
-  }
 }
 
 /** The index of the last state, if upstream still names the files that it was made of. */
@@ -137,46 +141,34 @@ function unchangedIndex(
   return { index, files }
 }
 
+interface ReadInput extends LoadedIndex {
+  readonly suite: string
+  readonly wanted: WantedIndex
+  /** See `namersOf`. */
+  readonly namers: readonly Sha256[]
+}
+
 async function readIndex(
   parts: ArchiveParts,
   archive: Archive,
-  source: IndexSource,
-  {
-    kind,
-    component,
-    architecture,
-    paths,
-    isTaken,
-  }: WantedIndex & { readonly isTaken: StanzaFilter | undefined },
+  { text, fetched, suite, wanted, namers }: ReadInput,
   { onEvent, signal }: ReadOptions,
 ): Promise<{
   index: IndexState
   files: Record<string, Sha256>
   skipped: readonly SkippedStanza[]
 }> {
-  const text = await openIndexText(parts.blobs.tempPath(), isTaken)
   try {
-    const fetched: ReleaseFile[] = []
-    const where = {
-      archive: archive.name,
-      suite: source.suite,
-      path: indexPath({ kind, component, architecture }),
-    }
-    const onBytes = (doneBytes: number, sizeBytes: number): void =>
-      onEvent?.({ kind: 'fetch', ...where, doneBytes, sizeBytes })
-    for (const path of paths) {
-      fetched.push(await fetchIndex(parts, source, { path, text }, { signal, onBytes }))
-    }
-    crashPoint('refresh: index fetched')
+    const { kind, component, architecture } = wanted
+    const where = { archive: archive.name, suite, path: indexPath(wanted) }
     const sizeBytes = fetched.reduce((sum, file) => sum + file.size, 0)
     const onProgress = (done: number, total: number): void =>
       onEvent?.({ kind: 'index', ...where, sizeBytes, done, total })
-    const built = await buildIndex(parts, text, {
-      kind,
-      archiveId: archive.id,
-      signal,
-      onProgress,
-    })
+    const named = kind === 'Translation' ? await namedDescriptions(parts, namers) : undefined
+    const isTaken =
+      named && ((name: string, md5: string): boolean => named.has(descriptionName(name, md5)))
+    const how = { kind, archiveId: archive.id, isTaken, signal, onProgress }
+    const built = await buildIndex(parts, text, how)
     const files = Object.fromEntries(fetched.map((file) => [file.path, file.sha256]))
     const { stanzas, plainSize } = measure(built.chunks)
     return {

@@ -22,6 +22,11 @@ function parsePlan(text: string | undefined): Plan {
 
 const plan = parsePlan(process.env.SLUICE_FAULT)
 
+/** Whether points are counted or written down: then work keeps to one order, at whatever cost. */
+export function hasCrashPlan(): boolean {
+  return plan !== undefined
+}
+
 /** A place where a crash must do no harm; `name` says between which steps it lies. */
 export function crashPoint(name: string): void {
   if (plan === undefined) return
