@@ -15,11 +15,13 @@ import {
   type SuiteState,
 } from '../archives/suite-state.ts'
 import { nowSeconds } from '../base/clock.ts'
+import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { formatRelease, type ReleaseFile } from '../debian/release.ts'
 import { findPublishedIdentity, type Publication } from '../signing/publication-table.ts'
 import { signRelease } from '../signing/sign-release.ts'
 import type { ChannelParts } from './channel-parts.ts'
+import { titleOf } from './channel-table.ts'
 import { channelOf } from './ensure-publication.ts'
 import { describeIndex, type IndexForms } from './index-forms.ts'
 import { type PdiffDraft, pdiffIndexes } from './pdiffs.ts'
@@ -27,6 +29,8 @@ import { releaseUrls } from './release-urls.ts'
 import { type SuiteView, suiteNames } from './views.ts'
 
 const BACK_DATED_S = 300
+/** How far a clock may be behind what was signed: longer than that nobody waits, not knowing why. */
+const PATIENCE_S = 60
 /** How long what is signed is good. */
 export const VALID_S = 14 * 24 * 3600
 /** It is signed again when half of that is over. */
@@ -76,7 +80,9 @@ export async function draftSuite(
     indexes,
   )
   const pdiffs = pdiffIndexes(pdiffDraft)
-  const date = await nextDate(parts, known?.dateFloor ?? 0, signal)
+  const title = titleOf(channelOf(publication.name))
+  const last = { floor: known?.dateFloor ?? 0, what: title }
+  const date = await nextDate(parts, last, signal)
   const validUntil = date + VALID_S
   const text = formatRelease({
     ...identity,
@@ -142,15 +148,29 @@ export function publishedForm(suite: string, identity: ReleaseIdentity): Release
   }
 }
 
-/** The Date to sign with, after the floor; resolves when the clock has reached it. */
+/** The Date to sign with, after the floor; resolves when the clock has reached it. `what` was signed at the floor. */
 export async function nextDate(
   parts: Pick<ChannelParts, 'clock'>,
-  floor: number,
+  { floor, what }: { readonly floor: number; readonly what: string },
   signal: AbortSignal | undefined,
 ): Promise<number> {
+  refuseEarlyClock(parts, floor, what)
   const date = Math.max(floor + 1, nowSeconds(parts.clock) - BACK_DATED_S)
   await parts.clock.until(date * 1000, { signal })
   return date
+}
+
+/** A Release never passes the clock: `ERR_CONFIG` if that one is behind, or was ahead when `what` was signed. */
+export function refuseEarlyClock(
+  { clock }: Pick<ChannelParts, 'clock'>,
+  floor: number,
+  what: string,
+): void {
+  if (floor <= nowSeconds(clock) + PATIENCE_S) return
+  throw new AppError('ERR_CONFIG', {
+    message: `the clock of this machine is behind: ${what} was signed at ${new Date(floor * 1000).toISOString()}`,
+    hint: 'set it right, then try again',
+  })
 }
 
 function unique(values: readonly string[]): string[] {

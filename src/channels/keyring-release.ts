@@ -20,7 +20,7 @@ import {
 import { signRelease } from '../signing/sign-release.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts } from './channel-parts.ts'
-import { listChannels } from './channel-table.ts'
+import { listChannels, titleOf } from './channel-table.ts'
 import { nextDate, RESIGN_AFTER_S, VALID_S } from './draft-suite.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { ensureKeyringPackage } from './keyring-package.ts'
@@ -108,7 +108,7 @@ export function refreshKeyring(
     const isFresh = old !== undefined && old.date >= floor && old.date > now - RESIGN_AFTER_S
     const isSame = old?.version === made.version && same(old.architectures, architectures)
     if (isFresh && isSame && same(old.signedBy, keys)) return
-    const date = await nextDate(parts, floor, signal)
+    const date = await nextDate(parts, { floor, what: titleOf(channel) }, signal)
     const text = releaseText(made, architectures, date)
     const what = `${at.archive} ${at.suite}`
     const signed = await signRelease(parts, publication, { what, text, date }, { signal })

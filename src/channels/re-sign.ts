@@ -3,20 +3,16 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { nowSeconds } from '../base/clock.ts'
-import { AppError } from '../base/errors.ts'
 import { liveKeys } from '../signing/publication-key-table.ts'
 import { findPublication, findPublishedIdentity } from '../signing/publication-table.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { getChannel } from './channel-table.ts'
-import { RESIGN_AFTER_S } from './draft-suite.ts'
+import { getChannel, titleOf } from './channel-table.ts'
+import { RESIGN_AFTER_S, refuseEarlyClock } from './draft-suite.ts'
 import { publicationOf } from './ensure-publication.ts'
 import type { Generation } from './generation-table.ts'
 import { publishGeneration } from './publish.ts'
 import { tellsOwnUrls } from './release-urls.ts'
 import type { GenerationView } from './views.ts'
-
-/** How far a clock may be behind. */
-const PATIENCE_S = 60
 
 /**
  * Signs a channel's suites anew when half of their life is over, so that no client sees one expire, and when its keys
@@ -59,20 +55,11 @@ export function resignBelowFloor(
     for (const { archive, suite, date } of parts.views.head(name)?.suites ?? []) {
       const known = await findPublishedIdentity(parts.db, publication.id, archive, suite)
       if (known === undefined || known.dateFloor <= date) continue
-      refuseEarlyClock(parts, name, known.dateFloor)
+      refuseEarlyClock(parts, known.dateFloor, titleOf(name))
       const why = 'it was restored from a backup'
       return resign(parts, name, { who: 'system', why }, { signal })
     }
     return undefined
-  })
-}
-
-/** A Release never passes the clock: nobody wants to wait for hours, and not know why. */
-function refuseEarlyClock({ clock }: ChannelParts, name: string, floor: number): void {
-  if (floor <= nowSeconds(clock) + PATIENCE_S) return
-  throw new AppError('ERR_CONFIG', {
-    message: `the clock of this machine is behind: channel ${name} was signed at ${new Date(floor * 1000).toISOString()}`,
-    hint: 'set it right, then start again',
   })
 }
 
