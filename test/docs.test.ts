@@ -3,21 +3,16 @@
  * what it says of settings, exit codes and files is compared with the program. A command that this test does not know
  * fails it.
  */
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import type { PackageSpec } from '../fixtures/debs.ts'
-import { makeArchive } from '../fixtures/make-archive.ts'
-import { makeSigningKey } from '../fixtures/signing-key.ts'
 import { createApt } from './support/apt.ts'
+import { makeDocsWorld } from './support/docs-world.ts'
 import { blocksOf, commandsOf } from './support/markdown.ts'
-import { type RunResult, run } from './support/run.ts'
-import { startSluice } from './support/sluice.ts'
-import { startUpstream } from './support/upstream-server.ts'
+import type { RunResult } from './support/run.ts'
 import { clean, troubles } from './support/world.ts'
 
-const root = join(import.meta.dirname, '..')
-const readme = await readFile(join(root, 'README.md'), 'utf8')
+const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8')
 
 /** What README tells people to type, what must be replaced to try it, and what is printed then. */
 const plays: Readonly<Record<string, RegExp>> = {
@@ -30,13 +25,25 @@ const plays: Readonly<Record<string, RegExp>> = {
   'sluice rollback approved --to 7': /^approved generation 10 = generation 7; /m,
   'sluice channel history approved': /^8 .* ran on lab-1 for a day$/m,
   'sluice audit': / ran on lab-1 for a day$/m,
-  'sluice diff approved@7 approved': /./,
+  'sluice diff approved@7 testing --fields': /^openssl 3\.0\.15-1~deb12u1 -> 3\.0\.16-1~deb12u1 /m,
   'sluice search openssl': /^openssl +3\.0\.16-1~deb12u1 .* testing$/m,
+  "sluice search 'libssl*' --history": /^libssl3 +3\.0\.16-1~deb12u1 .* approved +8 .* 9 /m,
+  'sluice changelog openssl': /^openssl \(3\.0\.16-1~deb12u1\) /,
+  'sluice channel clients approved': /^no machine took approved in the last 30 days$/m,
   'sluice archive refresh': /^debian-security bookworm-security +unchanged/m,
   'sluice archive add docker https://download.example/linux/debian --suite bookworm --component stable --keyring docker.asc':
     /^archive docker added: /,
+  'sluice archive set debian --sources': /^takes +source packages$/m,
   'sluice archive show debian': /^bookworm-updates .* ok$/m,
-  'sluice channel create web --from approved': /^channel web generation 1: curated$/m,
+  'sluice channel create pilot --from approved': /^channel pilot generation 1: curated$/m,
+  'sluice channel create web --base approved': /^channel web generation 1: derived$/m,
+  'sluice hold tzdata --channel web': /^web keeps tzdata 2025a-0\+deb12u1 /m,
+  'sluice class create lab --channel testing': /^class lab generation 1: /m,
+  'sluice class set lab --channel approved': /^class lab: testing -> approved, generation 2; /m,
+  'sluice key rotate approved': /^next key of approved: /,
+  'sluice gc --dry-run': /^nothing to delete; /m,
+  'sluice backup /srv/backup/sluice --passphrase-file /root/sluice.pass':
+    /^backup +\d{8}T\d{6}Z in /,
   'sluice channel create all --follow debian docker': /^channel all generation 1: following$/m,
   'sluice channel set testing --follow debian debian-security docker':
     / follows debian, debian-security, docker; generation 3$/m,
@@ -44,85 +51,11 @@ const plays: Readonly<Record<string, RegExp>> = {
   'sluice token create NAME': /^[\w-]{43}\n$/,
 }
 
-const dir = t.testdir()
-const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
-
-async function publish(
-  archive: string,
-  suite: string,
-  packages: readonly PackageSpec[],
-  component = 'main',
-): Promise<void> {
-  const one = { suite, components: [component], architectures: ['amd64'], packages }
-  await makeArchive(join(dir, 'files', archive), { key, suites: [one] })
-}
-
-function binaries(source: string, version: string, names: readonly string[]): PackageSpec[] {
-  return names.map((name) => ({ name, version, arch: 'amd64', source, content: 2000 }))
-}
-
-async function publishAll(openssl: string, tzdata: string): Promise<void> {
-  const libraries = ['libssl-dev', 'libssl-doc', 'libssl3', 'openssl']
-  await publish('debian', 'bookworm', [{ name: 'hello', version: '2.10-3', arch: 'amd64' }])
-  await publish(
-    'debian',
-    'bookworm-updates',
-    binaries('tzdata', tzdata, ['tzdata', 'tzdata-legacy']),
-  )
-  await publish('debian-security', 'bookworm-security', binaries('openssl', openssl, libraries))
-}
-
-await publishAll('3.0.15-1~deb12u1', '2025a-0+deb12u1')
-await publish(
-  'linux/debian',
-  'bookworm',
-  [{ name: 'docker', version: '1', arch: 'amd64', component: 'stable' }],
-  'stable',
-)
-const upstream = await startUpstream(join(dir, 'files'))
-t.teardown(() => upstream.close())
-await mkdir(join(dir, 'home'))
-const home = join(dir, 'home')
-const sluice = await startSluice(join(home, 'var'))
-t.teardown(() => sluice.close())
-await prepare()
-
-/** Two archives, seven generations of `approved`, and two sources that wait for the eighth. */
-async function prepare(): Promise<void> {
-  const keyring = await readFile(key.publicAsc, 'utf8')
-  const suites = {
-    debian: ['bookworm', 'bookworm-updates'],
-    'debian-security': ['bookworm-security'],
-  }
-  for (const [name, some] of Object.entries(suites)) {
-    const settings = { suites: some, components: ['main'], architectures: ['amd64'], keyring }
-    await sluice.api('POST', '/archives', { name, urls: [`${upstream.url}/${name}`], ...settings })
-  }
-  await sluice.api('POST', '/archives/refresh')
-  await sluice.api('POST', '/channels', { name: 'testing', follow: Object.keys(suites) })
-  await sluice.api('POST', '/channels', { name: 'approved', from: 'testing' })
-  await publishAll('3.0.16-1~deb12u1', '2025b-0+deb12u1')
-  await sluice.api('POST', '/archives/refresh')
-  for (let serial = 2; serial < 8; serial += 2) {
-    const tzdata = [{ name: 'tzdata' }]
-    await sluice.api('POST', '/promotions', { from: 'testing', to: 'approved', sources: tzdata })
-    await sluice.api('POST', '/channels/approved/rollback', { to: 1 })
-  }
-  await symlink(join(root, 'bin'), join(home, 'bin'))
-  await writeFile(join(home, 'docker.asc'), keyring)
-}
-
-/** Runs what README says with the names of this world, in a folder where `./var` and `bin/sluice` are the real ones. */
-function play(command: string, env: Record<string, string> = {}): Promise<RunResult> {
-  const line = command
-    .replace('SOURCE…', 'tzdata')
-    .replace('NAME', 'lab-1')
-    .replaceAll('https://download.example', upstream.url)
-    .replaceAll('http://sluice:3142', sluice.url)
-    .replaceAll('/tmp/', `${home}/`)
-  const path = `${join(root, 'bin')}:${process.env.PATH}`
-  return run('sh', ['-ec', line], { cwd: home, env: { PATH: path, ...env } })
-}
+const { dir, home, key, upstream, sluice, play: typed } = await makeDocsWorld(t)
+const names = { 'SOURCE…': 'tzdata', NAME: 'lab-1', '/srv/backup/sluice': join(home, 'backups') }
+const play = (line: string, env: Record<string, string> = {}): Promise<RunResult> =>
+  typed(line, { env, replace: { ...names, '/root/sluice.pass': join(home, 'passphrase') } })
+await writeFile(join(home, 'passphrase'), 'correct horse\n')
 
 t.test(
   'README names no command that is not tried here, and none here that it does not name',
