@@ -197,11 +197,12 @@ export async function pdiffBlobsOfReleases(
   db: Db,
   releaseIds: readonly number[],
 ): Promise<Sha256[]> {
+  // CROSS JOIN: in this order, else all uses of all patches are gone through.
   const { rows } = await sql<{ digest: Buffer }>`
     WITH listed AS (SELECT DISTINCT sha256 FROM pdiff_index
       WHERE release_id IN (SELECT value FROM json_each(${JSON.stringify(releaseIds)})))
     SELECT sha256 AS digest FROM listed
-    UNION SELECT pdiff.gz FROM listed JOIN pdiff_use USING (sha256) JOIN pdiff USING (name)`.execute(
+    UNION SELECT pdiff.gz FROM listed CROSS JOIN pdiff_use USING (sha256) CROSS JOIN pdiff USING (name)`.execute(
     db,
   )
   return rows.map((row) => sha256FromBytes(row.digest))

@@ -21,7 +21,7 @@ import { listPdiffRoots, pdiffBlobsOfReleases } from '../channels/pdiff-table.ts
 import { filesOfReleases } from '../signing/publication-table.ts'
 
 const LEAVES_AT_ONCE = 16
-const RELEASES_AT_ONCE = 100
+const RELEASES_AT_ONCE = 25
 
 /** Where a walk begins. */
 export interface Roots {

@@ -27,7 +27,7 @@ import type { Retention } from './retention.ts'
 const GRACE_MS = 24 * 3600_000
 const CHUNKS_AT_ONCE = 64
 const READERS = 4
-const BLOBS_AT_ONCE = 500
+const BLOBS_AT_ONCE = 200
 
 /** Told while it works: how much of what is done. */
 export type OnProgress = (what: string, done: number, total: number) => void

@@ -30,6 +30,8 @@ import { noteDeleted, type OpenRun } from './gc-runs.ts'
 import { expiredOf, type Retention, retentionOf } from './retention.ts'
 
 const AT_ONCE = 200
+/** Each with some forty rows of pdiffs. */
+const RELEASES_AT_ONCE = 40
 
 export interface SweepInput {
   readonly plan: GcPlan
@@ -108,7 +110,7 @@ async function dropReleases(
   input: SweepInput,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await inPieces(await listReleaseIds(parts.db), signal, async (some) => {
+  const drop = async (some: readonly number[]): Promise<void> => {
     const named = await releasesNamed(parts.db, some)
     const free = some.filter((id) => !named.has(id))
     if (free.length === 0) return
@@ -118,7 +120,8 @@ async function dropReleases(
       await note(trx, input, { releases: free.length })
       crashPoint('gc: releases, before the commit')
     })
-  })
+  }
+  await inPieces(await listReleaseIds(parts.db), signal, drop, RELEASES_AT_ONCE)
 }
 
 async function sweepChunks(
@@ -189,10 +192,11 @@ async function inPieces<T>(
   all: readonly T[],
   signal: AbortSignal | undefined,
   work: (some: readonly T[]) => Promise<void>,
+  atOnce = AT_ONCE,
 ): Promise<void> {
-  for (let at = 0; at < all.length; at += AT_ONCE) {
+  for (let at = 0; at < all.length; at += atOnce) {
     signal?.throwIfAborted()
-    await work(all.slice(at, at + AT_ONCE))
+    await work(all.slice(at, at + atOnce))
     await breathe()
   }
 }

@@ -181,7 +181,7 @@ export async function listFileBlobs(db: Db): Promise<{ sha256: Sha256; size: num
     .withTables<BlobTables>()
     .selectFrom('blob')
     .select(['sha256', 'size'])
-    .where('data', 'is', null)
+    .where(sql<boolean>`typeof(data) = 'null'`)
     .execute()
   return rows.map((row) => ({ sha256: sha256FromBytes(row.sha256), size: row.size }))
 }
@@ -194,10 +194,15 @@ export async function blobTotals(
     .withTables<BlobTables>()
     .selectFrom('blob')
     .select([
-      sql<number>`count(data)`.as('rows'),
-      sql<number>`coalesce(sum(CASE WHEN data IS NULL THEN 0 ELSE size END), 0)`.as('rowBytes'),
-      sql<number>`count(*) - count(data)`.as('files'),
-      sql<number>`coalesce(sum(CASE WHEN data IS NULL THEN size ELSE 0 END), 0)`.as('fileBytes'),
+      // typeof: IS NULL and count() would read the bytes of each.
+      sql<number>`coalesce(sum(typeof(data) <> 'null'), 0)`.as('rows'),
+      sql<number>`coalesce(sum(CASE typeof(data) WHEN 'null' THEN 0 ELSE size END), 0)`.as(
+        'rowBytes',
+      ),
+      sql<number>`coalesce(sum(typeof(data) = 'null'), 0)`.as('files'),
+      sql<number>`coalesce(sum(CASE typeof(data) WHEN 'null' THEN size ELSE 0 END), 0)`.as(
+        'fileBytes',
+      ),
     ])
     .executeTakeFirstOrThrow()
   return one
