@@ -5,7 +5,7 @@ import { getArchive, listSuites } from '../archives/archive-table.ts'
 import { readState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
-import { type Channel, getChannel, listChannels } from './channel-table.ts'
+import { type Channel, findChannelById, getChannel, listChannels } from './channel-table.ts'
 import { changesOf, diffStates } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import type { Generation, SourceChange } from './generation-table.ts'
@@ -27,7 +27,10 @@ export function followArchives(
   })
 }
 
-/** Follows in every channel that tracks one of these archives; a derived one does so in the background. */
+/**
+ * Follows in every channel that tracks one of these archives; a derived one does so in the background. One that cannot
+ * be published keeps no other from it: the first failure is thrown after all were tried.
+ */
 export async function followInAll(
   parts: ChannelParts,
   archives: readonly string[],
@@ -35,15 +38,25 @@ export async function followInAll(
   { signal }: Abortable = {},
 ): Promise<{ channel: string; generation: Generation }[]> {
   const made: { channel: string; generation: Generation }[] = []
+  const failures: unknown[] = []
   for (const channel of await listChannels(parts.db)) {
     if (!channel.follows.some((archive) => archives.includes(archive))) continue
     if (channel.baseId !== undefined) {
       parts.derivation.wake(channel.id)
       continue
     }
-    const generation = await followArchives(parts, { ...reason, channel: channel.name }, { signal })
-    if (generation !== undefined) made.push({ channel: channel.name, generation })
+    try {
+      const input = { ...reason, channel: channel.name }
+      const generation = await followArchives(parts, input, { signal })
+      if (generation !== undefined) made.push({ channel: channel.name, generation })
+    } catch (error) {
+      signal?.throwIfAborted()
+      // It may have been deleted since the list was made; or renamed: then it is followed at the next round.
+      const now = await findChannelById(parts.db, channel.id)
+      if (now?.name === channel.name) failures.push(error)
+    }
   }
+  if (failures.length > 0) throw failures[0]
   return made
 }
 
