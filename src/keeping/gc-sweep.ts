@@ -1,6 +1,6 @@
 /**
  * How a collection does what it planned. What names goes before what is named: generations and Releases, then what finds an
- * index by its bytes, chunks, blobs, origins. Each piece is a transaction of some 200 rows, between which everybody else has
+ * index by its bytes, chunks, blobs, origins. Each piece is a transaction of some 100 rows, between which everybody else has
  * his turn; after a crash at any point what is left is consistent, and the next collection goes on.
  *
  * The plan may be old by then. Generations are looked at again under their channel's lock; chunks and blobs go only if they
@@ -29,7 +29,7 @@ import type { ExpiredGenerations } from './gc-roots.ts'
 import { noteDeleted, type OpenRun } from './gc-runs.ts'
 import { expiredOf, type Retention, retentionOf } from './retention.ts'
 
-const AT_ONCE = 200
+const AT_ONCE = 100
 /** Each with some forty rows of pdiffs. */
 const RELEASES_AT_ONCE = 40
 

@@ -4,7 +4,8 @@
  *   plan (gc-plan.ts)    generations that expired; what can be reached from all others, pins and archives (gc-mark.ts);
  *                        what cannot is doomed since now, and goes when it was so for a day (store/doomed.ts)
  *   brake                a run that would delete much of the store at once does nothing unless it is forced
- *   sweep (gc-sweep.ts)  in small transactions, in an order in which a crash does no harm
+ *   sweep (gc-sweep.ts)  in small transactions, in an order in which a crash does no harm; the database's file becomes
+ *                        smaller if much of it is empty then (gc-shrink.ts)
  *
  * Work under way is safe in two ways: whoever finds something by its content takes it out of what is doomed before he
  * looks, and what is doomed while somebody holds an archive's or a channel's lock is not deleted before he lets go
@@ -20,6 +21,7 @@ import { addFigures, type GcFigures, type StoreFigures } from './gc-figures.ts'
 import { type OnProgress, planCollection } from './gc-plan.ts'
 import type { ExpiredGenerations } from './gc-roots.ts'
 import { closeRun, openRun } from './gc-runs.ts'
+import { shrinkDatabase } from './gc-shrink.ts'
 import { sweep } from './gc-sweep.ts'
 import type { Retention } from './retention.ts'
 
@@ -103,6 +105,7 @@ async function collect(
   const before = run.figures
   try {
     await sweep(parts, { plan, run, retention, onProgress }, { signal })
+    await shrinkDatabase(parts.db, signal)
     const done = await closeRun(parts.db, run, { at: parts.clock.now(), who, why })
     // It may have gone on with a run that was interrupted: what that one did is not told again.
     return report(addFigures(done, before, -1))

@@ -9,7 +9,7 @@ import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { verifyStore } from '../keeping/verify.ts'
 import { blobTotals } from '../store/blobs.ts'
-import { inTransaction, unusedBytes } from '../store/database.ts'
+import { fileBytes, inTransaction } from '../store/database.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
 import { gcFigures } from './gc.ts'
 import { replyWithTask } from './task.ts'
@@ -59,7 +59,7 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
     store: {
       ...(await blobTotals(parts.db)),
       databaseBytes: await sizeOf(join(parts.config.dataDir, 'sluice.db')),
-      databaseUnusedBytes: await unusedBytes(parts.db),
+      databaseUnusedBytes: (await fileBytes(parts.db)).unused,
     },
     lastGc: await gcFigures(parts),
     downloads: { active: parts.downloads.active },

@@ -27,7 +27,7 @@ export interface Removal {
   readonly note: (trx: Db, removed: readonly BlobRow[]) => Promise<void>
 }
 
-/** Deletes those of these blobs whose time has come; some 200 at a time, since a transaction keeps all others waiting. */
+/** Deletes those of these blobs whose time has come; some 100 at a time, since a transaction keeps all others waiting. */
 export async function removeDoomed(
   place: BlobPlace,
   digests: readonly Sha256[],

@@ -24,9 +24,13 @@ export interface Migration {
   readonly statements: readonly string[]
 }
 
+const files = new WeakMap<Db, Database.Database>()
+
 /** The database at `path`, made or brought up to date by the migrations; the caller ends it with `closeDatabase`. */
 export async function openDatabase(path: string, migrations: readonly Migration[]): Promise<Db> {
   const file = new Database(path)
+  // Before there is anything else in it, or it does nothing: see `giveBackPages`.
+  file.pragma('auto_vacuum = INCREMENTAL')
   file.pragma('journal_mode = WAL')
   file.pragma('synchronous = FULL')
   file.pragma('foreign_keys = ON')
@@ -34,6 +38,7 @@ export async function openDatabase(path: string, migrations: readonly Migration[
   file.pragma('cache_size = -16384')
   file.pragma('journal_size_limit = 67108864')
   const db: Db = new Kysely<NoTables>({ dialect: tolerant(file) })
+  files.set(db, file)
   await migrate(db, migrations)
   return db
 }
@@ -81,11 +86,28 @@ export async function changeCount(db: Db): Promise<number> {
   return rows[0]?.count ?? 0
 }
 
-/** Bytes of the database's file that hold nothing: what is written next goes there first. */
-export async function unusedBytes(db: Db): Promise<number> {
-  const { rows } = await sql<{ bytes: number }>`SELECT freelist_count * page_size AS bytes
-    FROM pragma_freelist_count, pragma_page_size`.execute(db)
-  return rows[0]?.bytes ?? 0
+/** Bytes of the database's file, and of those in it that hold nothing: what is written next goes there first. */
+export async function fileBytes(db: Db): Promise<{ whole: number; unused: number }> {
+  const { rows } = await sql<{ whole: number; unused: number }>`
+    SELECT page_count * page_size AS whole, freelist_count * page_size AS unused
+    FROM pragma_page_count, pragma_freelist_count, pragma_page_size`.execute(db)
+  return rows[0] ?? { whole: 0, unused: 0 }
+}
+
+/**
+ * Gives pages that hold nothing back to the disk, at most so many (200 take some 10 ms): the last ones of the file move to
+ * where there is room. Says how many went; none of a database that was made before this could be.
+ */
+export async function giveBackPages(db: Db, most: number): Promise<number> {
+  const file = files.get(db)
+  if (file === undefined) return 0
+  const unused = (): number => Number(file.pragma('freelist_count', { simple: true }))
+  // While the connection is held nobody else's transaction is open.
+  return db.connection().execute(async () => {
+    const before = unused()
+    file.pragma(`incremental_vacuum(${most})`)
+    return before - unused()
+  })
 }
 
 export { sql }
