@@ -243,8 +243,10 @@ t.test('ends at once when the caller has enough, wherever the request stands', a
   const reading = readOut(response.body)
   late.abort()
   t.match((await reading).error, { code })
-  const signal = AbortSignal.timeout(50)
-  const timed = await upstream.get(url, { maxBytes }, { signal })
+  // As AbortSignal.timeout does, but not before there is an answer, however slow the machine.
+  const over = new AbortController()
+  const timed = await upstream.get(url, { maxBytes }, { signal: over.signal })
+  over.abort(new DOMException('the time is over', 'TimeoutError'))
   t.match((await readOut(timed.body)).error, { code: 'ERR_UPSTREAM_TIMEOUT' })
 })
 

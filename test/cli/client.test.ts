@@ -78,17 +78,17 @@ t.test(
 )
 
 t.test('the token goes into the header, and no proxy of the environment is asked', async (t) => {
-  let seen = ''
+  const seen: string[] = []
   const { code } = await against(
     t,
     (request, response) => {
-      seen = `${request.method} ${request.url} ${request.headers.authorization}`
+      seen.push(`${request.method} ${request.url} ${request.headers.authorization}`)
       response.end('[]')
     },
     ['channel', 'list', '--json'],
   )
   t.equal(code, 0)
-  t.equal(seen, 'GET /api/v1/channels Bearer not-a-secret')
+  t.equal(seen[0], 'GET /api/v1/channels Bearer not-a-secret')
 })
 
 t.test('Ctrl-C ends a command, and with it the work on the server', async (t) => {
