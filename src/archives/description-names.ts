@@ -5,15 +5,10 @@
  */
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { fieldValue } from '../debian/control.ts'
+import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { descriptionMd5Of } from '../debian/translation-index.ts'
-import {
-  chunksAt,
-  type IndexEntry,
-  type IndexParts,
-  readChunk,
-  readEntries,
-} from './index-parts.ts'
+import { readStanza } from './index-kinds.ts'
+import { chunksAt, type IndexEntry, type IndexParts, readChunk } from './index-parts.ts'
 import { type Chunk, findChunk } from './index-tree.ts'
 import type { IndexKind } from './suite-state.ts'
 
@@ -78,7 +73,7 @@ export async function descriptionsOf(
   return named
 }
 
-/** The stanzas of these package names in an index. */
+/** The stanzas of these package names in an index; what else stands in their chunks is not read. */
 export async function entriesNamed(
   parts: IndexParts,
   { root, kind }: { readonly root: Sha256 | undefined; readonly kind: IndexKind },
@@ -93,8 +88,16 @@ export async function entriesNamed(
   const found: IndexEntry[] = []
   let read = 0
   for (const chunk of wanted) {
-    for (const entry of await readEntries(parts, chunk, kind))
-      if (names.has(entry.name)) found.push(entry)
+    const text = await readChunk(parts, chunk)
+    const ranges = splitStanzas(text)
+    for (let at = 0; at < ranges.length; at += 2) {
+      const [start = 0, end = 0] = [ranges[at], ranges[at + 1]]
+      const name = fieldValue(text, start, end, 'Package')
+      if (name === undefined || !names.has(name)) continue
+      // A copy, so that the chunk can go.
+      const own = Buffer.from(text.subarray(start, end))
+      found.push({ ...readStanza(kind, own, 0, own.length), text: own })
+    }
     if (++read % 50 === 0) await breathe()
   }
   return found

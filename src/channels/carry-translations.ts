@@ -73,12 +73,13 @@ async function carryOne(
   if (touched.size === 0) return before
   const wanted = await descriptionsOf(parts, packages, touched)
   const have = await entriesNamed(parts, { root: before, kind: 'Translation' }, touched)
+  const offered: IndexEntry[] = []
+  for (const root of roots.filter((one) => one !== before))
+    offered.push(...(await entriesNamed(parts, { root, kind: 'Translation' }, touched)))
   const chosen = new Map<string, IndexEntry>()
-  for (const root of [...roots, before]) {
-    for (const entry of await entriesNamed(parts, { root, kind: 'Translation' }, touched)) {
-      const key = keyOf(entry)
-      if (wanted.has(key) && !chosen.has(key)) chosen.set(key, entry)
-    }
+  for (const entry of [...offered, ...have]) {
+    const key = keyOf(entry)
+    if (wanted.has(key) && !chosen.has(key)) chosen.set(key, entry)
   }
   const isHere = (entry: IndexEntry): boolean =>
     have.some((one) => keyOf(one) === keyOf(entry) && one.text.equals(entry.text))
