@@ -2,8 +2,13 @@
  * `apt-get changelog` gets what it asks for from Sluice, out of the packages: on a channel, on another one, on an old
  * generation, and never from anybody else.
  */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { parseConfig } from '../../src/base/config.ts'
+import { openParts } from '../../src/server/parts.ts'
 import type { TestApt } from '../support/apt.ts'
 import { runSluice } from '../support/program.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
@@ -120,6 +125,46 @@ t.test('a text that never ends is not unpacked', async (t) => {
   t.equal(response.status, 413)
   t.match(await response.text(), /more than 16777216 bytes/)
 })
+
+t.test('more are asked for than are read: the others are told to ask again', async (t) => {
+  const { sluice, upstream } = await makeWorld(t, [hello('1'), hello('2'), hello('3')])
+  const get = (version: string, gone?: AbortSignal): Promise<Response> =>
+    fetch(`${sluice.url}/changelogs/nut/main/h/hello/hello_${version}_changelog`, {
+      signal: gone ?? null,
+    })
+  upstream.fault(/hello_[12]_/, { kind: 'hang' })
+  const gone = new AbortController()
+  const asked = Array.from({ length: 200 }, (_, at) => get(String(at + 1), gone.signal))
+  const first = await Promise.race(asked)
+  t.equal(first.status, 503)
+  t.match(await first.text(), /ask again/)
+  gone.abort()
+  await Promise.allSettled(asked)
+  await upstream.close()
+})
+
+t.test(
+  'one that many ask for is in memory once, and none is looked for again and again',
+  async (t) => {
+    const { sluice } = await makeWorld(t, [hello('1'), bare])
+    await sluice.close()
+    const flags = { data: sluice.dataDir, listen: '127.0.0.1:0', 'log-level': 'error' }
+    const parts = await openParts(parseConfig({ flags, env: {} }), systemClock)
+    try {
+      const read = (): Promise<Buffer> =>
+        parts.changelogs.read({ archive: 'nut', source: 'hello', version: '1' })
+      await read()
+      const [one, other] = await Promise.all([read(), read()])
+      t.equal(one, other)
+      const none = { archive: 'nut', source: 'bare', version: '1' }
+      await t.rejects(parts.changelogs.read(none), { code: 'ERR_NOT_FOUND' })
+      await rm(join(sluice.dataDir, 'blobs'), { recursive: true })
+      await t.rejects(parts.changelogs.read(none), { code: 'ERR_NOT_FOUND' }, 'no package is read')
+    } finally {
+      await parts.close()
+    }
+  },
+)
 
 t.test('the command prints it', async (t) => {
   const { sluice, publish } = await makeWorld(t, [hello('1-1'), ...toolPackages()])
