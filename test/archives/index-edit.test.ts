@@ -12,21 +12,28 @@ import {
   readEntries,
 } from '../../src/archives/index-parts.ts'
 import { openIndexText } from '../../src/archives/index-text.ts'
+import type { IndexKind } from '../../src/archives/suite-state.ts'
 import type { Sha256 } from '../../src/base/sha256.ts'
 import {
   openIndexParts,
   packagesText,
   type SamplePackage,
   seededRandom,
+  sourcesText,
+  translationText,
 } from '../support/index-parts.ts'
 
 type Parts = Awaited<ReturnType<typeof openIndexParts>>
 
-async function buildText(parts: Parts, text: Buffer): Promise<BuiltIndex> {
+async function buildText(
+  parts: Parts,
+  text: Buffer,
+  kind: IndexKind = 'Packages',
+): Promise<BuiltIndex> {
   const scratch = await openIndexText(parts.blobs.tempPath())
   try {
     await scratch.append(Readable.from([text]))
-    return await buildIndex(parts, scratch, { kind: 'Packages', archiveId: 1 })
+    return await buildIndex(parts, scratch, { kind, archiveId: 1 })
   } finally {
     await scratch.close()
   }
@@ -36,10 +43,14 @@ async function build(parts: Parts, packages: readonly SamplePackage[]): Promise<
   return (await buildText(parts, packagesText(packages))).root
 }
 
-async function entriesOf(parts: Parts, root: Sha256): Promise<IndexEntry[]> {
+async function entriesOf(
+  parts: Parts,
+  root: Sha256,
+  kind: IndexKind = 'Packages',
+): Promise<IndexEntry[]> {
   const all: IndexEntry[] = []
   for (const chunk of await chunksAt(parts, root))
-    all.push(...(await readEntries(parts, chunk, 'Packages')))
+    all.push(...(await readEntries(parts, chunk, kind)))
   return all
 }
 
@@ -162,3 +173,42 @@ t.test('an edit of one package makes one chunk anew and keeps the others', async
     /Package: pkg77\nVersion: 2\n/,
   )
 })
+
+for (const [kind, textOf] of [
+  ['Sources', sourcesText],
+  ['Translation', translationText],
+] as const)
+  t.test(`an index of ${kind} edited at random is the one built afresh`, async (t) => {
+    const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
+    t.comment(`SEED=${seed}`)
+    const random = seededRandom(seed)
+    const parts = await openIndexParts(t.testdir())
+    t.teardown(() => parts.close())
+    const build = async (some: Iterable<SamplePackage>): Promise<Sha256> => {
+      const built = await buildText(parts, textOf([...some]), kind)
+      t.same(built.skipped, [])
+      return built.root
+    }
+    const held = new Map<string, SamplePackage>()
+    const sample = (): SamplePackage => {
+      const [name, version] = [Math.floor(random() * 900), Math.floor(random() * 3)]
+      return { name: `p${name}`, version: `${version}-1` }
+    }
+    const keyOf = ({ name, version }: SamplePackage): string =>
+      textOf([{ name, version }]).toString()
+    for (let at = 0; at < 700; at++) {
+      const one = sample()
+      held.set(keyOf(one), one)
+    }
+    let root = await build(held.values())
+    for (let round = 0; round < 6; round++) {
+      const gone = [...held.values()].filter(() => random() < 0.05)
+      for (const one of gone) held.delete(keyOf(one))
+      const fresh = new Map(Array.from({ length: 20 }, sample).map((one) => [keyOf(one), one]))
+      for (const [key, one] of fresh) held.set(key, one)
+      const remove = await entriesOf(parts, await build(gone), kind)
+      const add = await entriesOf(parts, await build(fresh.values()), kind)
+      root = await editIndex(parts, root, { remove, add })
+      t.equal(root, await build(held.values()), `round ${round}, ${held.size} stanzas`)
+    }
+  })

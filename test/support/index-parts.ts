@@ -67,6 +67,26 @@ export function packagesText(packages: readonly SamplePackage[]): Buffer {
   return Buffer.from(stanzas.join('\n'))
 }
 
+/** The same as a Sources file: a package of one tarball and its .dsc. */
+export function sourcesText(packages: readonly SamplePackage[]): Buffer {
+  const stanzas = packages.map(({ name, version }) => {
+    const line = (file: string): string => ` ${sha256Of(`${file} ${version}`)} 1000 ${file}`
+    const sums = ['.dsc', '.tar.xz'].map((ending) => line(`${name}_${version}${ending}`))
+    const head = [`Package: ${name}`, `Version: ${version}`, `Directory: pool/main/${name}`]
+    return [...head, 'Architecture: any all', 'Checksums-Sha256:', ...sums, ''].join('\n')
+  })
+  return Buffer.from(stanzas.join('\n'))
+}
+
+/** The same as a Translation file: an entry for each version. */
+export function translationText(packages: readonly SamplePackage[]): Buffer {
+  const stanzas = packages.map(({ name, version }) => {
+    const md5 = sha256Of(`${name} ${version}`).slice(0, 32)
+    return `Package: ${name}\nDescription-md5: ${md5}\nDescription-en: ${name}\n in version ${version}\n`
+  })
+  return Buffer.from(stanzas.join('\n'))
+}
+
 /** Numbers from 0 up to 1 that a seed decides (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
