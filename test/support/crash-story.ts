@@ -62,12 +62,15 @@ export async function makeUpstreams(dir: string): Promise<Upstreams> {
     at % 10 === 3 ? { ...one, version: '2' } : one
   const before = join(dir, 'before')
   const after = join(dir, 'after')
-  const spec = (stable: PackageSpec[], security: PackageSpec[]): ArchiveSpec => ({
+  const spec = (version: string, stable: PackageSpec[], security: PackageSpec[]): ArchiveSpec => ({
     key,
+    translations: true,
     suites: [
       {
         ...{ suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' },
         ...{ components: ['main', 'extra'], architectures: ['amd64'], packages: stable },
+        sources: [{ name: 'duo', version, binaries: ['duo', 'duo-data'] }],
+        files: { 'main/Contents-amd64': `usr/bin/duo misc/duo-${version}\n` },
       },
       {
         ...{ suite: 'stable-security', codename: 'nut-security', origin: 'Nut', label: 'Nut' },
@@ -76,11 +79,14 @@ export async function makeUpstreams(dir: string): Promise<Upstreams> {
     ],
   })
   const both = (version: string): PackageSpec[] => [duo('duo', version), duo('duo-data', version)]
-  await makeArchive(before, spec([...main, ...extra, ...both('1'), huge, small], secure))
+  await makeArchive(before, spec('1', [...main, ...extra, ...both('1'), huge, small], secure))
   await cp(before, after, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
   const newer = [...main, ...extra].map(renewed)
   const fresh: PackageSpec = { name: 'fresh', version: '1', arch: 'amd64', content: 3000 }
-  await makeArchive(after, spec([...newer, ...both('2'), huge, small, fresh], secure.map(renewed)))
+  await makeArchive(
+    after,
+    spec('2', [...newer, ...both('2'), huge, small, fresh], secure.map(renewed)),
+  )
   return { before, after, key }
 }
 
@@ -126,6 +132,8 @@ async function setUp(
     suites: ['stable', 'stable-security'],
     components: ['main', 'extra'],
     architectures: ['amd64'],
+    sources: true,
+    extras: ['contents'],
     keyring,
   })
   await ask('/archives/refresh', {})
