@@ -35,15 +35,19 @@ export async function runProgram(
   const done = Promise.withResolvers<number | null>()
   const fail = (what: string, cause?: unknown): void =>
     done.reject(new AppError('ERR_PROGRAM', { message: `${command} ${what}`, cause }))
+  // It may fail before anybody waits for it.
+  done.promise.catch(() => undefined)
   child.on('error', (error) => fail(`cannot be run: ${systemCode(error) ?? error.message}`, error))
   child.on('close', (code) => done.resolve(code))
+  // One for which there were no pipes has no streams, whatever its type says.
+  const streams: Partial<Pick<typeof child, 'stdin' | 'stdout' | 'stderr'>> = child
   // A program that does not read its input to the end closes the pipe: its exit code tells the rest.
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(input)
-  const [stdout, stderr] = [child.stdout, child.stderr].map((stream) => {
+  streams.stdin?.on('error', () => undefined)
+  streams.stdin?.end(input)
+  const [stdout, stderr] = [streams.stdout, streams.stderr].map((stream) => {
     const pieces: Buffer[] = []
     let size = 0
-    stream.on('data', (piece: Buffer) => {
+    stream?.on('data', (piece: Buffer) => {
       size += piece.length
       if (size > maxOutputBytes) fail(`says more than ${maxOutputBytes} bytes`)
       else pieces.push(piece)
