@@ -5,7 +5,7 @@
 import type { IndexParts } from '../archives/index-parts.ts'
 import { readState } from '../archives/suite-state.ts'
 import type { Channel } from './channel-table.ts'
-import { changesOf, diffStates, type IndexDiff } from './diff.ts'
+import { changesOf, differsOtherwise, diffStates, type IndexDiff } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
 import { listGenerations } from './generation-table.ts'
 import type { GenerationView } from './views.ts'
@@ -50,6 +50,24 @@ export async function listPending(
   return pending
     .map((one) => ({ ...one, since: arrivals.get(arrivalKey(one)) ?? source.channel.madeAt }))
     .sort((a, b) => Number(b.isSecurity) - Number(a.isSecurity) || (a.source < b.source ? -1 : 1))
+}
+
+/** Whether `from` has more than `to` besides packages, which a promotion of all brings. */
+export async function hasMoreBesides(
+  parts: IndexParts,
+  from: GenerationView,
+  to: GenerationView,
+): Promise<boolean> {
+  for (const { archive, suite, state } of from.suites) {
+    const target = to.suites.find((one) => one.archive === archive && one.suite === suite)
+    if (target === undefined || target.state === state) continue
+    const [old, now] = [
+      await readState(parts.blobs, target.state),
+      await readState(parts.blobs, state),
+    ]
+    if (differsOtherwise(old, now)) return true
+  }
+  return false
 }
 
 /** apt tells security updates by the suite's name, unattended-upgrades by the label. */

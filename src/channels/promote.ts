@@ -51,6 +51,8 @@ export interface Promotion {
   readonly lost?: readonly PlannedFile[] | undefined
   /** Serial of the target's head before. */
   readonly before: number
+  /** Told on a dry run: whether more than packages would come. */
+  readonly hasMore?: boolean | undefined
   /** Absent on a dry run, and when there was nothing to do. */
   readonly generation?: Generation | undefined
   /** Milliseconds from the last file to the flip. */
@@ -72,7 +74,9 @@ export async function promote(
   const missing = await missingFiles(parts, plan.files)
   if (input.dryRun === true || plan.suites.length === 0) {
     const lost = await findLost(parts, missing, { signal })
-    return { plan, missing: missing.length, lost, before: target.channel.head }
+    const isEdited = target.channel.baseId === undefined
+    const hasMore = isEdited && plan.suites.some(({ changes }) => changes.length === 0)
+    return { plan, missing: missing.length, lost, before: target.channel.head, hasMore }
   }
   for (let needed = missing; ; needed = await missingFiles(parts, plan.files)) {
     await fetchNeeded(parts, needed, input.onFile, { signal })

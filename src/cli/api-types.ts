@@ -153,6 +153,8 @@ export interface PendingAnswer {
   readonly to: GenerationName
   readonly packages: number
   readonly nextRefreshAt?: number
+  /** Whether the first has more besides packages, which a promotion of all brings. */
+  readonly hasMore: boolean
   readonly pending: readonly PendingEntry[]
 }
 
@@ -169,6 +171,8 @@ export interface PromotionAnswer {
   readonly to: string
   /** Serial of the target before. */
   readonly before: number
+  /** Told of a dry run: more than packages would come. */
+  readonly hasMore?: boolean
   readonly changes: readonly SourceChange[]
   readonly keptBack: readonly SourceChange[]
   readonly leftOut: readonly LeftOut[]

@@ -53,7 +53,7 @@ function endLines(answer: DifferenceAnswer): string[] {
       `${archive} ${suite} is in ${side === 'from' ? a : b} only: ${plural(packages, 'package')}`,
     ),
   )
-  if (changes.length === 0) return lone.length > 0 ? lone : [`${a} and ${b} hold the same`]
+  if (changes.length === 0) return lone.length > 0 ? lone : [`${a} and ${b} hold the same packages`]
   return [...lone, `${plural(changes.length, 'source')} differ${changes.length === 1 ? 's' : ''}`]
 }
 

@@ -19,12 +19,18 @@ const SHOWN_CHANGES = 40
 
 /** What waits, or that nothing does and when there may be more. */
 export function pendingLines(answer: PendingAnswer, width: number | undefined): string[] {
-  const { from, to, pending, packages, nextRefreshAt } = answer
+  const { from, to, pending, packages, hasMore, nextRefreshAt } = answer
   const now = Date.now()
   const next =
     nextRefreshAt === undefined
       ? 'To look upstream: sluice archive refresh'
       : `Next look upstream in ${formatSpan(nextRefreshAt - now)}, or: sluice archive refresh`
+  if (pending.length === 0 && hasMore) {
+    return [
+      `No package waits, but ${from.channel} has more besides (source packages, descriptions or other files):`,
+      `sluice promote --all --from ${from.channel} --to ${to.channel}`,
+    ]
+  }
   if (pending.length === 0) {
     const same = `${to.channel} is what ${from.channel} is (${plural(packages, 'package')})`
     return [`Nothing waits: ${same}. ${next}`]
@@ -62,6 +68,11 @@ export function promotionLines(
   if (changes.length === 0 && answer.generation !== undefined) {
     const made = `${to} generation ${answer.generation.serial}`
     return [`${made}: no package differs; what else ${from} has is here now`, ...kept]
+  }
+  if (changes.length === 0 && answer.hasMore === true) {
+    const made = `would make ${to} generation ${answer.before + 1} from ${answer.before}`
+    const what = `no package differs; what else ${from} has would be there`
+    return [`${made}: ${what}`, 'nothing was changed', ...kept]
   }
   if (changes.length === 0) {
     return [`nothing to promote: ${to} has of that what ${from} has`, ...kept]

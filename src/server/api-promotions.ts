@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
 import { getChannel } from '../channels/channel-table.ts'
 import { findGeneration } from '../channels/generation-name.ts'
-import { listPending } from '../channels/pending.ts'
+import { hasMoreBesides, listPending } from '../channels/pending.ts'
 import { listPins } from '../channels/pin-table.ts'
 import type { Selection, WantedSource } from '../channels/plan.ts'
 import { promote } from '../channels/promote.ts'
@@ -76,6 +76,8 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
         from: named(view),
         to: named(to),
         packages: await countPackages(parts, view),
+        // What is made of a base has of that what its base has.
+        hasMore: target.kind === 'curated' && (await hasMoreBesides(parts, view, to)),
         nextRefreshAt: jobs()?.nextRefreshAt,
         pending: pending.map(({ isSecurity, ...one }) => ({
           ...one,
@@ -93,13 +95,13 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
       return replyWithTask(request, reply, async (emit, signal) => {
         const onFile = (progress: object): void => emit({ kind: 'fetch', ...progress })
         const input = { ...reasonOf(request), from, to, selection, removals, force, dryRun, onFile }
-        const { plan, missing, lost, before, generation, publishMs } = await promote(parts, input, {
-          signal,
-        })
+        const made = await promote(parts, input, { signal })
+        const { plan, missing, lost, before, hasMore, generation, publishMs } = made
         return {
           from,
           to,
           before,
+          hasMore,
           changes: plan.changes,
           keptBack: plan.keptBack,
           leftOut: plan.leftOut,

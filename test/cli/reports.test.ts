@@ -52,6 +52,7 @@ const pending: PendingAnswer = {
   from: { channel: 'testing', serial: 41 },
   to: { channel: 'approved', serial: 17 },
   packages: 64_655,
+  hasMore: false,
   pending: [
     {
       source: 'openssl',
