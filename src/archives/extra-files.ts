@@ -18,6 +18,8 @@ import type { Origin } from './origins.ts'
 import type { SuiteState } from './suite-state.ts'
 
 const FETCHES_AT_ONCE = 2
+/** Debian's largest has some 60 MB. */
+const MAX_EXTRA_BYTES = 1024 * 1024 * 1024
 /** 404, and what object stores and mirrors answer for what is not there. */
 const absentStatus: readonly unknown[] = [404, 403, 410]
 const FORMS = ['.gz', '.xz', '.bz2', '']
@@ -48,6 +50,10 @@ export async function takeExtras(
     FETCHES_AT_ONCE,
     async (wanted) => {
       const { path, sha256, size } = wanted.file
+      if (size > MAX_EXTRA_BYTES) {
+        const reason = `it is larger than ${MAX_EXTRA_BYTES} bytes`
+        return { skipped: { package: path, reason } }
+      }
       try {
         if (!(await parts.blobs.has(sha256))) {
           await parts.downloads.fetch(

@@ -89,6 +89,9 @@ async function carryOne(
   })
 }
 
+/** Of an entry to be removed: with its own it would keep the text of its whole chunk in memory. */
+const NO_TEXT = Buffer.alloc(0)
+
 /** The index at `root` without the entries that these packages do not name. */
 async function filterWhole(
   parts: IndexParts,
@@ -99,7 +102,7 @@ async function filterWhole(
   const remove: IndexEntry[] = []
   for (const [at, chunk] of (await chunksAt(parts, root)).entries()) {
     for (const entry of await readEntries(parts, chunk, 'Translation'))
-      if (!wanted.has(keyOf(entry))) remove.push(entry)
+      if (!wanted.has(keyOf(entry))) remove.push({ ...entry, text: NO_TEXT })
     if (at % 50 === 0) await breathe()
   }
   return editIndex(parts, root, { remove, add: [] })
