@@ -4,7 +4,7 @@
  *
  * The nearest to the root comes first, so that what is based on a derived channel is made once, of its newest. Flips that
  * come while work is under way are taken together. All of it is looked through at the start too (`wakeAll`): a crash may
- * have come between the flip of a base and that of what is based on it.
+ * have come between the flip of a base and that of what is based on it. What fails is tried again after two minutes.
  */
 import { createBell } from '../archives/bell.ts'
 import { toAppError } from '../base/errors.ts'
@@ -14,6 +14,8 @@ import type { ChannelParts } from './channel-parts.ts'
 import { type Channel, findChannelById, listChannels } from './channel-table.ts'
 import type { DerivationQueue } from './derivation-queue.ts'
 import { deriveChannel } from './derive.ts'
+
+const RETRY_MS = 2 * 60_000
 
 export interface DerivationWorker {
   /** Looks at all that is based on something; false if some of it could not be brought up to its base. */
@@ -32,31 +34,41 @@ export function startDerivation(
   const { signal } = stopping
   const idle = createBell()
   const due = new Set<number>()
+  const retry = createRetry(parts, signal)
   let isIdle = true
+  const round = async (): Promise<void> => {
+    if (derivation.isEmpty() && due.size === 0) {
+      isIdle = true
+      idle.ring()
+      await derivation.bell.wait(signal)
+      isIdle = false
+      // Whoever flipped the base answers first.
+      return breathe()
+    }
+    const next = await chooseNext(parts, due)
+    if (next !== undefined) await deriveOne(parts, next, { log, signal, retry })
+  }
   const run = async (): Promise<void> => {
+    let isComplete = true
     while (!signal.aborted) {
-      if (derivation.isEmpty() && due.size === 0) {
-        isIdle = true
-        idle.ring()
-        await derivation.bell.wait(signal)
-        isIdle = false
-        // Whoever flipped the base answers first.
-        await breathe()
-        continue
+      try {
+        if (!isComplete) for (const { id } of await listBased(parts)) derivation.wake(id)
+        isComplete = true
+        await round()
+      } catch (error) {
+        if (signal.aborted) return
+        const { code, message } = toAppError(error)
+        log.error({ code, problem: message }, 'derived channels could not be looked at')
+        // What was due may be forgotten: all are looked at.
+        isComplete = false
+        await parts.clock.until(parts.clock.now() + RETRY_MS, { signal })
       }
-      const next = await chooseNext(parts, due)
-      if (next !== undefined) await deriveOne(parts, next, log, signal)
     }
   }
-  const running = run().catch((error: unknown) => {
-    const { code, message } = toAppError(error)
-    log.error({ code, problem: message }, 'derived channels are not followed any more')
-    stopping.abort()
-    idle.ring()
-  })
+  const running = run().catch(() => undefined)
   return {
     wakeAll: async () => {
-      const all = (await listChannels(parts.db)).filter((one) => one.baseId !== undefined)
+      const all = await listBased(parts)
       if (all.length === 0) return true
       isIdle = false
       for (const { id } of all) derivation.wake(id)
@@ -68,6 +80,10 @@ export function startDerivation(
       await running
     },
   }
+}
+
+async function listBased({ db }: ChannelParts): Promise<Channel[]> {
+  return (await listChannels(db)).filter((one) => one.baseId !== undefined)
 }
 
 /** Takes in what was told to the queue, and out what is due and nearest to the root. */
@@ -105,8 +121,7 @@ export function depthOf(all: ReadonlyMap<number, Channel>, channel: Channel): nu
 async function deriveOne(
   parts: ChannelParts & { readonly derivation: DerivationQueue },
   channel: Channel,
-  log: Log,
-  signal: AbortSignal,
+  { log, signal, retry }: { log: Log; signal: AbortSignal; retry: (channelId: number) => void },
 ): Promise<void> {
   try {
     const generation = await deriveChannel(
@@ -129,5 +144,23 @@ async function deriveOne(
     const since = parts.derivation.problemOf(channel.id)?.since ?? parts.clock.now()
     parts.derivation.noteProblem(channel.id, { message, since })
     log.error({ channel: channel.name, code, problem: message }, 'could not follow its base')
+    retry(channel.id)
+  }
+}
+
+/** What wakes a channel after a while that could not be brought up to its base, unless it was meanwhile. */
+function createRetry(
+  { clock, derivation }: ChannelParts & { readonly derivation: DerivationQueue },
+  signal: AbortSignal,
+): (channelId: number) => void {
+  const waiting = new Set<number>()
+  return (id) => {
+    if (waiting.has(id)) return
+    waiting.add(id)
+    const wake = (): void => {
+      waiting.delete(id)
+      if (derivation.problemOf(id) !== undefined) derivation.wake(id)
+    }
+    clock.until(clock.now() + RETRY_MS, { signal }).then(wake, () => undefined)
   }
 }
