@@ -16,7 +16,13 @@ import { commandsOf, linksOf, spansOf, type Table, tablesOf } from './support/ma
 import { runSluice } from './support/program.ts'
 
 const root = join(import.meta.dirname, '..')
-const pages = ['README.md', 'docs/design.md', 'docs/operating.md', 'bench/README.md']
+const pages = [
+  'README.md',
+  'docs/design.md',
+  'docs/operating.md',
+  'docs/http.md',
+  'bench/README.md',
+]
 const [readme = '', design = '', operating = ''] = await Promise.all(
   pages.map((page) => readFile(join(root, page), 'utf8')),
 )
@@ -27,7 +33,7 @@ t.test('links lead to files, and files that are named exist', async (t) => {
     for (const link of linksOf(text))
       t.ok(existsSync(join(root, page, '..', link)), `${page}: ${link}`)
     const named = spansOf(text).filter((span) => /^[\w./-]+\/[\w.-]+(\.\w+|-packages)$/.test(span))
-    for (const path of named.filter((one) => !one.startsWith('.')))
+    for (const path of named.filter((one) => !/^[./]/.test(one)))
       t.ok(
         [root, join(root, 'src')].some((dir) => existsSync(join(dir, path))),
         `${page}: ${path}`,
