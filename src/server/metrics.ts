@@ -101,8 +101,19 @@ export function createMetrics(gauges: Readonly<Record<string, () => number>>): M
         },
       })
     },
-    render: () => registry.metrics(),
+    render: together(() => registry.metrics()),
     contentType: registry.contentType,
     totals: () => structuredClone(totals),
+  }
+}
+
+/** Anybody may ask, and some gauges are work: who asks while it goes on gets the same answer. */
+function together<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined
+  return () => {
+    running ??= work().finally(() => {
+      running = undefined
+    })
+    return running
   }
 }

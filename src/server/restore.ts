@@ -211,7 +211,7 @@ async function copyOwnDatabase({ dir, dataDir }: RestoreInput, backup: Backup): 
   const expected = backup.own.get(name)
   try {
     if (expected !== undefined && (await copyBlob(from, { tmp: `${to}.new`, to }, expected))) {
-      await chmod(to, 0o644)
+      await chmod(to, 0o600)
       return []
     }
     return [flawOf(dir, from, false, false)]

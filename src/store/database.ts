@@ -5,6 +5,7 @@
  * that has returned survives a power cut. A transaction awaits nothing but the database: while one is open, everybody
  * else waits, so no file and no network inside it. Functions take a `Db`, which may be a transaction's.
  */
+import { chmodSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely'
 import { AppError } from '../base/errors.ts'
@@ -29,6 +30,8 @@ const files = new WeakMap<Db, Database.Database>()
 /** The database at `path`, made or brought up to date by the migrations; the caller ends it with `closeDatabase`. */
 export async function openDatabase(path: string, migrations: readonly Migration[]): Promise<Db> {
   const file = new Database(path)
+  // URLs of archives may have passwords. SQLite gives the same mode to its log, which does not exist yet.
+  chmodSync(path, 0o600)
   // Before there is anything else in it, or it does nothing: see `giveBackPages`.
   file.pragma('auto_vacuum = INCREMENTAL')
   file.pragma('journal_mode = WAL')
