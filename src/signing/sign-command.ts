@@ -71,7 +71,10 @@ async function call(
   signal: AbortSignal | undefined,
 ): Promise<Buffer> {
   const [program = '', ...first] = options.command
-  const env = options.environment
+  // What is Sluice's own (a token among it) is no business of the command.
+  const env = Object.fromEntries(
+    Object.entries(options.environment).filter(([name]) => !name.startsWith('SLUICE_')),
+  )
   const limits = {
     timeoutMs: options.timeoutMs ?? PATIENCE_MS,
     maxOutputBytes: MAX_OUTPUT_BYTES,

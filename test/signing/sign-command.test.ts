@@ -166,3 +166,13 @@ t.test('a command that hangs is killed, with all that it started', async (t) => 
   const missing = createSignCommand({ command: ['/nonexistent'], environment: {} })
   await t.rejects(missing.exportKeys('channel:x', 0), { code: 'ERR_SIGNING', message: /ENOENT/ })
 })
+
+t.test('a command gets the environment, but for what is of Sluice in it', async (t) => {
+  const told = createSignCommand({
+    command: ['/bin/sh', '-c', 'env >&2; exit 3'],
+    environment: { CARD: 'reader-1', SLUICE_TOKEN: 'not-a-secret' },
+  })
+  const error = await told.exportKeys('channel:x', 0).catch((thrown: Error) => thrown)
+  t.match(error, { message: /CARD=reader-1/ })
+  t.notMatch(error, { message: /not-a-secret/ })
+})
