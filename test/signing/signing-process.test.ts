@@ -7,7 +7,7 @@ import type { PackageSpec } from '../../fixtures/debs.ts'
 import { createLog } from '../../src/base/log.ts'
 import { startSigningProcess } from '../../src/signing/signing-process.ts'
 import { keysAt } from '../support/key-files.ts'
-import { run } from '../support/run.ts'
+import { runOk } from '../support/run.ts'
 import { startSluice } from '../support/sluice.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
@@ -189,7 +189,7 @@ t.test('keys of an older data directory are taken over, whenever it is killed', 
 
 t.test('it signs from what npm packs, too', async (t) => {
   const dir = t.testdir()
-  await run('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(dir, 'dist')])
+  await runOk('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(dir, 'dist')])
   const packed: typeof import('../../src/signing/signing-process.ts') = await import(
     join(dir, 'dist/signing/signing-process.js')
   )
