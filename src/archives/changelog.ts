@@ -92,7 +92,7 @@ async function debsOf(
       const [start = 0, end = 0] = ranges.subarray(at, at + 2)
       // Stanzas of Sources name no one file.
       if (fieldValue(text, start, end, 'Filename') === undefined) continue
-      const stanza = readStanza('Packages', text, start, end)
+      const stanza = readStanza('Packages', text, { start, end })
       const [file] = stanza.files
       const isIt = stanza.source === source && withoutEpoch(stanza.sourceVersion) === version
       if (!isIt || file === undefined || found.has(file.sha256)) continue

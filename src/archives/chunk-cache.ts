@@ -13,17 +13,29 @@ import type { Sha256 } from '../base/sha256.ts'
 const READ_BYTES = 512 * 1024
 const MAX_BYTES = 4 * 1024 * 1024 * 1024
 
+/** Gives memory of this size to read into; what it gave before is over then. */
+export type Room = (size: number) => Buffer
+
 export interface ChunkCache {
   /** Keeps bytes with their digests. */
   put(items: readonly (readonly [digest: Sha256, bytes: Buffer])[]): Promise<void>
-  /** The bytes with this digest, if they are kept. */
-  get(digest: Sha256): Promise<Buffer | undefined>
+  /** The bytes with this digest, if they are kept; in memory from `room`, if that is told. */
+  get(digest: Sha256, room?: Room): Promise<Buffer | undefined>
   /** The bytes of all, one after the other; each piece is valid until the next is asked for. */
   read(
     digests: readonly Sha256[],
     load: (digest: Sha256, at: number) => Promise<Buffer>,
   ): AsyncIterable<Buffer>
   close(): Promise<void>
+}
+
+/** Memory that is used again and again, and grows with what is asked for: it leaves no garbage. */
+export function createRoom(): Room {
+  let memory = Buffer.alloc(0)
+  return (size) => {
+    if (memory.length < size) memory = Buffer.allocUnsafeSlow(2 * size)
+    return memory.subarray(0, size)
+  }
 }
 
 interface Run {
@@ -51,10 +63,10 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
       offset += length
     }
   }
-  const get = async (digest: Sha256): Promise<Buffer | undefined> => {
+  const get: ChunkCache['get'] = async (digest, room = Buffer.allocUnsafeSlow) => {
     const place = places.get(digest)
     if (place === undefined) return undefined
-    const bytes = Buffer.allocUnsafeSlow(place.size)
+    const bytes = room(place.size)
     // The page cache has it: to hand it to a thread and back costs more than to copy it.
     const bytesRead = readSync(handle.fd, bytes, 0, place.size, place.offset)
     return bytesRead === place.size ? bytes : undefined

@@ -22,7 +22,7 @@ export function eachFile(kind: IndexKind, chunk: Chunk, text: Buffer, onFile: On
   if (isQuick) return
   const ranges = splitStanzas(text)
   for (let at = 0; at < ranges.length; at += 2) {
-    const { files } = readStanza(kind, text, ranges[at] ?? 0, ranges[at + 1] ?? 0)
+    const { files } = readStanza(kind, text, { start: ranges[at] ?? 0, end: ranges[at + 1] ?? 0 })
     for (const { sha256, size } of files) onFile(sha256, size)
   }
 }

@@ -7,6 +7,7 @@ import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { descriptionMd5Of } from '../debian/translation-index.ts'
+import { createRoom } from './chunk-cache.ts'
 import { readStanza } from './index-kinds.ts'
 import { chunksAt, type IndexEntry, type IndexParts, readChunk } from './index-parts.ts'
 import { type Chunk, findChunk } from './index-tree.ts'
@@ -27,9 +28,10 @@ export async function namedDescriptions(
   roots: readonly Sha256[],
 ): Promise<Set<string>> {
   const named = new Set<string>()
+  const room = createRoom()
   let read = 0
   for (const chunk of (await chunksOf(parts, roots)).values()) {
-    noteDescriptions(await readChunk(parts, chunk), named)
+    noteDescriptions(await readChunk(parts, chunk, room), named)
     if (++read % 50 === 0) await breathe()
   }
   return named
@@ -96,7 +98,7 @@ export async function entriesNamed(
       if (name === undefined || !names.has(name)) continue
       // A copy, so that the chunk can go.
       const own = Buffer.from(text.subarray(start, end))
-      found.push({ ...readStanza(kind, own, 0, own.length), text: own })
+      found.push({ ...readStanza(kind, own, { start: 0, end: own.length }), text: own })
     }
     if (++read % 50 === 0) await breathe()
   }

@@ -10,13 +10,14 @@ import { AppError, isAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { breathe, mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
-import { fieldValue } from '../debian/control.ts'
+import { type ByteSink, createByteSink } from '../debian/byte-sink.ts'
+import { fieldLines, fieldValue } from '../debian/control.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import { addChunks, findChunksByRaw } from './chunk-table.ts'
 import { cutByName } from './index-cut.ts'
-import { publishStanza, type StanzaFacts, versionField } from './index-kinds.ts'
+import { publishStanza, readStanza, type StanzaFacts, versionField } from './index-kinds.ts'
 import type { IndexParts } from './index-parts.ts'
 import type { IndexText, StanzaBytes, StanzaFilter, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
@@ -31,7 +32,6 @@ import { addOrigins, type Origin } from './origins.ts'
 import type { IndexKind } from './suite-state.ts'
 
 const GROUPS = 2
-const BLANK = Buffer.from('\n')
 
 /** What came of reading an index. */
 export interface BuiltIndex {
@@ -82,6 +82,7 @@ export async function buildIndex(
   const raws = await rawDigests(sorted, cuts, options)
   const known = await findChunksByRaw(parts.db, raws)
   const skipped: SkippedStanza[] = []
+  const desk = { kind, sink: createByteSink(), places: [] }
   const total = sorted.names.length
   const slots = cuts.map(([from, to], at) => ({ from, to, raw: raws[at], at }))
   const chunks = slots.map(({ raw }) => (raw === undefined ? undefined : known.get(raw)))
@@ -90,7 +91,7 @@ export async function buildIndex(
   // While the members of some are compressed, the next ones' stanzas are read.
   await mapBounded(inGroups(open), GROUPS, async (group) => {
     options.signal?.throwIfAborted()
-    const drafts = await draftChunks(sorted, group, kind, skipped)
+    const drafts = await draftChunks(sorted, group, desk, skipped)
     const made = await makeChunks(parts, drafts)
     await writeChunks(parts, options.archiveId, drafts, made)
     for (const [nth, { at, from, to }] of drafts.entries()) {
@@ -180,49 +181,60 @@ function inGroups(slots: readonly Slot[]): Slot[][] {
 async function draftChunks(
   { list, order }: Sorted,
   slots: readonly Slot[],
-  kind: IndexKind,
+  desk: DraftDesk,
   skipped: SkippedStanza[],
 ): Promise<(Draft & Slot)[]> {
   const drafts: (Draft & Slot)[] = []
   for (const slot of slots) {
-    const draft = draftChunk(kind, list.read(order.subarray(slot.from, slot.to)), skipped)
+    const draft = draftChunk(desk, list.read(order.subarray(slot.from, slot.to)), skipped)
     if (draft !== undefined) drafts.push({ ...draft, ...slot })
     if (slot.at % 4 === 0) await breathe()
   }
   return drafts
 }
 
+/** What drafts are made with: a stanza's text is put here, and its fields are found once. */
+interface DraftDesk {
+  readonly kind: IndexKind
+  readonly sink: ByteSink
+  readonly places: number[]
+}
+
 function draftChunk(
-  kind: IndexKind,
+  { kind, sink, places }: DraftDesk,
   { bytes, ranges }: StanzaBytes,
   skipped: SkippedStanza[],
 ): Draft | undefined {
-  const pieces: Buffer[] = []
   const origins: Omit<Origin, 'archiveId'>[] = []
   const taken: StanzaFacts[] = []
   let previous = ''
   for (let at = 0; at < ranges.length; at += 2) {
     const start = ranges[at] ?? 0
     const end = ranges[at + 1] ?? 0
+    const begin = sink.used
     try {
-      const { facts, text } = publishStanza(kind, bytes, start, end)
+      places.length = 0
+      const place = { start, end, places: fieldLines(bytes, start, end, places) }
+      const facts = readStanza(kind, bytes, place)
       const key = `${facts.name} ${facts.version} ${facts.architecture}`
       // The same package twice: apt would see both; a channel's index has room for one, the first.
       if (key === previous) continue
       previous = key
-      pieces.push(text, BLANK)
+      publishStanza(facts, bytes, place, sink)
+      sink.text('\n')
       origins.push(...facts.files)
       taken.push(facts)
     } catch (error) {
       if (!isAppError(error, 'ERR_FORMAT')) throw error
+      sink.used = begin
       const name = fieldValue(bytes, start, end, 'Package') ?? ''
       skipped.push({ package: name, reason: error.message })
     }
   }
   const first = taken[0]?.name
   const last = taken.at(-1)?.name
+  const text = sink.take()
   if (first === undefined || last === undefined) return undefined
-  const text = Buffer.concat(pieces)
   const lines = countLines(text)
   return { text, lines, stanzas: taken.length, first, last, sources: sourcesOf(taken), origins }
 }

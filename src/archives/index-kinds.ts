@@ -7,7 +7,8 @@
  *   Translation   no files; published as it is
  */
 import type { Sha256 } from '../base/sha256.ts'
-import { copyStanza } from '../debian/index-stanza.ts'
+import type { ByteSink } from '../debian/byte-sink.ts'
+import { copyStanza, type StanzaPlace } from '../debian/index-stanza.ts'
 import { poolPath, readPackageStanza, rewriteStanza } from '../debian/packages-index.ts'
 import {
   readSourceStanza,
@@ -41,31 +42,31 @@ export interface StanzaFacts {
   readonly files: readonly StanzaFile[]
 }
 
-/** Reads the stanza at `start` to `end`; `ERR_FORMAT` names the field that is missing or malformed. */
-export function readStanza(kind: IndexKind, buf: Buffer, start: number, end: number): StanzaFacts {
-  if (kind === 'Packages') return packageFacts(buf, start, end)
-  return kind === 'Sources' ? sourceFacts(buf, start, end) : translationFacts(buf, start, end)
+/** Reads the stanza at this place; `ERR_FORMAT` names the field that is missing or malformed. */
+export function readStanza(kind: IndexKind, buf: Buffer, place: StanzaPlace): StanzaFacts {
+  if (kind === 'Packages') return packageFacts(buf, place)
+  return kind === 'Sources' ? sourceFacts(buf, place) : translationFacts(buf, place)
 }
 
-/** Reads the stanza, and says how it is published: ends with one newline and no blank line. */
+/** Puts the stanza with these facts into `sink` as it is published: with one newline at its end and no blank line. */
 export function publishStanza(
-  kind: IndexKind,
+  facts: StanzaFacts,
   buf: Buffer,
-  start: number,
-  end: number,
-): { facts: StanzaFacts; text: Buffer } {
-  if (kind === 'Packages') {
-    const stanza = readPackageStanza(buf, start, end)
-    const text = rewriteStanza(buf, start, end, poolPath(stanza))
-    return { facts: factsOfPackage(stanza), text }
+  place: StanzaPlace,
+  sink: ByteSink,
+): void {
+  const [file] = facts.files
+  if (facts.kind === 'Translation' || file === undefined) {
+    copyStanza(buf, place.start, place.end, sink)
+    return
   }
-  if (kind === 'Translation') {
-    return { facts: translationFacts(buf, start, end), text: copyStanza(buf, start, end) }
+  if (facts.kind === 'Sources') {
+    rewriteSourceStanza(buf, place, sourcePoolDirectory(file.sha256), sink)
+    return
   }
-  const facts = sourceFacts(buf, start, end)
-  const [dsc] = facts.files
-  const directory = dsc === undefined ? '' : sourcePoolDirectory(dsc.sha256)
-  return { facts, text: rewriteSourceStanza(buf, start, end, directory) }
+  const { name, version, architecture } = facts
+  const path = poolPath({ name, version, architecture, sha256: file.sha256, filename: file.path })
+  rewriteStanza(buf, place, path, sink)
 }
 
 /** The field that stands for the version in stanzas of this kind. */
@@ -73,18 +74,15 @@ export function versionField(kind: IndexKind): 'Version' | 'Description-md5' {
   return kind === 'Translation' ? 'Description-md5' : 'Version'
 }
 
-function packageFacts(buf: Buffer, start: number, end: number): StanzaFacts {
-  return factsOfPackage(readPackageStanza(buf, start, end))
-}
-
-function factsOfPackage(stanza: ReturnType<typeof readPackageStanza>): StanzaFacts {
+function packageFacts(buf: Buffer, place: StanzaPlace): StanzaFacts {
+  const stanza = readPackageStanza(buf, place)
   const { name, version, architecture, source, sourceVersion, sha256, size, filename } = stanza
   const files = [{ sha256, size, path: filename }]
   return { kind: 'Packages', name, version, architecture, source, sourceVersion, files }
 }
 
-function sourceFacts(buf: Buffer, start: number, end: number): StanzaFacts {
-  const { name, version, directory, files, dsc } = readSourceStanza(buf, start, end)
+function sourceFacts(buf: Buffer, place: StanzaPlace): StanzaFacts {
+  const { name, version, directory, files, dsc } = readSourceStanza(buf, place)
   const others = files.filter((file) => file !== dsc)
   return {
     kind: 'Sources',
@@ -101,8 +99,8 @@ function sourceFacts(buf: Buffer, start: number, end: number): StanzaFacts {
   }
 }
 
-function translationFacts(buf: Buffer, start: number, end: number): StanzaFacts {
-  const { name, descriptionMd5 } = readTranslationEntry(buf, start, end)
+function translationFacts(buf: Buffer, place: StanzaPlace): StanzaFacts {
+  const { name, descriptionMd5 } = readTranslationEntry(buf, place)
   const empty = { architecture: '', source: '', sourceVersion: '', files: [] }
   return { kind: 'Translation', name, version: descriptionMd5, ...empty }
 }

@@ -6,7 +6,7 @@ import { gunzipMember } from '../debian/compression.ts'
 import { splitStanzas } from '../debian/control.ts'
 import { type BlobStore, readRows } from '../store/blobs.ts'
 import type { Db } from '../store/database.ts'
-import type { ChunkCache } from './chunk-cache.ts'
+import type { ChunkCache, Room } from './chunk-cache.ts'
 import { readStanza, type StanzaFacts } from './index-kinds.ts'
 import type { Chunk, TreeReader } from './index-tree.ts'
 import type { IndexKind } from './suite-state.ts'
@@ -27,12 +27,13 @@ export interface IndexEntry extends StanzaFacts {
   readonly text: Buffer
 }
 
-/** The text of a chunk: stanzas, each followed by a blank line. */
+/** The text of a chunk: stanzas, each followed by a blank line; in memory from `room`, if that is told. */
 export async function readChunk(
   parts: IndexParts,
   chunk: Pick<Chunk, 'plain' | 'member' | 'plainSize'>,
+  room?: Room,
 ): Promise<Buffer> {
-  const kept = await parts.texts.get(chunk.plain)
+  const kept = await parts.texts.get(chunk.plain, room)
   if (kept !== undefined) return kept
   const [member] = await readRows(parts.db, [chunk.member])
   return member === undefined ? Buffer.alloc(0) : gunzipMember(member, chunk.plainSize)
@@ -50,7 +51,7 @@ export async function readEntries(
   for (let at = 0; at < ranges.length; at += 2) {
     const start = ranges[at] ?? 0
     const end = ranges[at + 1] ?? 0
-    entries.push({ ...readStanza(kind, text, start, end), text: text.subarray(start, end) })
+    entries.push({ ...readStanza(kind, text, { start, end }), text: text.subarray(start, end) })
   }
   return entries
 }

@@ -8,6 +8,7 @@ import { readSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
+import { createRoom, type Room } from './chunk-cache.ts'
 
 const BLOCK_BYTES = 2 * 1024 * 1024
 const BOUNDARY = '\n\n'
@@ -74,12 +75,7 @@ export async function openIndexText(path: string, keyField?: string): Promise<In
   const stanzas: IndexText['stanzas'] = (isTaken) => {
     const { names, starts, stops } = isTaken === undefined ? found : filtered(found, isTaken)
     const places = { starts: Uint32Array.from(starts), stops: Uint32Array.from(stops) }
-    // One buffer for all: what is read for each chunk should not wait for the garbage collector.
-    let scratch = Buffer.alloc(0)
-    const room = (size: number): Buffer => {
-      if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(2 * size)
-      return scratch.subarray(0, size)
-    }
+    const room = createRoom()
     return { names, read: (numbers) => read(handle, places, numbers, room) }
   }
   return { append, stanzas, close: () => handle.close() }
@@ -156,7 +152,7 @@ function read(
   handle: FileHandle,
   { starts, stops }: { readonly starts: Uint32Array; readonly stops: Uint32Array },
   numbers: Uint32Array,
-  room: (size: number) => Buffer,
+  room: Room,
 ): StanzaBytes {
   let size = 0
   for (const number of numbers) size += (stops[number] ?? 0) - (starts[number] ?? 0) + 1

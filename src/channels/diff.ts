@@ -231,7 +231,10 @@ function readUnlike(
 ): IndexEntry[] {
   return stanzas
     .filter((text) => !others.some((other) => other.equals(text)))
-    .map((text) => ({ ...readStanza(kind, text, 0, text.length), text: Buffer.from(text) }))
+    .map((text) => ({
+      ...readStanza(kind, text, { start: 0, end: text.length }),
+      text: Buffer.from(text),
+    }))
     .filter((entry) => sources === 'all' || sources.has(entry.source))
 }
 

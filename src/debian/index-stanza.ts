@@ -7,10 +7,18 @@
  */
 import { AppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import type { ByteSink } from './byte-sink.ts'
 import { fieldLines, fieldText, isFieldName } from './control.ts'
 
-/** Reads some fields of the stanza at `start` to `end`: their values in the order in which the reader was given them. */
-export type FieldReader = (buf: Buffer, start: number, end: number) => (string | undefined)[]
+/** Where a stanza stands, and its fields, if they were looked for already (`fieldLines`). */
+export interface StanzaPlace {
+  readonly start: number
+  readonly end: number
+  readonly places?: readonly number[] | undefined
+}
+
+/** Reads some fields of a stanza: their values in the order in which the reader was given their names. */
+export type FieldReader = (buf: Buffer, place: StanzaPlace) => (string | undefined)[]
 
 /** How a stanza is published: names of fields in lower case. */
 export interface FieldEdit {
@@ -41,9 +49,8 @@ export function fieldReader(names: readonly string[]): FieldReader {
       if (isFieldName(buf, nameStart, nameEnd, name)) return index
     return -1
   }
-  return (buf, start, end) => {
+  return (buf, { start, end, places = fieldLines(buf, start, end) }) => {
     const texts: (string | undefined)[] = Array(names.length).fill(undefined)
-    const places = fieldLines(buf, start, end)
     for (let at = 0; at < places.length; at += 3) {
       const nameStart = places[at] ?? 0
       const nameEnd = places[at + 1] ?? 0
@@ -60,18 +67,20 @@ export function fieldReader(names: readonly string[]): FieldReader {
 }
 
 /**
- * The stanza as published: `line` (with its newline) in place of the replaced field, the dropped ones left out, all else
- * byte for byte. Ends with one newline and no blank line; undefined if the field to replace is not there.
+ * Puts the stanza as published into `sink`: `line` (with its newline) in place of the replaced field, the dropped ones left
+ * out, all else byte for byte. Ends with one newline and no blank line; false, with nothing put, if the field to replace
+ * is not there.
  */
 export function editFields(
   buf: Buffer,
-  { start, end }: { readonly start: number; readonly end: number },
-  edit: FieldEdit,
-  line: string,
-): Buffer | undefined {
-  const places = fieldLines(buf, start, end)
-  const out = Buffer.allocUnsafe(end - start + Buffer.byteLength(line) + 1)
-  let used = 0
+  { start, end, places = fieldLines(buf, start, end) }: StanzaPlace,
+  {
+    edit,
+    line,
+    sink,
+  }: { readonly edit: FieldEdit; readonly line: string; readonly sink: ByteSink },
+): boolean {
+  const begin = sink.used
   let keptFrom = start
   let isReplaced = false
   for (let at = 0; at < places.length; at += 3) {
@@ -79,25 +88,37 @@ export function editFields(
     const nameEnd = places[at + 1] ?? 0
     const isIt = isFieldName(buf, nameStart, nameEnd, edit.replaced)
     if (!isIt && !isDropped(buf, nameStart, nameEnd, edit.dropped)) continue
-    if (keptFrom < nameStart) used += buf.copy(out, used, keptFrom, nameStart)
+    if (keptFrom < nameStart) sink.copy(buf, keptFrom, nameStart)
     keptFrom = places[at + 2] ?? end
     if (!isIt || isReplaced) continue
-    used += out.write(line, used)
+    sink.text(line)
     isReplaced = true
   }
-  if (!isReplaced) return undefined
-  if (keptFrom < end) used += buf.copy(out, used, keptFrom, end)
-  if (out[used - 1] !== newline) out[used++] = newline
-  return plainLines(out.subarray(0, used))
+  if (!isReplaced) {
+    sink.used = begin
+    return false
+  }
+  if (keptFrom < end) sink.copy(buf, keptFrom, end)
+  finish(sink, begin)
+  return true
 }
 
-/** The stanza byte for byte, but for CRLF: ends with one newline. */
-export function copyStanza(buf: Buffer, start: number, end: number): Buffer {
-  const isWhole = buf[end - 1] === newline
-  const copy = Buffer.allocUnsafe(end - start + (isWhole ? 0 : 1))
-  buf.copy(copy, 0, start, end)
-  if (!isWhole) copy[copy.length - 1] = newline
-  return plainLines(copy)
+/** Puts the stanza byte for byte into `sink`, but for CRLF: ends with one newline. */
+export function copyStanza(buf: Buffer, start: number, end: number, sink: ByteSink): void {
+  const begin = sink.used
+  sink.copy(buf, start, end)
+  finish(sink, begin)
+}
+
+function finish(sink: ByteSink, begin: number): void {
+  const stanza = sink.view(begin)
+  const isWhole = stanza[stanza.length - 1] === newline
+  if (stanza.includes(carriageReturn)) {
+    const plain = Buffer.from(stanza.toString('latin1').replaceAll(/\r+\n/g, '\n'), 'latin1')
+    sink.used = begin
+    sink.copy(plain, 0, plain.length)
+  }
+  if (!isWhole) sink.text('\n')
 }
 
 /** The value of a field that must be there and have this syntax. `of` names the stanza in messages. */
@@ -168,11 +189,6 @@ function isDropped(
 ): boolean {
   for (const field of dropped) if (isFieldName(buf, nameStart, nameEnd, field)) return true
   return false
-}
-
-function plainLines(stanza: Buffer): Buffer {
-  if (!stanza.includes(carriageReturn)) return stanza
-  return Buffer.from(stanza.toString('latin1').replaceAll(/\r+\n/g, '\n'), 'latin1')
 }
 
 function badLine(buf: Buffer, start: number, end: number): AppError {

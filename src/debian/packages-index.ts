@@ -7,6 +7,7 @@
  * Source: Debian Policy 5.6; the spellings are those that third-party archives really use.
  */
 import type { Sha256 } from '../base/sha256.ts'
+import type { ByteSink } from './byte-sink.ts'
 import {
   checked,
   editFields,
@@ -18,6 +19,7 @@ import {
   parseDigest,
   parsePath,
   parseSize,
+  type StanzaPlace,
   versionText,
 } from './index-stanza.ts'
 import { withoutEpoch } from './version.ts'
@@ -57,10 +59,10 @@ const published: FieldEdit = { replaced: 'filename', dropped: ['md5sum', 'sha1',
 const architectureName = /^[a-z0-9][a-z0-9-]*$/
 const sourceField = /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?:\s*\(\s*([^()\s]+)\s*\))?$/
 
-/** Reads the stanza at `start` to `end`; `ERR_FORMAT` names the field that is missing or malformed. */
-export function readPackageStanza(buf: Buffer, start: number, end: number): PackageStanza {
+/** Reads the stanza at this place; `ERR_FORMAT` names the field that is missing or malformed. */
+export function readPackageStanza(buf: Buffer, place: StanzaPlace): PackageStanza {
   const [pkg, versionOf, architecture, sourceOf, filename, size, sha256, section, priority] =
-    readTexts(buf, start, end)
+    readTexts(buf, place)
   const name = checked('Package', pkg, packageName)
   const of = `of package ${name}`
   const version = checked('Version', versionOf, versionText, of)
@@ -92,13 +94,17 @@ export function poolPath(
 }
 
 /**
- * The stanza as published: `Filename` replaced, the digests that we do not vouch for left out, all else byte for
+ * Puts the stanza as published into `sink`: `Filename` replaced, the digests that we do not vouch for left out, all else byte for
  * byte. Ends with one newline and no blank line. `ERR_FORMAT` if it has no `Filename`.
  */
-export function rewriteStanza(buf: Buffer, start: number, end: number, filename: string): Buffer {
-  const stanza = editFields(buf, { start, end }, published, `Filename: ${filename}\n`)
-  if (stanza === undefined) throw missing('Filename')
-  return stanza
+export function rewriteStanza(
+  buf: Buffer,
+  place: StanzaPlace,
+  filename: string,
+  sink: ByteSink,
+): void {
+  const how = { edit: published, line: `Filename: ${filename}\n`, sink }
+  if (!editFields(buf, place, how)) throw missing('Filename')
 }
 
 function parseSource(

@@ -8,6 +8,7 @@
  */
 import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import type { ByteSink } from './byte-sink.ts'
 import { fieldValue, splitStanzas } from './control.ts'
 import {
   checked,
@@ -21,6 +22,7 @@ import {
   parseDigest,
   parsePath,
   parseSize,
+  type StanzaPlace,
   versionText,
 } from './index-stanza.ts'
 
@@ -53,9 +55,9 @@ const sums = 'Checksums-Sha256'
 const signedMessage = '-----BEGIN PGP SIGNED MESSAGE-----'
 const signature = '\n-----BEGIN PGP SIGNATURE-----'
 
-/** Reads the stanza at `start` to `end`; `ERR_FORMAT` names the field that is missing or malformed. */
-export function readSourceStanza(buf: Buffer, start: number, end: number): SourceStanza {
-  const [pkg, versionOf, directory, checksums] = readTexts(buf, start, end)
+/** Reads the stanza at this place; `ERR_FORMAT` names the field that is missing or malformed. */
+export function readSourceStanza(buf: Buffer, place: StanzaPlace): SourceStanza {
+  const [pkg, versionOf, directory, checksums] = readTexts(buf, place)
   const name = checked('Package', pkg, packageName)
   const of = `of source package ${name}`
   const version = checked('Version', versionOf, versionText, of)
@@ -73,16 +75,15 @@ export function sourcePoolDirectory(dsc: Sha256): string {
   return `pool/${dsc.slice(0, 2)}/${dsc.slice(2)}`
 }
 
-/** The stanza as published, with this `Directory`; ends with one newline. `ERR_FORMAT` if it has none. */
+/** Puts the stanza as published, with this `Directory`, into `sink`; ends with one newline. `ERR_FORMAT` if it has none. */
 export function rewriteSourceStanza(
   buf: Buffer,
-  start: number,
-  end: number,
+  place: StanzaPlace,
   directory: string,
-): Buffer {
-  const stanza = editFields(buf, { start, end }, published, `Directory: ${directory}\n`)
-  if (stanza === undefined) throw missing('Directory')
-  return stanza
+  sink: ByteSink,
+): void {
+  const how = { edit: published, line: `Directory: ${directory}\n`, sink }
+  if (!editFields(buf, place, how)) throw missing('Directory')
 }
 
 /** The files that a .dsc names, itself not among them; `ERR_FORMAT` if it is none. Its signature is not looked at. */

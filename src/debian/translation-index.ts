@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { fieldLines, fieldValue, isFieldName } from './control.ts'
-import { checked, fieldReader, packageName } from './index-stanza.ts'
+import { checked, fieldReader, packageName, type StanzaPlace } from './index-stanza.ts'
 
 /** What Sluice reads of an entry. */
 export interface TranslationEntry {
@@ -19,9 +19,9 @@ export interface TranslationEntry {
 const readTexts = fieldReader(['package', 'description-md5'])
 const md5 = /^[0-9a-f]{32}$/
 
-/** Reads the entry at `start` to `end`; `ERR_FORMAT` names the field that is missing or malformed. */
-export function readTranslationEntry(buf: Buffer, start: number, end: number): TranslationEntry {
-  const [pkg, digest] = readTexts(buf, start, end)
+/** Reads the entry at this place; `ERR_FORMAT` names the field that is missing or malformed. */
+export function readTranslationEntry(buf: Buffer, place: StanzaPlace): TranslationEntry {
+  const [pkg, digest] = readTexts(buf, place)
   const name = checked('Package', pkg, packageName)
   return {
     name,

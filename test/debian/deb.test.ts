@@ -66,7 +66,7 @@ t.test('our reading of a .deb agrees with the index that apt-ftparchive makes of
   const { stdout } = await runOk('apt-ftparchive', ['packages', '.'], { cwd: dir })
   const index = Buffer.from(stdout)
   const [start = 0, end = 0] = splitStanzas(index)
-  const stanza = readPackageStanza(index, start, end)
+  const stanza = readPackageStanza(index, { start, end })
   const content = await readFile(deb)
   t.match(stanza, {
     name: control.get('Package'),

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { createByteSink } from '../../src/debian/byte-sink.ts'
 import { splitStanzas } from '../../src/debian/control.ts'
 import {
   type PackageStanza,
@@ -33,12 +34,14 @@ function text(changes: Record<string, string | undefined> = {}): string {
 function read(stanza: string): PackageStanza {
   const buf = Buffer.from(`Package: before\n\n${stanza}\nPackage: after\n`)
   const [, , start = 0, end = 0] = splitStanzas(buf)
-  return readPackageStanza(buf, start, end)
+  return readPackageStanza(buf, { start, end })
 }
 
 function rewrite(stanza: string, filename = 'pool/new.deb'): string {
   const buf = Buffer.from(stanza)
-  return rewriteStanza(buf, 0, buf.length, filename).toString()
+  const sink = createByteSink()
+  rewriteStanza(buf, { start: 0, end: buf.length }, filename, sink)
+  return sink.take().toString()
 }
 
 /** What the stanza says, as dpkg's library read it and Policy defines the defaults. */
@@ -85,12 +88,13 @@ t.test('the whole real index is read, and rewritten as sed would', async (t) => 
   const file = join(t.testdir(), 'index')
   await writeFile(file, buf)
   let size = 0
-  const rewritten: Buffer[] = []
+  const sink = createByteSink()
   for (let at = 0; at < places.length; at += 2) {
     const start = places[at] ?? 0
     const end = places[at + 1] ?? 0
-    size += readPackageStanza(buf, start, end).size
-    rewritten.push(rewriteStanza(buf, start, end, 'pool/x.deb'), Buffer.from('\n'))
+    size += readPackageStanza(buf, { start, end }).size
+    rewriteStanza(buf, { start, end }, 'pool/x.deb', sink)
+    sink.text('\n')
   }
   const awk = await runOk('awk', ['/^Size: / { n += $2 } END { printf "%.0f", n }', file])
   t.equal(size, Number(awk.stdout), 'sum of all sizes')
@@ -99,7 +103,7 @@ t.test('the whole real index is read, and rewritten as sed would', async (t) => 
     's,^Filename: .*,Filename: pool/x.deb,; /^\\(MD5sum\\|SHA1\\|SHA512\\): /d',
     file,
   ])
-  t.ok(Buffer.concat(rewritten).equals(Buffer.from(sed.stdout)), 'the same bytes as sed makes')
+  t.ok(sink.take().equals(Buffer.from(sed.stdout)), 'the same bytes as sed makes')
 })
 
 t.test('Source names another package, another version, or nothing', async (t) => {

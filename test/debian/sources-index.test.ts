@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { buildSource } from '../../fixtures/source-packages.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
+import { createByteSink } from '../../src/debian/byte-sink.ts'
 import { splitStanzas } from '../../src/debian/control.ts'
 import {
   readDscFiles,
@@ -40,7 +41,7 @@ function text(changes: Record<string, string | undefined> = {}): string {
 function read(stanza: string): SourceStanza {
   const buf = Buffer.from(`Package: before\n\n${stanza}\nPackage: after\n`)
   const [, , start = 0, end = 0] = splitStanzas(buf)
-  return readSourceStanza(buf, start, end)
+  return readSourceStanza(buf, { start, end })
 }
 
 t.test('a stanza is read, and its digests are those of Checksums-Sha256', async (t) => {
@@ -64,7 +65,9 @@ t.test(
   async (t) => {
     const buf = Buffer.from(text())
     const wanted = text({ Files: undefined, 'Checksums-Sha1': undefined, Directory: 'pool/aa/x' })
-    t.equal(rewriteSourceStanza(buf, 0, buf.length, 'pool/aa/x').toString(), wanted)
+    const sink = createByteSink()
+    rewriteSourceStanza(buf, { start: 0, end: buf.length }, 'pool/aa/x', sink)
+    t.equal(sink.take().toString(), wanted)
   },
 )
 

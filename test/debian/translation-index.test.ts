@@ -13,7 +13,10 @@ t.test('an entry is known by its package and the MD5 of the English text', async
   const buf = Buffer.from(
     `Package: g++\nDescription-md5: ${md5.toUpperCase()}\nDescription-de: x\n y\n`,
   )
-  t.same(readTranslationEntry(buf, 0, buf.length), { name: 'g++', descriptionMd5: md5 })
+  t.same(readTranslationEntry(buf, { start: 0, end: buf.length }), {
+    name: 'g++',
+    descriptionMd5: md5,
+  })
   for (const bad of [
     `Description-md5: ${md5}\n`,
     'Package: g++\nDescription-de: x\n',
@@ -22,7 +25,7 @@ t.test('an entry is known by its package and the MD5 of the English text', async
     `Package: g++\nPackage: g\nDescription-md5: ${md5}\n`,
   ])
     t.throws(
-      () => readTranslationEntry(Buffer.from(bad), 0, bad.length),
+      () => readTranslationEntry(Buffer.from(bad), { start: 0, end: bad.length }),
       { code: 'ERR_FORMAT' },
       bad,
     )
