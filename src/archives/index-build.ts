@@ -15,20 +15,15 @@ import { fieldLines, fieldValue } from '../debian/control.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
-import { addChunks, findChunksByRaw } from './chunk-table.ts'
+import { createChunkBatch, slices } from './chunk-batch.ts'
+import { findChunksByRaw } from './chunk-table.ts'
 import { cutByName } from './index-cut.ts'
 import { publishStanza, readStanza, type StanzaFacts, versionField } from './index-kinds.ts'
 import type { IndexParts } from './index-parts.ts'
 import type { IndexText, StanzaBytes, StanzaFilter, StanzaList } from './index-text.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
-import {
-  CHUNKS_TOGETHER,
-  type ChunkText,
-  countLines,
-  type MadeChunk,
-  makeChunks,
-} from './make-chunks.ts'
-import { addOrigins, type Origin } from './origins.ts'
+import { CHUNKS_TOGETHER, type ChunkText, countLines, makeChunks } from './make-chunks.ts'
+import type { Origin } from './origins.ts'
 import type { IndexKind } from './suite-state.ts'
 
 const GROUPS = 2
@@ -82,6 +77,7 @@ export async function buildIndex(
   const raws = await rawDigests(sorted, cuts, options)
   const known = await findChunksByRaw(parts.db, raws)
   const skipped: SkippedStanza[] = []
+  const batch = createChunkBatch(parts, options.archiveId)
   const desk = { kind, sink: createByteSink(), places: [] }
   const total = sorted.names.length
   const slots = cuts.map(([from, to], at) => ({ from, to, raw: raws[at], at }))
@@ -89,17 +85,26 @@ export async function buildIndex(
   const open = slots.filter(({ at }) => chunks[at] === undefined)
   let done = total - open.reduce((sum, { from, to }) => sum + to - from, 0)
   // While the members of some are compressed, the next ones' stanzas are read.
-  await mapBounded(inGroups(open), GROUPS, async (group) => {
+  await mapBounded(slices(open, CHUNKS_TOGETHER), GROUPS, async (group) => {
     options.signal?.throwIfAborted()
     const drafts = await draftChunks(sorted, group, desk, skipped)
     const made = await makeChunks(parts, drafts)
-    await writeChunks(parts, options.archiveId, drafts, made)
+    const fresh = made.map((one, nth) => ({
+      ...one,
+      sources: drafts[nth]?.sources ?? [],
+      raw: drafts[nth]?.raw,
+    }))
+    await batch.add(
+      fresh,
+      drafts.flatMap(({ origins }) => origins),
+    )
     for (const [nth, { at, from, to }] of drafts.entries()) {
       chunks[at] = made[nth]?.chunk
       done += to - from
     }
     options.onProgress?.(done, total)
   })
+  await batch.flush()
   const whole = chunks.filter((chunk) => chunk !== undefined)
   const tree = buildTree(whole)
   await inTransaction(parts.db, (trx) => putRows(trx, tree.blobs))
@@ -170,13 +175,6 @@ interface Draft extends ChunkText {
   readonly origins: readonly Omit<Origin, 'archiveId'>[]
 }
 
-function inGroups(slots: readonly Slot[]): Slot[][] {
-  const count = Math.ceil(slots.length / CHUNKS_TOGETHER)
-  return Array.from({ length: count }, (_, nth) =>
-    slots.slice(nth * CHUNKS_TOGETHER, (nth + 1) * CHUNKS_TOGETHER),
-  )
-}
-
 /** Drafts of these; one whose stanzas all cannot be taken has none. */
 async function draftChunks(
   { list, order }: Sorted,
@@ -242,27 +240,4 @@ function draftChunk(
 /** The source packages of these stanzas, each once; Translation entries have none. */
 export function sourcesOf(stanzas: readonly Pick<StanzaFacts, 'source'>[]): string[] {
   return [...new Set(stanzas.map(({ source }) => source))].filter((source) => source !== '')
-}
-
-async function writeChunks(
-  parts: IndexParts,
-  archiveId: number,
-  drafts: readonly (Draft & Slot)[],
-  made: readonly MadeChunk[],
-): Promise<void> {
-  const fresh = made.map((one, nth) => ({
-    ...one,
-    sources: drafts[nth]?.sources ?? [],
-    raw: drafts[nth]?.raw,
-  }))
-  await inTransaction(parts.db, async (trx) => {
-    await addOrigins(
-      trx,
-      archiveId,
-      drafts.flatMap(({ origins }) => origins),
-    )
-    await addChunks(trx, fresh)
-    crashPoint('refresh: chunks, before the commit')
-  })
-  crashPoint('refresh: chunks written')
 }
