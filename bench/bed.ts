@@ -13,6 +13,7 @@ import { startUpstream, type Traffic, type Upstream } from './upstream.ts'
 
 export const labels = {
   import: 'first import, verified',
+  texts: 'its Translation-en, verified',
   publish: 'first publication of all of it',
   refresh0: 'refresh, nothing changed',
   refresh100: 'refresh, 100 packages changed',

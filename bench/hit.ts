@@ -121,6 +121,7 @@ async function prepare(
     suites: [mainSuite],
     components: ['main'],
     architectures: plan.architectures,
+    languages: [],
   })
   await sluice.post('/channels', { name: 'bench', follow: ['debian'] })
   const targets = [

@@ -7,24 +7,14 @@
 import { mainSuite, updatesSuite } from './archive.ts'
 import { type Bed, describeTraffic, labels } from './bed.ts'
 import { closeClient, type FetchedSuite, fetchSuite, get, stanzasOfIndex } from './client.ts'
-import {
-  type Column,
-  type Figure,
-  formatFigure,
-  percentile,
-  setPercentiles,
-  type Timing,
-} from './figures.ts'
-import { diskUsage, peakMemory, processorSeconds } from './processes.ts'
+import { type Column, percentile, setPercentiles, type Timing } from './figures.ts'
+import { copyAndRollback } from './flips.ts'
+import { measureDisk, setGrowth } from './growth.ts'
+import { channelUrl, fetchChannel, type Job, setTime, startMeter } from './job.ts'
+import { diskUsage, peakMemory } from './processes.ts'
 import { keyringPath } from './signing.ts'
-import { type SluiceServer, startSluice } from './sluice-server.ts'
+import { startSluice } from './sluice-server.ts'
 import { needField, sourceOf } from './stanzas.ts'
-
-interface Job {
-  readonly bed: Bed
-  readonly server: SluiceServer
-  readonly column: Column
-}
 
 /** Runs the whole job on the bed and ends the server. */
 export async function measureSluice(bed: Bed): Promise<Column> {
@@ -45,7 +35,7 @@ export async function measureSluice(bed: Bed): Promise<Column> {
       closeClient()
       await server.end()
     }
-    return diskUsage(server.data)
+    return measureDisk(server.data)
   }
   const before = await withServer('server start, first', async (job) => {
     await importArchive(job)
@@ -57,52 +47,15 @@ export async function measureSluice(bed: Bed): Promise<Column> {
   })
   // The server ends before and after: then the whole of the database is in its own file, and none in the log beside it.
   const after = await withServer('server start, later', generations)
-  setGrowth(column, after - before, bed.changes.single.length)
+  setGrowth(column, before, after, bed.changes.single.length)
   await withServer(labels.gcNothing, (job) => collect(job, labels.gcNothing, { dryRun: false }))
   // What is old is doomed by the first collection, and deleted by one that comes a day later.
   await withServer('', (job) => collect(job, 'gc, what is old is doomed', { force: true }), 400)
   await withServer('', (job) => collect(job, labels.gcAll, { force: true }), 402)
-  column.set(labels.disk, { value: after, unit: 'bytes' })
+  column.set(labels.disk, { value: after.disk, unit: 'bytes' })
   const memory = Math.max(...peaks)
   column.set(labels.memory, { value: memory, unit: 'bytes', note: 'VmHWM of the server' })
   return column
-}
-
-function setGrowth(column: Column, grown: number, count: number): void {
-  if (count === 0) return
-  const label = 'disk of 1,000 one-package generations'
-  const note = `from ${count}`
-  column.set(label, { value: (grown / count) * 1000, unit: 'bytes', note })
-}
-
-function setTime(job: Job, label: string, { wallMs, processorMs }: Timing, note?: string): void {
-  const about = { ...(processorMs > 0 && { processorMs }), ...(note !== undefined && { note }) }
-  const figure: Figure = { value: wallMs, unit: 'ms', ...about }
-  job.column.set(label, figure)
-  const peak = (peakMemory(job.server.pid) / 1e6).toFixed(0)
-  job.bed.progress(`${label}: ${formatFigure(figure)}; memory's peak by now ${peak} MB`)
-}
-
-/** Starts to measure; each call of what it gives tells what has passed since, and what the server used of it. */
-function startMeter({ server }: Job): () => Timing {
-  const startedMs = performance.now()
-  const startedSeconds = processorSeconds(server.pid)
-  return () => ({
-    wallMs: performance.now() - startedMs,
-    processorMs: (processorSeconds(server.pid) - startedSeconds) * 1000,
-  })
-}
-
-function channelUrl({ server }: Job, channel: string): string {
-  return `${server.url}/channels/${channel}/debian`
-}
-
-function fetchChannel(job: Job, channel: string): Promise<FetchedSuite> {
-  return fetchSuite(
-    channelUrl(job, channel),
-    mainSuite,
-    job.bed.changes.architectures[0] ?? 'amd64',
-  )
 }
 
 /** Does `act` and waits until a client has a suite of the channel that differs from `old`. */
@@ -138,9 +91,15 @@ async function importArchive(job: Job): Promise<void> {
     suites: [mainSuite, updatesSuite],
     components: ['main'],
     architectures: bed.changes.architectures,
+    languages: [],
   })
   const imported = read()
   setTime(job, labels.import, imported, describeTraffic(await bed.upstream.takeTraffic()))
+  const readTexts = startMeter(job)
+  await server.change('/archives/debian', { languages: ['en'] })
+  await server.refresh('debian')
+  const withTexts = readTexts()
+  setTime(job, labels.texts, withTexts, describeTraffic(await bed.upstream.takeTraffic()))
   const create = () => server.post('/channels', { name: 'testing', follow: ['debian'] })
   const { served } = await untilServed(job, 'testing', undefined, create)
   setTime(job, labels.publish, served)
@@ -247,23 +206,6 @@ async function generations(job: Job): Promise<void> {
 
 function promotionOf(name: string): Record<string, unknown> {
   return { from: 'testing', to: 'approved', sources: [{ name }], reason: 'benchmark' }
-}
-
-async function copyAndRollback(job: Job): Promise<void> {
-  const { server } = job
-  const diskBefore = diskUsage(server.data)
-  const copy = () => server.post('/channels', { name: 'copy', from: 'approved' })
-  const copied = await untilServed(job, 'copy', undefined, copy)
-  const grown = ((diskUsage(server.data) - diskBefore) / 1e3).toFixed(0)
-  setTime(job, labels.snapshot, copied.answered, 'made and signed; as the copy')
-  setTime(job, labels.copy, copied.served, `${grown} kB`)
-  const now = await fetchChannel(job, 'approved')
-  const first = await fetchChannel(job, 'approved@1')
-  const back = () => server.post('/channels/approved/rollback', { to: 1 })
-  const rolled = await untilServed(job, 'approved', now, back)
-  setTime(job, labels.rollback, rolled.served)
-  if (rolled.fetched.digest !== first.digest)
-    throw new Error('after the rollback the index is another one')
 }
 
 async function commandLine({ server, column }: Job): Promise<void> {

@@ -17,6 +17,9 @@ export interface SluiceServer {
   readonly startMs: number
   /** A call of the API; an answer other than 2xx is an error. */
   post(path: string, body: unknown): Promise<unknown>
+  /** The same with PATCH, and with DELETE. */
+  change(path: string, body: unknown): Promise<unknown>
+  remove(path: string): Promise<unknown>
   /** Adds an archive with everything that its signed suites offer, from the first request to the last stored state. */
   addArchive(archive: ArchiveToAdd): Promise<unknown>
   /** Refreshes the archive; a suite that fails is an error. Milliseconds that the server says its suites took, until their states were written. */
@@ -34,6 +37,8 @@ export interface ArchiveToAdd {
   readonly suites: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
+  /** Of descriptions. */
+  readonly languages: readonly string[]
 }
 
 /** Starts a server on the data directory below `directory`, its clock some days ahead; nothing is imported. */
@@ -83,6 +88,8 @@ export async function startSluice(
     data,
     startMs,
     post: (path, body) => call('POST', path, body),
+    change: (path, body) => call('PATCH', path, body),
+    remove: (path) => call('DELETE', path),
     addArchive: async ({ name, url: from, keyring, ...rest }) => {
       const keyringBase64 = readFileSync(keyring).toString('base64')
       await call('POST', '/archives', { name, urls: [from], keyringBase64, ...rest })

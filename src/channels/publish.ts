@@ -6,6 +6,7 @@
 import { offersSame, readState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
+import { mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Of } from '../base/sha256.ts'
 import {
   insertRelease,
@@ -31,6 +32,8 @@ import { type SuiteView, viewOf } from './views.ts'
 
 /** Changes kept with a generation; above that, a diff of its state tells. */
 const MAX_CHANGES = 2000
+/** Drafted side by side: while one is signed and judged by other processes, the next one's indexes are described. */
+const SUITES_AT_ONCE = 3
 
 /** A channel that comes with its first generation: both in one transaction, or neither. */
 export interface NewChannel {
@@ -64,18 +67,21 @@ export async function publishGeneration(
   const { channel } = input
   const publication = await ensurePublication(parts, channel.name, input)
   const head = parts.views.head(channel.name)
-  const drafts: SuiteDraft[] = []
-  for (const entry of input.entries) {
-    const old = head?.suites.find(
-      (one) => one.archive === entry.archive && one.suite === entry.suite,
-    )
-    const isKept =
-      old !== undefined &&
-      input.resign !== true &&
-      entry.identity === undefined &&
-      (await isSameOffer(parts, old.state, entry.state))
-    drafts.push(isKept ? { view: old } : await draftSuite(parts, publication, entry, signal))
-  }
+  const drafts = await mapBounded(
+    input.entries,
+    SUITES_AT_ONCE,
+    async (entry): Promise<SuiteDraft> => {
+      const old = head?.suites.find(
+        (one) => one.archive === entry.archive && one.suite === entry.suite,
+      )
+      const isKept =
+        old !== undefined &&
+        input.resign !== true &&
+        entry.identity === undefined &&
+        (await isSameOffer(parts, old.state, entry.state))
+      return isKept ? { view: old } : draftSuite(parts, publication, entry, signal)
+    },
+  )
   const isSame =
     drafts.every((draft) => draft.fresh === undefined) && drafts.length === head?.suites.length
   if (isSame) {
