@@ -182,7 +182,7 @@ async function measureReprepro(bed: Bed): Promise<Column> {
   setPercentiles(steps.column, labels.promote, timings)
   await steps.time(labels.snapshot, reprepro('gensnapshot', 'approved', 'one'))
   await steps.time(labels.copy, reprepro('pull', 'copy'))
-  await steps.time(labels.gcAll, reprepro('deleteunreferenced'))
+  await steps.time(labels.gcAll, ['--basedir', bed.directory, '--silent', 'deleteunreferenced'])
   return steps.finish()
 }
 

@@ -169,10 +169,9 @@ t.test('a command that hangs is killed, with all that it started', async (t) => 
 
 t.test('a command gets the environment, but for what is of Sluice in it', async (t) => {
   const told = createSignCommand({
-    command: ['/bin/sh', '-c', 'env >&2; exit 3'],
+    command: ['/bin/sh', '-c', 'echo "$CARD, $SLUICE_TOKEN." >&2; exit 3'],
     environment: { CARD: 'reader-1', SLUICE_TOKEN: 'not-a-secret' },
   })
   const error = await told.exportKeys('channel:x', 0).catch((thrown: Error) => thrown)
-  t.match(error, { message: /CARD=reader-1/ })
-  t.notMatch(error, { message: /not-a-secret/ })
+  t.match(error, { message: /reader-1, \.$/ })
 })
