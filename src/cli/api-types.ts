@@ -141,23 +141,6 @@ export interface GenerationName {
   readonly serial: number
 }
 
-export interface PendingEntry extends SourceChange {
-  readonly since: number
-  readonly binaries: number
-  readonly sizeBytes: number
-  readonly note?: string
-}
-
-export interface PendingAnswer {
-  readonly from: GenerationName
-  readonly to: GenerationName
-  readonly packages: number
-  readonly nextRefreshAt?: number
-  /** Whether the first has more besides packages, which a promotion of all brings. */
-  readonly hasMore: boolean
-  readonly pending: readonly PendingEntry[]
-}
-
 export interface FetchEvent {
   readonly kind: 'fetch'
   readonly done: number

@@ -16,6 +16,7 @@ import { run, type Surroundings } from './context.ts'
 import { gcCommands } from './gc-commands.ts'
 import { holdCommands } from './hold-commands.ts'
 import { keyCommands } from './key-commands.ts'
+import { pendingCommands } from './pending-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
 import type { ServeOptions } from './serve.ts'
 
@@ -45,6 +46,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   archiveCommands(program, around)
   channelCommands(program, around)
   classCommands(program, around)
+  pendingCommands(program, around)
   promoteCommands(program, around)
   holdCommands(program, around)
   keyCommands(program, around)

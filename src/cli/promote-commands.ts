@@ -1,12 +1,12 @@
 /**
- * `sluice pending` and `sluice promote`: what could move from one channel to another, and moving it.
+ * `sluice promote`: moves source packages from one channel to another.
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import type { FetchEvent, PendingAnswer, PromotionAnswer } from './api-types.ts'
+import type { FetchEvent, PromotionAnswer } from './api-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
-import { pendingLines, promotionLines } from './promote-report.ts'
+import { promotionLines } from './promote-report.ts'
 import { formatSize, plural } from './words.ts'
 
 interface PromoteOptions {
@@ -19,14 +19,8 @@ interface PromoteOptions {
   readonly reason?: string
 }
 
-/** Adds both commands. */
+/** Adds the command. */
 export function promoteCommands(program: Command, around: Surroundings): void {
-  const pending = program
-    .command('pending')
-    .description('what one channel has that another has not')
-    .option('--from <channel>', 'where it is, CHANNEL or CHANNEL@SERIAL', 'testing')
-    .option('--to <channel>', 'where it could go', 'approved')
-  run(around, pending, showPending)
   const promote = program
     .command('promote [source...]')
     .description(
@@ -40,17 +34,6 @@ export function promoteCommands(program: Command, around: Surroundings): void {
     .option('--reason <text>', 'why, for the audit')
     .option('--dry-run', 'tell what would happen, and change nothing')
   run(around, promote, promoteSources)
-}
-
-async function showPending(
-  context: Context,
-  _args: readonly string[],
-  { from, to }: { readonly from: string; readonly to: string },
-): Promise<void> {
-  const client = await context.connect()
-  const query = new URLSearchParams({ from, to })
-  const answer = await client.call<PendingAnswer>('GET', `/pending?${query}`)
-  context.out.result(answer, (one) => pendingLines(one, context.out.width))
 }
 
 async function promoteSources(

@@ -1,17 +1,11 @@
 /**
- * Routes of what waits and what is promoted.
+ * Route of promotions.
  */
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
-import { getChannel } from '../channels/channel-table.ts'
-import { findGeneration } from '../channels/generation-name.ts'
-import { hasMoreBesides, listPending } from '../channels/pending.ts'
-import { listPins } from '../channels/pin-table.ts'
 import type { Selection, WantedSource } from '../channels/plan.ts'
 import { promote } from '../channels/promote.ts'
-import { heldSources } from '../channels/promotion-target.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
-import { countPackages, named } from './channel-summary.ts'
 import { replyWithTask } from './task.ts'
 
 interface PromotionBody {
@@ -52,40 +46,9 @@ const promotionSchema = {
     additionalProperties: false,
   },
 }
-const pendingSchema = {
-  querystring: {
-    type: 'object',
-    properties: { from: { ...name, default: 'testing' }, to: { ...name, default: 'approved' } },
-  },
-}
 
-/** Adds the routes to the API. */
-export function promotionRoutes(api: FastifyInstance, context: ApiContext): void {
-  const { parts, jobs } = context
-  api.get<{ Querystring: { from: string; to: string } }>(
-    '/pending',
-    { schema: pendingSchema },
-    async ({ query }) => {
-      const view = await findGeneration(parts, query.from)
-      const to = await findGeneration(parts, query.to)
-      const channel = await getChannel(parts.db, view.channel)
-      const pending = await listPending(parts, { channel, view }, to)
-      const target = await getChannel(parts.db, to.channel)
-      const held = heldSources(await listPins(parts.db, target.id))
-      return {
-        from: named(view),
-        to: named(to),
-        packages: await countPackages(parts, view),
-        // What is made of a base has of that what its base has.
-        hasMore: target.kind === 'curated' && (await hasMoreBesides(parts, view, to)),
-        nextRefreshAt: jobs()?.nextRefreshAt,
-        pending: pending.map(({ isSecurity, ...one }) => ({
-          ...one,
-          note: noteOf(isSecurity, held.has(one.source)),
-        })),
-      }
-    },
-  )
+/** Adds the route to the API. */
+export function promotionRoutes(api: FastifyInstance, { parts }: ApiContext): void {
   api.post<{ Body: PromotionBody }>(
     '/promotions',
     { schema: promotionSchema },
@@ -121,11 +84,6 @@ export function promotionRoutes(api: FastifyInstance, context: ApiContext): void
       })
     },
   )
-}
-
-function noteOf(isSecurity: boolean, isHeld: boolean): string | undefined {
-  const notes = [...(isSecurity ? ['security'] : []), ...(isHeld ? ['held'] : [])]
-  return notes.length === 0 ? undefined : notes.join(', ')
 }
 
 function selectionOf({ sources, all }: PromotionBody): Selection {

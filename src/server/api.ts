@@ -21,6 +21,7 @@ import { fileRoutes } from './api-files.ts'
 import { gcRoutes } from './api-gc.ts'
 import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
+import { pendingRoutes } from './api-pending.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
@@ -69,6 +70,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       channelChangeRoutes(api, context)
       classRoutes(api, context)
       holdRoutes(api, context)
+      pendingRoutes(api, context)
       promotionRoutes(api, context)
       keyRoutes(api, context)
       adminRoutes(api, context)

@@ -1,9 +1,11 @@
 /** What lists say of channels, promotions and a first start, where a test of the whole would take days or a network. */
 import t from 'tap'
-import type { ChannelEntry, PendingAnswer, PromotionAnswer } from '../../src/cli/api-types.ts'
+import type { PendingAnswer } from '../../src/cli/api-pending-types.ts'
+import type { ChannelEntry, PromotionAnswer } from '../../src/cli/api-types.ts'
 import { channelState, channelTable } from '../../src/cli/channel-report.ts'
 import { createOutput } from '../../src/cli/output.ts'
-import { pendingLines, promotionLines } from '../../src/cli/promote-report.ts'
+import { pendingLines } from '../../src/cli/pending-report.ts'
+import { promotionLines } from '../../src/cli/promote-report.ts'
 import { createServeReport } from '../../src/cli/serve-report.ts'
 import type { StartEvent } from '../../src/server/start-event.ts'
 
