@@ -28,6 +28,8 @@ export type Selection =
 export interface WantedSource {
   readonly name: string
   readonly version?: string | undefined
+  /** Only what this suite of this archive has of it; all suites unless told. */
+  readonly in?: { readonly archive: string; readonly suite: string } | undefined
 }
 
 /** What happens to one suite of the target channel. */
@@ -85,15 +87,18 @@ export async function planPromotion(parts: IndexParts, input: PlanInput): Promis
   const { selection } = input
   const filter: SourceFilter =
     selection.kind === 'all' ? 'all' : new Set(selection.sources.map((source) => source.name))
+  const isWanted = wantedBy(selection)
   const suites: SuitePlan[] = []
   const keptBack: SourceChange[] = []
   const leftOut: LeftOut[] = []
   for (const pair of await suitePairs(parts, input)) {
     const found = await diffStates(parts, pair.old, pair.from, filter)
-    const changes = changesOf(pair, found)
+    const all = changesOf(pair, found)
+    const changes = all.filter(isWanted)
     const absent = input.removals ? [] : await absentSources(parts, pair.from, changes)
     keptBack.push(...absent)
-    const left = new Set(absent.map((change) => change.source))
+    const unwanted = all.filter((change) => !isWanted(change))
+    const left = new Set([...absent, ...unwanted].map((change) => change.source))
     const refused = await input.refused?.(changes.filter(({ source }) => !left.has(source)))
     for (const change of refused ?? []) {
       leftOut.push(change)
@@ -113,6 +118,17 @@ export async function planPromotion(parts: IndexParts, input: PlanInput): Promis
   const plan = { suites, changes: suites.flatMap((suite) => suite.changes), keptBack, leftOut }
   if (selection.kind === 'sources') await checkSources(parts, input, selection.sources, keptBack)
   return { ...plan, files: filesOf(suites) }
+}
+
+/** Says of a change whether it is selected. */
+function wantedBy(selection: Selection): (change: SourceChange) => boolean {
+  if (selection.kind === 'all') return () => true
+  const sources = Map.groupBy(selection.sources, ({ name }) => name)
+  return ({ source, archive, suite }) =>
+    (sources.get(source) ?? []).some(
+      ({ in: where }) =>
+        where === undefined || (where.archive === archive && where.suite === suite),
+    )
 }
 
 interface SuitePair {
@@ -159,8 +175,12 @@ async function checkSources(
   sources: readonly WantedSource[],
   keptBack: readonly SourceChange[],
 ): Promise<void> {
-  for (const { name, version } of sources) {
-    const versions = await versionsOf(parts, from, name)
+  for (const { name, version, in: where } of sources) {
+    const suites = from.suites.filter(
+      (one) =>
+        where === undefined || (one.archive === where.archive && one.suite === where.suite),
+    )
+    const versions = await versionsOf(parts, { ...from, suites }, name)
     const gone = keptBack.some((change) => change.source === name)
     if (gone && versions.size === 0) {
       throw new AppError('ERR_REFUSED', {
