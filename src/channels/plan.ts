@@ -177,8 +177,7 @@ async function checkSources(
 ): Promise<void> {
   for (const { name, version, in: where } of sources) {
     const suites = from.suites.filter(
-      (one) =>
-        where === undefined || (one.archive === where.archive && one.suite === where.suite),
+      (one) => where === undefined || (one.archive === where.archive && one.suite === where.suite),
     )
     const versions = await versionsOf(parts, { ...from, suites }, name)
     const gone = keptBack.some((change) => change.source === name)
