@@ -85,8 +85,8 @@ export function outOfOrder(expected: string, found: string): AppError {
 }
 
 /** A member beyond its bound. */
-export function tooLarge(member: string, max: number): AppError {
-  return new AppError('ERR_TOO_LARGE', { message: `${member}: more than ${max} bytes` })
+export function tooLarge(member: string, max: number, unit = 'bytes'): AppError {
+  return new AppError('ERR_TOO_LARGE', { message: `${member}: more than ${max} ${unit}` })
 }
 
 /** What is wrong with a .deb. */

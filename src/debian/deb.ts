@@ -93,7 +93,8 @@ async function readMembers(
   throw formatError(controlText === undefined ? 'no control.tar' : 'no data.tar')
 }
 
-async function checkFormatVersion(member: ArMember): Promise<void> {
+/** Reads the first member; `ERR_FORMAT` unless it is `debian-binary` of a format 2.x. */
+export async function checkFormatVersion(member: ArMember): Promise<void> {
   if (member.name !== 'debian-binary') throw outOfOrder('debian-binary', member.name)
   if (member.size > longestFormatVersion) throw formatError('debian-binary is too long')
   let text = ''
@@ -150,7 +151,8 @@ const entryTypes: Readonly<Record<Header['type'], DebEntry['type']>> = {
   fifo: 'fifo',
 }
 
-function toDebEntry(member: string, { header }: TarEntry): DebEntry {
+/** The entry of data.tar that the tar reader gave; `ERR_FORMAT` for a kind or a path that no package has. */
+export function toDebEntry(member: string, { header }: TarEntry): DebEntry {
   const type = entryTypes[header.type]
   if (type === undefined) throw formatError(`${member}: unknown kind of entry: ${header.name}`)
   const path = cleanPath(header.name)
@@ -160,7 +162,8 @@ function toDebEntry(member: string, { header }: TarEntry): DebEntry {
   return isLink ? { ...entry, linkTarget: header.linkname } : entry
 }
 
-function parseControl(text: string): Stanza {
+/** The control file; `ERR_FORMAT` without what every package has. */
+export function parseControl(text: string): Stanza {
   const control = parseStanza(text)
   for (const field of required) {
     if ((control.get(field) ?? '') === '') throw formatError(`control file without ${field}`)
