@@ -157,12 +157,12 @@ export async function findOldest(
   return row && { serial: row.serial, madeAt: row.made_at }
 }
 
-/** The newest generations, newest first; those made at `since` (epoch milliseconds) or later. */
+/** The newest generations, newest first; those made at `since` (epoch milliseconds) or later, none after `upTo`. */
 export async function listGenerations(
   db: Db,
   channelId: number,
   limit: number,
-  since = 0,
+  { since = 0, upTo }: { readonly since?: number | undefined; readonly upTo?: number } = {},
 ): Promise<Generation[]> {
   const rows = await db
     .withTables<GenerationTables>()
@@ -170,6 +170,7 @@ export async function listGenerations(
     .selectAll()
     .where('channel_id', '=', channelId)
     .where('made_at', '>=', since)
+    .$if(upTo !== undefined, (query) => query.where('serial', '<=', upTo ?? 0))
     .orderBy('serial', 'desc')
     .limit(limit)
     .execute()

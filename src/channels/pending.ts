@@ -4,18 +4,17 @@
 
 import type { IndexParts } from '../archives/index-parts.ts'
 import { readState } from '../archives/suite-state.ts'
+import { type Arrival, findArrivals } from './arrivals.ts'
 import type { Channel } from './channel-table.ts'
 import { changesOf, differsOtherwise, diffStates, type IndexDiff } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
-import { listGenerations } from './generation-table.ts'
 import type { GenerationView } from './views.ts'
-
-/** Generations looked through for when a version came. */
-const HISTORY = 200
 
 export interface PendingSource extends SourceChange {
   /** Epoch milliseconds: when the first channel got this version. */
   readonly since: number
+  /** Of which more is known. */
+  readonly arrival: Arrival
   /** Distinct binary packages, and the bytes of their files and those of the source package. */
   readonly binaries: number
   readonly sizeBytes: number
@@ -29,7 +28,7 @@ export async function listPending(
   source: { readonly channel: Channel; readonly view: GenerationView },
   to: GenerationView | undefined,
 ): Promise<PendingSource[]> {
-  const pending: Omit<PendingSource, 'since'>[] = []
+  const pending: Omit<PendingSource, 'since' | 'arrival'>[] = []
   for (const { archive, suite, state, release } of source.view.suites) {
     const target = to?.suites.find((one) => one.archive === archive && one.suite === suite)
     if (target?.state === state) continue
@@ -46,9 +45,11 @@ export async function listPending(
       pending.push({ ...change, binaries: binaries.size, sizeBytes, isSecurity })
     }
   }
-  const arrivals = await arrivalTimes(parts, source.channel)
+  const at = { channel: source.channel, serial: source.view.serial }
+  const arrivalOf = await findArrivals(parts, at, pending)
   return pending
-    .map((one) => ({ ...one, since: arrivals.get(arrivalKey(one)) ?? source.channel.madeAt }))
+    .map((one) => ({ one, arrival: arrivalOf(one) }))
+    .map(({ one, arrival }) => ({ ...one, since: arrival.since, arrival }))
     .sort((a, b) => Number(b.isSecurity) - Number(a.isSecurity) || (a.source < b.source ? -1 : 1))
 }
 
@@ -93,19 +94,4 @@ function filesBySource(
     }
   }
   return files
-}
-
-async function arrivalTimes(parts: IndexParts, channel: Channel): Promise<Map<string, number>> {
-  const times = new Map<string, number>()
-  for (const { madeAt, changes } of await listGenerations(parts.db, channel.id, HISTORY)) {
-    for (const change of changes ?? []) {
-      const key = arrivalKey(change)
-      if (!times.has(key)) times.set(key, madeAt)
-    }
-  }
-  return times
-}
-
-function arrivalKey({ archive, suite, source, new: versions }: SourceChange): string {
-  return [archive, suite, source, ...versions].join(' ')
 }

@@ -28,7 +28,7 @@ export async function historyOf(
   query: HistoryQuery,
 ): Promise<Record<string, unknown>[]> {
   const channel = await getChannel(parts.db, name)
-  const generations = await listGenerations(parts.db, channel.id, query.limit, query.since)
+  const generations = await listGenerations(parts.db, channel.id, query.limit, query)
   return generations.map(({ serial, madeAt, kind, who, why, changes }) => {
     const isHead = serial === channel.head
     return { serial, madeAt, kind, who, why, changes, isHead }
