@@ -6,12 +6,17 @@ import { crashPoint } from '../base/fault.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
+import {
+  type ArchiveFault,
+  faultsOfName,
+  faultsOfSettings,
+  normalizeUrl,
+} from './archive-faults.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import {
   type Archive,
   type ArchiveSettings,
   deleteArchive,
-  extraKinds,
   forgetValidators,
   getArchive,
   insertArchive,
@@ -30,31 +35,13 @@ export interface ChangeReason {
   readonly why?: string | undefined
 }
 
-/** The archive of its own that each channel has, for the package of its keys. */
-export const KEYRING_ARCHIVE = 'sluice'
-
-const word = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*$/
-const languagePattern = /^[a-z]{2,3}(?:_[A-Z]{2})?(?:@[a-z]+)?$/
-const suitePattern = /^[A-Za-z0-9][A-Za-z0-9.+~_-]*(\/[A-Za-z0-9][A-Za-z0-9.+~_-]*)*$/
-
 /** Adds an archive; `ERR_USAGE` or `ERR_KEYRING` for what cannot be one, `ERR_CONFLICT` if the name is taken. */
 export async function addArchive(
   parts: ArchiveParts,
   input: ArchiveInput,
   reason: ChangeReason,
 ): Promise<Archive> {
-  if (!/^[a-z0-9][a-z0-9.+-]{0,62}$/.test(input.name)) {
-    throw refuse(
-      `an archive cannot be called ${JSON.stringify(input.name)}`,
-      'lower-case letters, digits, dots, plus and minus',
-    )
-  }
-  if (input.name === KEYRING_ARCHIVE) {
-    throw refuse(
-      `an archive cannot be called ${input.name}: each channel has one of this name, with the package of its keys`,
-      'take another name',
-    )
-  }
+  refuseFirst(faultsOfName(input.name))
   const settings = checkSettings(input.settings)
   await readKeyring(input.keyring)
   const madeAt = parts.clock.now()
@@ -121,34 +108,13 @@ export function removeArchive(
 }
 
 function checkSettings(settings: ArchiveSettings): ArchiveSettings {
-  const urls = settings.urls.map(checkUrl)
-  if (urls.length === 0)
-    throw refuse('an archive needs a URL', 'sluice archive add NAME URL --suite S')
-  const lists = {
-    suite: settings.suites,
-    component: settings.components,
-    architecture: settings.architectures,
+  refuseFirst(faultsOfSettings(settings))
+  const inForm = (url: string): string => normalizeUrl(url) ?? url
+  return {
+    ...settings,
+    urls: settings.urls.map(inForm),
+    fallbacks: settings.fallbacks?.map(inForm),
   }
-  for (const [what, values] of Object.entries(lists)) {
-    if (values.length === 0)
-      throw refuse(
-        `an archive needs at least one ${what}`,
-        `--${what === 'architecture' ? 'arch' : what} …`,
-      )
-    const bad = values.find((value) => !(what === 'architecture' ? word : suitePattern).test(value))
-    if (bad !== undefined)
-      throw refuse(`${JSON.stringify(bad)} is no ${what}`, 'see the Release file of the archive')
-  }
-  const badLanguage = settings.languages?.find((one) => !languagePattern.test(one))
-  if (badLanguage !== undefined)
-    throw refuse(`${JSON.stringify(badLanguage)} is no language`, 'such as en, de, pt_BR')
-  const badExtra = settings.extras?.find((one) => !extraKinds.includes(one))
-  if (badExtra !== undefined)
-    throw refuse(
-      `${JSON.stringify(badExtra)} cannot be taken`,
-      `there are ${extraKinds.join(', ')}`,
-    )
-  return { ...settings, urls, fallbacks: settings.fallbacks?.map(checkUrl) }
 }
 
 /** What of a suite the settings ask for, to be compared. */
@@ -157,19 +123,10 @@ function takenOf(settings: ArchiveSettings): string {
   return JSON.stringify([components, architectures, sources, languages, extras])
 }
 
-function checkUrl(text: string): string {
-  const url = URL.parse(text)
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw refuse(
-      `${redactUrl(text)} is no http or https URL`,
-      'the archive’s root, the folder that holds dists/',
-    )
-  }
-  return url.href.replace(/\/+$/, '')
-}
-
-function refuse(message: string, hint: string): AppError {
-  return new AppError('ERR_USAGE', { message, hint })
+function refuseFirst([fault]: readonly ArchiveFault[]): void {
+  if (fault === undefined) return
+  const { message, hint } = fault
+  throw new AppError('ERR_USAGE', { message, hint })
 }
 
 function shown(settings: ArchiveSettings): Record<string, unknown> {

@@ -2,7 +2,7 @@
  * Why a path below `/channels/` or `/class/` has no file, in words: machines that ask for what is not there show them to
  * whoever wrote their source line (apt prints the first line of it).
  */
-import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
+import { KEYRING_ARCHIVE } from '../archives/archive-faults.ts'
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOfClass, isClass, listChannels, titleOf } from './channel-table.ts'

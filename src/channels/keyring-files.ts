@@ -5,7 +5,7 @@
  *   dists/stable/main/binary-<arch>/by-hash/SHA256/<64 hex>    pool/<2 hex>/<62 hex>/<file>
  */
 import { type Answer, contentType, digestTime } from '../archives/answer.ts'
-import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
+import { KEYRING_ARCHIVE } from '../archives/archive-faults.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { findPublication, type Publication } from '../signing/publication-table.ts'
 import type { ChannelParts } from './channel-parts.ts'

@@ -6,7 +6,7 @@
  * keys and has a Date floor like any suite; it is signed anew when the package, the keys or the architectures change,
  * and after a week.
  */
-import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
+import { KEYRING_ARCHIVE } from '../archives/archive-faults.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
 import { sha256Of } from '../base/sha256.ts'

@@ -8,7 +8,7 @@
  *   …/sluice/…: keyring-files.ts
  */
 import { type Answer, contentType, digestTime } from '../archives/answer.ts'
-import { KEYRING_ARCHIVE } from '../archives/change-archive.ts'
+import { KEYRING_ARCHIVE } from '../archives/archive-faults.ts'
 import { locate } from '../archives/locate.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
