@@ -60,6 +60,7 @@ t.test('the table of settings is what the program reads, with its defaults', asy
     'private networks': 'private',
     "this machine's address": '',
     'the key files': '',
+    none: '',
   }
   const defaults = settled({})
   for (const [name = '', fallback = ''] of rows) {

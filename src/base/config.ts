@@ -11,14 +11,18 @@ import { AppError } from './errors.ts'
 import {
   type Listen,
   type LogLevel,
+  type MailServer,
   privateNetworks,
   type Reader,
+  readAddress,
   readBoolean,
   readCommand,
   readListen,
   readLogLevel,
+  readMailServer,
   readMinutes,
   readNetworks,
+  readPath,
   readUrl,
   readWhole,
 } from './setting-readers.ts'
@@ -44,6 +48,13 @@ export interface Config {
   readonly logLevel: LogLevel
   /** Signs in place of the key files: a program and its first arguments. */
   readonly signCommand?: readonly string[] | undefined
+  /** Takes the mails of digests. */
+  readonly mailServer?: MailServer | undefined
+  readonly mailFrom?: string | undefined
+  /** Path of a file with user and password for the mail server, a line each. */
+  readonly mailLoginFile?: string | undefined
+  /** Path of a file with the secret that webhooks are signed with. */
+  readonly webhookSecretFile?: string | undefined
   /** The variables of the process: apt's own proxies may stand there. */
   readonly environment: Readonly<NodeJS.ProcessEnv>
 }
@@ -71,6 +82,10 @@ const settings = {
   'api-remote': setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
   'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
+  'mail-server': setting<MailServer | undefined>(readMailServer, undefined),
+  'mail-from': setting<string | undefined>(readAddress, undefined),
+  'mail-login-file': setting<string | undefined>(readPath, undefined),
+  'webhook-secret-file': setting<string | undefined>(readPath, undefined),
 }
 
 type Key = keyof typeof settings
@@ -99,6 +114,10 @@ export function parseConfig(raw: RawConfig): Config {
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),
     signCommand: take('sign-command', settings['sign-command']),
+    mailServer: take('mail-server', settings['mail-server']),
+    mailFrom: take('mail-from', settings['mail-from']),
+    mailLoginFile: take('mail-login-file', settings['mail-login-file']),
+    webhookSecretFile: take('webhook-secret-file', settings['webhook-secret-file']),
     environment: { ...raw.env },
   }
   if (problems.length > 0) {

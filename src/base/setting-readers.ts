@@ -3,6 +3,7 @@
  * or to what is wrong with it, in words.
  */
 import { isIP } from 'node:net'
+import { isMailAddress } from './mail-address.ts'
 
 /** The value, or what is wrong: `"x" is not …`. */
 export type Read<T> = { readonly value: T } | { readonly problem: string }
@@ -12,6 +13,13 @@ export type Reader<T> = (raw: unknown) => Read<T>
 export interface Listen {
   readonly host: string
   /** 0 takes a free one. */
+  readonly port: number
+}
+
+/** A mail server: `smtp` uses TLS where it is offered, `smtps` from the start. */
+export interface MailServer {
+  readonly scheme: 'smtp' | 'smtps'
+  readonly host: string
   readonly port: number
 }
 
@@ -51,6 +59,32 @@ export function readUrl(raw: unknown): Read<string> {
     return wrong(raw, 'a URL like http://sluice.example:3142')
   }
   return { value: url.href.replace(/\/+$/, '') }
+}
+
+/** `smtp://HOST[:PORT]` (25) or `smtps://HOST[:PORT]` (465); user and password have a file of their own. */
+export function readMailServer(raw: unknown): Read<MailServer> {
+  const parts = /^(smtps?):\/\/(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+))(?::(\d{1,5}))?\/?$/i.exec(
+    typeof raw === 'string' ? raw : '',
+  )
+  const scheme = parts?.[1]?.toLowerCase() === 'smtps' ? 'smtps' : 'smtp'
+  const port = Number(parts?.[4] ?? (scheme === 'smtps' ? 465 : 25))
+  if (parts !== null && port > 0 && port <= 65_535) {
+    return { value: { scheme, host: parts[2] ?? parts[3] ?? '', port } }
+  }
+  // What was said may have a password in it.
+  return { problem: 'this is not a mail server like smtp://mail.example:587, without user' }
+}
+
+/** An address of mail. */
+export function readAddress(raw: unknown): Read<string> {
+  const isAddress = typeof raw === 'string' && isMailAddress(raw)
+  return isAddress ? { value: raw } : wrong(raw, 'an address like sluice@example.org')
+}
+
+/** The whole path of a file. */
+export function readPath(raw: unknown): Read<string> {
+  const isPath = typeof raw === 'string' && raw.startsWith('/') && !raw.includes('\0')
+  return isPath ? { value: raw } : wrong(raw, 'the whole path of a file')
 }
 
 /** True and false, in the words that people use for them. */

@@ -76,6 +76,10 @@ function serveCommand(program: Command, around: Surroundings): void {
     .option('--clients <networks>', 'who is served: networks, private, any (default: private)')
     .option('--api-remote', 'let the API answer other machines: put TLS in front')
     .option('--sign-command <command>', 'a program that signs in place of the key files')
+    .option('--mail-server <url>', 'smtp://HOST:PORT or smtps://HOST:PORT, for digests')
+    .option('--mail-from <address>', 'the address that digests come from')
+    .option('--mail-login-file <file>', 'user and password for the mail server, a line each')
+    .option('--webhook-secret-file <file>', 'the secret that webhooks are signed with')
     .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: warn)')
     .addHelpText(
       'after',

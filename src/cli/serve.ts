@@ -27,6 +27,10 @@ export interface ServeOptions {
   readonly apiRemote?: boolean
   readonly logLevel?: string
   readonly signCommand?: string
+  readonly mailServer?: string
+  readonly mailFrom?: string
+  readonly mailLoginFile?: string
+  readonly webhookSecretFile?: string
 }
 
 /** Serves until the signal; then lets what is under way end, for at most 10 s. */
@@ -72,6 +76,10 @@ function flagsOf(
     'api-remote': options.apiRemote,
     'log-level': options.logLevel,
     'sign-command': options.signCommand,
+    'mail-server': options.mailServer,
+    'mail-from': options.mailFrom,
+    'mail-login-file': options.mailLoginFile,
+    'webhook-secret-file': options.webhookSecretFile,
   }
 }
 

@@ -102,6 +102,27 @@ t.test('a public URL with a user, a query or a fragment is refused', async (t) =
   )
 })
 
+t.test('a mail server is read without user and password, which are never said again', async (t) => {
+  const read = (server: string) => parse({ flags: { 'mail-server': server } }).mailServer
+  t.same(read('smtp://mail.example'), { scheme: 'smtp', host: 'mail.example', port: 25 })
+  t.same(read('smtps://mail.example/'), { scheme: 'smtps', host: 'mail.example', port: 465 })
+  t.same(read('smtp://[::1]:2525'), { scheme: 'smtp', host: '::1', port: 2525 })
+  for (const server of ['mail.example', 'http://x', 'smtp://u:geheim@x', 'smtp://x:0', 'smtp://']) {
+    const problems = problemsOf({ flags: { 'mail-server': server } })
+    t.match(problems, [/^mail-server: this is not a mail server like /], server)
+    t.notMatch(problems.join(), 'geheim')
+  }
+  t.equal(parse({ toml: 'mail-from = "sluice@example.org"' }).mailFrom, 'sluice@example.org')
+  for (const from of ['x', 'a@b\r\nBcc: c@d', 'a b@c', 'A <a@b>', 'a@b,c@d', 'a@b.']) {
+    t.match(
+      problemsOf({ flags: { 'mail-from': from } }),
+      [/^mail-from: .* is not an address/],
+      from,
+    )
+  }
+  t.match(problemsOf({ toml: 'mail-login-file = "x"' }), [/the whole path of a file/])
+})
+
 t.test('a file that is no TOML is told with its line', async (t) => {
   t.match(problemsOf({ toml: 'listen = ":1"\nclients = [\n' }), [/^sluice.toml: .* in line \d+$/])
 })
