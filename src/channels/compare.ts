@@ -99,11 +99,11 @@ interface Sides {
   readonly added: Map<string, IndexEntry>
 }
 
+/** What stands on the one side for what on the other; one of them is absent where a package comes or goes. */
+export type EntryPair = readonly [old: IndexEntry | undefined, new: IndexEntry | undefined]
+
 /** By source package. A package of all architectures stands in the index of each: it is told once. */
-function packagesOf(
-  diffs: readonly IndexDiff[],
-  fields: boolean,
-): Map<string, PackageDifference[]> {
+export function entryPairs(diffs: readonly IndexDiff[]): Map<string, EntryPair[]> {
   const sides = new Map<string, Sides>()
   for (const diff of diffs) {
     for (const side of ['removed', 'added'] as const) {
@@ -119,21 +119,29 @@ function packagesOf(
       }
     }
   }
-  const packages = new Map<string, PackageDifference[]>()
+  const found = new Map<string, EntryPair[]>()
   for (const one of sides.values()) {
-    const list = packages.get(one.source) ?? []
-    packages.set(one.source, list)
-    for (const pair of pairs(one)) list.push(differenceOf(pair, fields))
+    const list = found.get(one.source) ?? []
+    found.set(one.source, list)
+    list.push(...pairs(one))
   }
-  for (const list of packages.values()) list.sort(byName)
-  return packages
+  return found
 }
 
-type Pair = readonly [old: IndexEntry | undefined, new: IndexEntry | undefined]
+function packagesOf(
+  diffs: readonly IndexDiff[],
+  fields: boolean,
+): Map<string, PackageDifference[]> {
+  const all = [...entryPairs(diffs)].map(
+    ([source, list]) => [source, list.map((pair) => differenceOf(pair, fields))] as const,
+  )
+  for (const [, list] of all) list.sort(byName)
+  return new Map(all)
+}
 
 /** What stands for what: the same version first, then the newest of both; what is left comes or goes. */
-function pairs({ removed, added }: Sides): Pair[] {
-  const made: Pair[] = []
+function pairs({ removed, added }: Sides): EntryPair[] {
+  const made: EntryPair[] = []
   for (const [version, entry] of removed) {
     const same = added.get(version)
     if (same === undefined) continue
@@ -150,7 +158,7 @@ function newestFirst(entries: ReadonlyMap<string, IndexEntry>): IndexEntry[] {
   return [...entries.values()].sort((a, b) => compareVersions(b.version, a.version))
 }
 
-function differenceOf([old, fresh]: Pair, fields: boolean): PackageDifference {
+function differenceOf([old, fresh]: EntryPair, fields: boolean): PackageDifference {
   const { name = '', architecture = '' } = fresh ?? old ?? {}
   const one = { package: name, architecture, old: old?.version, new: fresh?.version }
   const isInBoth = old !== undefined && fresh !== undefined
