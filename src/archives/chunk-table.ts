@@ -171,11 +171,26 @@ export async function chunksOfSource(db: Db, source: string): Promise<Set<Sha256
   return new Set(rows.map((row) => sha256FromBytes(row.plain)))
 }
 
+/** Names of source packages that begin so and match. */
+interface NamePattern {
+  readonly prefix: string
+  matches(name: string): boolean
+}
+
 /** The same for all source packages whose names begin so and match. */
-export async function chunksOfSources(
-  db: Db,
-  { prefix, matches }: { readonly prefix: string; matches(name: string): boolean },
-): Promise<Set<Sha256>> {
+export async function chunksOfSources(db: Db, pattern: NamePattern): Promise<Set<Sha256>> {
+  const found = new Set<Sha256>()
+  for (const name of await sourcesLike(db, pattern))
+    for (const plain of await chunksOfSource(db, name)) found.add(plain)
+  return found
+}
+
+/** Whether there is, or was lately, such a source package in any archive. */
+export async function hasSourceLike(db: Db, pattern: NamePattern): Promise<boolean> {
+  return (await sourcesLike(db, pattern)).length > 0
+}
+
+async function sourcesLike(db: Db, { prefix, matches }: NamePattern): Promise<string[]> {
   const tables = db.withTables<ChunkTables>()
   const sources = await tables
     .selectFrom('chunk_source')
@@ -184,10 +199,7 @@ export async function chunksOfSources(
     .where('source', '>=', prefix)
     .where('source', '<', `${prefix}\u{10ffff}`)
     .execute()
-  const names = sources.map((row) => row.source).filter(matches)
-  const found = new Set<Sha256>()
-  for (const name of names) for (const plain of await chunksOfSource(db, name)) found.add(plain)
-  return found
+  return sources.map((row) => row.source).filter(matches)
 }
 
 /** The chunks in which this source package has stanzas, those made last first. */

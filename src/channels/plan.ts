@@ -2,35 +2,28 @@
  * What a promotion would do: for each archive and suite where two channels differ, all that the one has of a source
  * package (its versions, binaries, architectures) is put in place of all that the other has of it.
  *
- * A source that the first channel no longer has at all is taken out of the second only when that is asked for.
+ * A source that the first channel no longer has at all is taken out of the second only when that is asked for. Which
+ * sources are meant: selection.ts.
  */
 import { chunksOfSource } from '../archives/chunk-table.ts'
 import { chunksAt, type IndexParts } from '../archives/index-parts.ts'
 import { readState, type SuiteState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import {
-  changesOf,
-  differsOtherwise,
-  diffStates,
-  entriesOfSource,
-  type IndexDiff,
-  type SourceFilter,
-} from './diff.ts'
+import type { ChannelParts } from './channel-parts.ts'
+import { changesOf, differsOtherwise, diffStates, entriesOfSource, type IndexDiff } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
-import type { GenerationView } from './views.ts'
+import {
+  createSelector,
+  isWhole,
+  type NarrowedReason,
+  type Selection,
+  type Selector,
+  type WantedSource,
+} from './selection.ts'
+import type { GenerationView, SuiteView } from './views.ts'
 
-/** Which source packages to promote; a version, if given, must be the one that the first channel has. */
-export type Selection =
-  | { readonly kind: 'all' }
-  | { readonly kind: 'sources'; readonly sources: readonly WantedSource[] }
-
-export interface WantedSource {
-  readonly name: string
-  readonly version?: string | undefined
-  /** Only what this suite of this archive has of it; all suites unless told. */
-  readonly in?: { readonly archive: string; readonly suite: string } | undefined
-}
+export type { Selection, WantedSource }
 
 /** What happens to one suite of the target channel. */
 export interface SuitePlan {
@@ -48,7 +41,7 @@ export interface PromotionPlan {
   readonly changes: readonly SourceChange[]
   /** Sources that the first channel lacks and that stay, since their removal was not asked for. */
   readonly keptBack: readonly SourceChange[]
-  /** What the second channel does not take. */
+  /** What is selected and stays: the second channel does not take it, or the selection itself excludes it. */
   readonly leftOut: readonly LeftOut[]
   /** The files that the new stanzas name, each once. */
   readonly files: readonly PlannedFile[]
@@ -61,9 +54,9 @@ export interface LeftOut extends SourceChange {
 
 /**
  * `held`: somebody keeps the source as it is; `not newer`: a derived channel has by its base what is as new, and would
- * follow that again; `no suite`: a derived channel takes only what its base has the suite of.
+ * follow that again; `no suite`: a derived channel takes only what its base has the suite of. The others: selection.ts.
  */
-export type LeftOutReason = 'held' | 'not newer' | 'no suite'
+export type LeftOutReason = 'held' | 'not newer' | 'no suite' | NarrowedReason
 
 export interface PlannedFile {
   readonly sha256: Sha256
@@ -83,35 +76,26 @@ export interface PlanInput {
 }
 
 /** The plan; `ERR_NOT_FOUND` if a source, or the version named, is not in the first channel. */
-export async function planPromotion(parts: IndexParts, input: PlanInput): Promise<PromotionPlan> {
+export async function planPromotion(parts: ChannelParts, input: PlanInput): Promise<PromotionPlan> {
   const { selection } = input
-  const filter: SourceFilter =
-    selection.kind === 'all' ? 'all' : new Set(selection.sources.map((source) => source.name))
-  const isWanted = wantedBy(selection)
+  const selector = await createSelector(parts, input.from, selection)
   const suites: SuitePlan[] = []
   const keptBack: SourceChange[] = []
   const leftOut: LeftOut[] = []
-  for (const pair of await suitePairs(parts, input)) {
-    const found = await diffStates(parts, pair.old, pair.from, filter)
-    const all = changesOf(pair, found)
-    const changes = all.filter(isWanted)
-    const absent = input.removals ? [] : await absentSources(parts, pair.from, changes)
-    keptBack.push(...absent)
-    const unwanted = all.filter((change) => !isWanted(change))
-    const left = new Set([...absent, ...unwanted].map((change) => change.source))
-    const refused = await input.refused?.(changes.filter(({ source }) => !left.has(source)))
-    for (const change of refused ?? []) {
-      leftOut.push(change)
-      left.add(change.source)
-    }
+  for (const { view, ...pair } of await suitePairs(parts, input)) {
+    const found = await diffStates(parts, pair.old, pair.from, selector.filter)
+    const changes = changesOf(pair, found).filter(selector.means)
+    const sorted = await sortOut(parts, input, { selector, view, state: pair.from, changes })
+    keptBack.push(...sorted.absent)
+    leftOut.push(...sorted.leftOut)
     const diffs = found
       .map((diff) => ({
         ...diff,
-        removed: diff.removed.filter((entry) => !left.has(entry.source)),
-        added: diff.added.filter((entry) => !left.has(entry.source)),
+        removed: diff.removed.filter((entry) => sorted.taken.has(entry.source)),
+        added: diff.added.filter((entry) => sorted.taken.has(entry.source)),
       }))
       .filter((diff) => diff.removed.length + diff.added.length > 0)
-    const isOther = selection.kind === 'all' && differsOtherwise(pair.old, pair.from)
+    const isOther = isWhole(selection) && differsOtherwise(pair.old, pair.from)
     if (diffs.length > 0 || isOther)
       suites.push({ ...pair, diffs, changes: changesOf(pair, diffs) })
   }
@@ -120,15 +104,28 @@ export async function planPromotion(parts: IndexParts, input: PlanInput): Promis
   return { ...plan, files: filesOf(suites) }
 }
 
-/** Says of a change whether it is selected. */
-function wantedBy(selection: Selection): (change: SourceChange) => boolean {
-  if (selection.kind === 'all') return () => true
-  const sources = Map.groupBy(selection.sources, ({ name }) => name)
-  return ({ source, archive, suite }) =>
-    (sources.get(source) ?? []).some(
-      ({ in: where }) =>
-        where === undefined || (where.archive === archive && where.suite === suite),
-    )
+/** Tells of the selected changes of a suite which are made, by their sources, and which not. */
+async function sortOut(
+  parts: ChannelParts,
+  { removals, refused }: PlanInput,
+  suite: {
+    readonly selector: Selector
+    readonly view: SuiteView
+    readonly state: SuiteState
+    readonly changes: readonly SourceChange[]
+  },
+): Promise<{ taken: Set<string>; absent: SourceChange[]; leftOut: LeftOut[] }> {
+  const { selector, view, state, changes } = suite
+  const narrowed = await selector.narrowed(changes, view)
+  const left = new Set(narrowed.map(({ source }) => source))
+  const selected = changes.filter(({ source }) => !left.has(source))
+  const absent = removals ? [] : await absentSources(parts, state, selected)
+  for (const { source } of absent) left.add(source)
+  const offered = selected.filter(({ source }) => !left.has(source))
+  const untaken = (await refused?.(offered)) ?? []
+  for (const { source } of untaken) left.add(source)
+  const taken = new Set(changes.map(({ source }) => source).filter((source) => !left.has(source)))
+  return { taken, absent, leftOut: [...narrowed, ...untaken] }
 }
 
 interface SuitePair {
@@ -136,15 +133,17 @@ interface SuitePair {
   readonly suite: string
   readonly old?: SuiteState | undefined
   readonly from: SuiteState
+  readonly view: SuiteView
 }
 
 async function suitePairs(parts: IndexParts, { from, to }: PlanInput): Promise<SuitePair[]> {
   const pairs: SuitePair[] = []
-  for (const { archive, suite, state } of from.suites) {
+  for (const view of from.suites) {
+    const { archive, suite, state } = view
     const target = to.suites.find((one) => one.archive === archive && one.suite === suite)
     if (target?.state === state) continue
     const old = target === undefined ? undefined : await readState(parts.blobs, target.state)
-    pairs.push({ archive, suite, old, from: await readState(parts.blobs, state) })
+    pairs.push({ archive, suite, view, old, from: await readState(parts.blobs, state) })
   }
   return pairs
 }

@@ -17,7 +17,7 @@ import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
-import { type PlannedFile, type PromotionPlan, planPromotion, type Selection } from './plan.ts'
+import { type PlannedFile, type PromotionPlan, planPromotion } from './plan.ts'
 import { promotedState } from './promoted-state.ts'
 import {
   assertNothingLeftOut,
@@ -27,6 +27,7 @@ import {
   withPins,
 } from './promotion-target.ts'
 import { publishGeneration } from './publish.ts'
+import { namedSources, type Selection } from './selection.ts'
 import type { GenerationView } from './views.ts'
 
 export interface PromoteInput extends Reason {
@@ -159,7 +160,7 @@ async function planFor(
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
   const { selection, removals = false } = input
   const plan = await planPromotion(parts, { from, to, selection, removals, refused })
-  if (selection.kind === 'sources') assertNothingLeftOut(channel, plan)
+  assertNothingLeftOut(channel, input.from, plan, namedSources(selection))
   return plan
 }
 

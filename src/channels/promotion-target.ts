@@ -16,6 +16,7 @@ import type { SourceChange } from './generation-table.ts'
 import { isAhead, versionsIn } from './pin-order.ts'
 import { listPins, type Pin } from './pin-table.ts'
 import type { LeftOut, LeftOutReason, PlanInput, PromotionPlan } from './plan.ts'
+import { isNarrowed } from './selection.ts'
 import type { GenerationView } from './views.ts'
 
 /** Throws `ERR_REFUSED` if the channel takes no promotion at all. */
@@ -85,29 +86,61 @@ async function whyNotOnTop(
   return differing.length === 0 ? undefined : 'not newer'
 }
 
-/** Throws `ERR_REFUSED` if a source that was named is among those left out. */
-export function assertNothingLeftOut(target: Channel, { leftOut }: PromotionPlan): void {
+/**
+ * Throws `ERR_REFUSED` if a source that was named is among those left out. One that the selection itself leaves out in one
+ * suite may go in another.
+ */
+export function assertNothingLeftOut(
+  target: Channel,
+  from: string,
+  { leftOut: all, changes }: PromotionPlan,
+  names: ReadonlySet<string>,
+): void {
+  const taken = new Set(changes.map(({ source }) => source))
+  const leftOut = all.filter(
+    ({ source, reason }) => names.has(source) && !(isNarrowed(reason) && taken.has(source)),
+  )
   const [first] = leftOut
   if (first === undefined) return
-  const { name } = target
   const named = leftOut.filter((one) => one.reason === first.reason).map((one) => one.source)
-  const sources = [...new Set(named)].join(', ')
+  const [message, hint] = refusalOf(target, from, first, [...new Set(named)])
+  throw new AppError('ERR_REFUSED', { message, hint, details: { leftOut } })
+}
+
+/** What is wrong, and what to do about it. */
+function refusalOf(
+  { name }: Channel,
+  from: string,
+  first: LeftOut,
+  named: readonly string[],
+): readonly [message: string, hint: string] {
+  const { source, archive, suite } = first
+  const sources = named.join(', ')
+  const are = named.length === 1 ? 'is' : 'are'
   const reasons: Readonly<Record<LeftOutReason, readonly [string, string]>> = {
     held: [
-      `${sources} ${new Set(named).size === 1 ? 'is' : 'are'} held in channel ${name}`,
-      `sluice hold --list --channel ${name} tells by whom and why; sluice unhold ${first.source} --channel ${name}, or --force`,
+      `${sources} ${are} held in channel ${name}`,
+      `sluice hold --list --channel ${name} tells by whom and why; sluice unhold ${source} --channel ${name}, or --force`,
     ],
     'not newer': [
       `${name} has by what it is based on what is as new as ${sources} ${first.new.join(' ')}, and would follow that again at once`,
-      `to keep it at that all the same: sluice hold ${first.source} --channel ${name}, then promote it with --force`,
+      `to keep it at that all the same: sluice hold ${source} --channel ${name}, then promote it with --force`,
     ],
     'no suite': [
-      `what ${name} is based on has no ${first.archive} ${first.suite}`,
-      `promote to its base first, or let it follow the archive: sluice channel set ${name} --follow ${first.archive}`,
+      `what ${name} is based on has no ${archive} ${suite}`,
+      `promote to its base first, or let it follow the archive: sluice channel set ${name} --follow ${archive}`,
+    ],
+    excepted: [`${sources} ${are} named, and excepted`, 'leave out the one or the other'],
+    'not security': [
+      `what ${from} has of ${sources} is not of a suite of security updates`,
+      `without --security: sluice promote ${source} --from ${from} --to ${name}`,
+    ],
+    'too young': [
+      `${from} has not had ${sources} ${first.new.join(' ')} for so long`,
+      `sluice pending --from ${from} --to ${name} tells for how long; without --older-than it goes now`,
     ],
   }
-  const [message, hint] = reasons[first.reason]
-  throw new AppError('ERR_REFUSED', { message, hint, details: { leftOut } })
+  return reasons[first.reason]
 }
 
 /** The pins that a promotion makes: of a derived channel for each change, of a curated one for what is held. */

@@ -7,12 +7,16 @@ import type { FetchEvent, PromotionAnswer } from './api-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
 import { promotionLines } from './promote-report.ts'
+import { readSpan, spanHelp } from './when.ts'
 import { formatSize, plural } from './words.ts'
 
 interface PromoteOptions {
   readonly from: string
   readonly to: string
   readonly all?: boolean
+  readonly security?: boolean
+  readonly olderThan?: string
+  readonly except?: readonly string[]
   readonly removals?: boolean
   readonly force?: boolean
   readonly dryRun?: boolean
@@ -24,9 +28,12 @@ export function promoteCommands(program: Command, around: Surroundings): void {
   const promote = program
     .command('promote [source...]')
     .description(
-      'let a channel have what another one has of source packages: SOURCE or SOURCE=VERSION',
+      "let a channel have what another one has of source packages: SOURCE, SOURCE=VERSION or 'linux*'",
     )
     .option('--all', 'all that differs')
+    .option('--security', 'only what is of suites of security updates')
+    .option('--older-than <span>', `only what the first channel has had for so long: ${spanHelp}`)
+    .option('--except <source...>', "but these: SOURCE or 'linux*'")
     .option('--from <channel>', 'where from, CHANNEL or CHANNEL@SERIAL', 'testing')
     .option('--to <channel>', 'where to', 'approved')
     .option('--removals', 'also take out what the first channel has no more')
@@ -41,7 +48,8 @@ async function promoteSources(
   names: readonly string[],
   options: PromoteOptions,
 ): Promise<void> {
-  const body = { ...options, ...selection(names, options.all === true) }
+  const { from, to, removals, force, dryRun, reason } = options
+  const body = { from, to, removals, force, dryRun, reason, ...selection(names, options) }
   const client = await context.connect()
   const pace = createPace()
   const answer = await client.task<PromotionAnswer, FetchEvent>('/promotions', body, (event) => {
@@ -57,16 +65,29 @@ async function promoteSources(
   context.out.result(answer, (one) => promotionLines(one, { isDryRun }))
 }
 
-function selection(names: readonly string[], isAll: boolean): object {
-  if (names.length > 0 === isAll) {
+/** What is selected, as the API takes it. */
+function selection(names: readonly string[], options: PromoteOptions): object {
+  const { all = false, security, olderThan, except } = options
+  const olderThanMs = olderThan === undefined ? undefined : readSpan('--older-than', olderThan)
+  const isNarrowed = security === true || olderThanMs !== undefined
+  if (names.length > 0 ? all : !all && !isNarrowed) {
     throw new AppError('ERR_USAGE', {
-      message: isAll
+      message: all
         ? 'name source packages, or say --all: not both'
-        : 'name the source packages to promote, or say --all',
+        : 'name the source packages to promote, or say --all, --security or --older-than',
       hint: 'sluice pending tells them',
     })
   }
-  return isAll ? { all: true } : { sources: names.map(readSource) }
+  const sources = names.filter((name) => !name.includes('*')).map(readSource)
+  const patterns = names.filter((name) => name.includes('*'))
+  return {
+    all: names.length === 0 ? true : undefined,
+    sources: sources.length > 0 ? sources : undefined,
+    patterns: patterns.length > 0 ? patterns : undefined,
+    security,
+    olderThanMs,
+    except,
+  }
 }
 
 /** `hello`, or `hello=2.12-1`. */

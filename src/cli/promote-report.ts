@@ -20,7 +20,7 @@ export function promotionLines(
   answer: PromotionAnswer,
   { isDryRun }: { readonly isDryRun: boolean },
 ): string[] {
-  const { from, to, changes, keptBack } = answer
+  const { from, to, changes, keptBack, leftOut } = answer
   const left = leftOutLines(answer)
   const kept =
     keptBack.length === 0
@@ -39,19 +39,24 @@ export function promotionLines(
     return [`${made}: ${what}`, 'nothing was changed', ...kept]
   }
   if (changes.length === 0) {
-    return [`nothing to promote: ${to} has of that what ${from} has`, ...kept]
+    const stays = leftOut.length + keptBack.length
+    const nothing = stays > 0 ? 'all that differs stays' : `${to} has of that what ${from} has`
+    return [`nothing to promote: ${nothing}`, ...kept]
   }
   return [...(isDryRun ? dryRunLines(answer) : doneLines(answer)), ...kept]
 }
 
-/** What the target does not take, by the reason. */
-function leftOutLines({ to, leftOut }: PromotionAnswer): string[] {
+/** What was selected and stays, by the reason. */
+function leftOutLines({ from, to, leftOut }: PromotionAnswer): string[] {
   const reasons: Readonly<Record<LeftOut['reason'], string>> = {
     held: `held in ${to} (--force takes them all the same)`,
     'not newer': `that ${to} has as new by what it is based on`,
     'no suite': `of suites that ${to} is not based on`,
+    'too young': `that ${from} has not had for so long`,
+    'not security': 'of suites that are not for security',
+    excepted: 'excepted',
   }
-  return (['held', 'not newer', 'no suite'] as const).flatMap((reason) => {
+  return [...new Set(leftOut.map(({ reason }) => reason))].sort().flatMap((reason) => {
     const sources = [...new Set(leftOut.filter((one) => one.reason === reason).map(sourceOf))]
     if (sources.length === 0) return []
     return [`left out: ${plural(sources.length, 'source')} ${reasons[reason]}: ${someOf(sources)}`]

@@ -25,15 +25,33 @@ export function readWhen(
   text: string,
   { now, end = false }: { readonly now: number; readonly end?: boolean },
 ): number {
-  const [, count = '', unit = ''] = /^(\d{1,6}) ?([a-z]+)$/.exec(text) ?? []
-  const unitMs = units[unit]
-  if (unitMs !== undefined) return now - Number(count) * unitMs
+  const spanMs = spanOf(text)
+  if (spanMs !== undefined) return now - spanMs
   const at = day.test(text) ? dayOf(text, end) : timeOf(text)
   if (at !== undefined) return at
   throw new AppError('ERR_USAGE', {
     message: `${option} wants a time, not ${JSON.stringify(text)}`,
     hint: whenHelp,
   })
+}
+
+/** What the option `--older-than` and its like take. */
+export const spanHelp = '3d, 12h, 30min or 2w'
+
+/** Milliseconds of a span as it was typed; `ERR_USAGE` for what is none. */
+export function readSpan(option: string, text: string): number {
+  const spanMs = spanOf(text)
+  if (spanMs !== undefined) return spanMs
+  throw new AppError('ERR_USAGE', {
+    message: `${option} wants a span of time, not ${JSON.stringify(text)}`,
+    hint: spanHelp,
+  })
+}
+
+function spanOf(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^(\d{1,6}) ?([a-z]+)$/.exec(text) ?? []
+  const unitMs = units[unit]
+  return unitMs === undefined ? undefined : Number(count) * unitMs
 }
 
 function dayOf(text: string, end: boolean): number | undefined {

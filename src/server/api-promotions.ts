@@ -3,15 +3,16 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
-import type { Selection, WantedSource } from '../channels/plan.ts'
 import { promote } from '../channels/promote.ts'
+import type { Narrowing, Selection, WantedSource } from '../channels/selection.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { replyWithTask } from './task.ts'
 
-interface PromotionBody {
+interface PromotionBody extends Narrowing {
   readonly from: string
   readonly to: string
   readonly sources?: readonly WantedSource[]
+  readonly patterns?: readonly string[]
   readonly all?: boolean
   readonly removals?: boolean
   readonly force?: boolean
@@ -19,6 +20,8 @@ interface PromotionBody {
 }
 
 const name = { type: 'string', minLength: 1, maxLength: 200 }
+const names = { type: 'array', minItems: 1, maxItems: 1000, items: name }
+const YEAR_MS = 366 * 24 * 3600_000
 const promotionSchema = {
   body: {
     type: 'object',
@@ -37,7 +40,11 @@ const promotionSchema = {
           additionalProperties: false,
         },
       },
+      patterns: names,
       all: { type: 'boolean' },
+      security: { type: 'boolean' },
+      olderThanMs: { type: 'integer', minimum: 0, maximum: 10 * YEAR_MS },
+      except: names,
       removals: { type: 'boolean' },
       force: { type: 'boolean' },
       dryRun: { type: 'boolean' },
@@ -86,11 +93,20 @@ export function promotionRoutes(api: FastifyInstance, { parts }: ApiContext): vo
   )
 }
 
-function selectionOf({ sources, all }: PromotionBody): Selection {
-  if (all === true && sources === undefined) return { kind: 'all' }
-  if (sources !== undefined && all !== true) return { kind: 'sources', sources }
+function selectionOf(body: PromotionBody): Selection {
+  const { sources, patterns, all = false, security, olderThanMs, except } = body
+  const narrowing = { security, olderThanMs, except }
+  const isNamed = sources !== undefined || patterns !== undefined
+  if (isNamed && !all) {
+    return { kind: 'sources', sources: sources ?? [], patterns, ...narrowing }
+  }
+  if (!isNamed && (all || security === true || olderThanMs !== undefined)) {
+    return { kind: 'all', ...narrowing }
+  }
   throw new AppError('ERR_USAGE', {
-    message: 'name the source packages to promote, or say all of them',
-    hint: 'sluice promote SOURCE… --from testing --to approved, or --all',
+    message: isNamed
+      ? 'name source packages, or say all of them: not both'
+      : 'name the source packages to promote, or say all of them',
+    hint: "sluice promote SOURCE… --from testing --to approved, 'linux*', --security, --older-than 3d, or --all",
   })
 }
