@@ -1,0 +1,125 @@
+/**
+ * Verdicts of the policies there are on what waits now: what a run would do, and what is told of each candidate.
+ */
+import type { ChannelParts } from '../channels/channel-parts.ts'
+import { type Channel, getChannel } from '../channels/channel-table.ts'
+import { listPending, type PendingSource } from '../channels/pending.ts'
+import { listPins, type Pin } from '../channels/pin-table.ts'
+import type { LeftOut } from '../channels/plan.ts'
+import { refusals } from '../channels/promotion-target.ts'
+import type { GenerationView } from '../channels/views.ts'
+import { listPolicies, type Policy } from './policy-table.ts'
+import {
+  type Candidate,
+  judge,
+  type ReasonKind,
+  type Verdict,
+  type VerdictReason,
+} from './verdict.ts'
+
+/** What waits between two channels, and what the second one refuses of it. */
+export interface Waiting {
+  readonly from: GenerationView
+  readonly target: Channel
+  readonly candidates: readonly PendingSource[]
+  readonly refused: (candidate: Candidate) => VerdictReason | undefined
+}
+
+/** Verdicts of one policy. */
+export interface PolicyVerdicts {
+  readonly policy: Policy
+  /** In the order of the candidates. */
+  readonly verdicts: readonly Verdict[]
+}
+
+export interface VerdictsInput {
+  /** Names of channels, of their heads. */
+  readonly from: string
+  readonly to: string
+  /** What `listPending` tells of them. */
+  readonly candidates: readonly PendingSource[]
+}
+
+/**
+ * The verdicts of each policy from the one channel to the other, by the policies' names; none where there is none. One that
+ * is switched off says what it would do if its run were asked for.
+ */
+export async function verdictsFor(
+  parts: ChannelParts,
+  { from, to, candidates }: VerdictsInput,
+): Promise<PolicyVerdicts[]> {
+  const policies = (await listPolicies(parts.db)).filter(
+    (policy) => policy.from === from && policy.to === to,
+  )
+  const view = parts.views.head(from)
+  if (policies.length === 0 || view === undefined) return []
+  const target = await getChannel(parts.db, to)
+  const refused = await refusedBy(parts, target, view, candidates)
+  const now = parts.clock.now()
+  return policies.map((policy) => ({
+    policy,
+    verdicts: judge(candidates, { now, policy, refused }),
+  }))
+}
+
+/** What waits for a policy; undefined as long as the first channel serves nothing. `ERR_NOT_FOUND` if a channel is gone. */
+export async function readWaiting(
+  parts: ChannelParts,
+  { from, to }: Pick<Policy, 'from' | 'to'>,
+): Promise<Waiting | undefined> {
+  const channel = await getChannel(parts.db, from)
+  const target = await getChannel(parts.db, to)
+  const view = parts.views.head(from)
+  if (view === undefined) return undefined
+  const candidates = await listPending(parts, { channel, view }, parts.views.head(to))
+  const refused = await refusedBy(parts, target, view, candidates)
+  return { from: view, target, candidates, refused }
+}
+
+/** The key of a candidate among those of one pair of channels. */
+export function candidateKey(one: Pick<Candidate, 'archive' | 'suite' | 'source'>): string {
+  return `${one.archive} ${one.suite} ${one.source}`
+}
+
+async function refusedBy(
+  parts: ChannelParts,
+  target: Channel,
+  from: GenerationView,
+  candidates: readonly PendingSource[],
+): Promise<Waiting['refused']> {
+  const holds = (await listPins(parts.db, target.id)).filter((pin) => pin.kind === 'hold')
+  const ask = await refusals(parts, target, { from, isForced: false })
+  const reasons = new Map<string, VerdictReason>()
+  for (const refused of (await ask?.(candidates)) ?? []) {
+    reasons.set(candidateKey(refused), refusalReason(refused, target, holds))
+  }
+  return (candidate) => reasons.get(candidateKey(candidate))
+}
+
+/** What the second channel's refusal is called in a verdict. */
+export function refusalReason(
+  { source, reason, archive, suite }: LeftOut,
+  { name }: Pick<Channel, 'name'>,
+  holds: readonly Pin[],
+): VerdictReason {
+  const kind: ReasonKind = isKnown(reason) ? reason : 'failed'
+  if (reason === 'held') {
+    const hint = `sluice unhold ${source} --channel ${name}`
+    return { kind, words: heldWords(holds.find((pin) => pin.source === source)), hint }
+  }
+  if (reason === 'not newer') return { kind, words: `${name} has as new a version by its base` }
+  if (reason === 'no suite') {
+    return { kind, words: `what ${name} is based on has no ${archive} ${suite}` }
+  }
+  return { kind, words: reason }
+}
+
+function heldWords(pin: Pin | undefined): string {
+  if (pin === undefined) return 'held'
+  const why = pin.why === undefined ? '' : `: ${pin.why}`
+  return `held by ${pin.who} since ${new Date(pin.madeAt).toISOString().slice(0, 10)}${why}`
+}
+
+function isKnown(reason: string): reason is ReasonKind {
+  return ['held', 'declined', 'not newer', 'no suite'].includes(reason)
+}
