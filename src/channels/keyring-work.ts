@@ -1,18 +1,14 @@
 /**
  * Who brings the archives of keyring packages up to date: one at a time, some of it in the background.
  */
-import { setTimeout } from 'node:timers/promises'
 import type { Abortable } from '../base/abortable.ts'
 import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { createMutex, type Mutex } from '../base/mutex.ts'
 
-/** Whoever made the change is answered before the processors are busy with this. */
-const LATER_MS = 300
-
 export interface KeyringWork {
   readonly oneAtATime: Mutex
-  /** Has work done in the background, a moment later; what it throws is logged. */
+  /** Has work done in the background; what it throws is logged. */
   start(work: (abortable: Required<Abortable>) => Promise<unknown>): void
   /** Resolves when the work under way has ended. */
   close(): Promise<void>
@@ -32,10 +28,7 @@ export function createKeyringWork(log: Log): KeyringWork {
   return {
     oneAtATime,
     start: (work) => {
-      running = running
-        .then(() => setTimeout(LATER_MS, undefined, { signal }))
-        .then(() => work({ signal }))
-        .catch(report)
+      running = running.then(() => (signal.aborted ? undefined : work({ signal }))).catch(report)
     },
     close: async () => {
       stopping.abort()
