@@ -28,22 +28,31 @@ export function createMutexes(): (name: string) => Mutex {
   }
 }
 
-/** Maps in order of the input with at most `limit` calls under way; the first error ends it. */
+/**
+ * Maps in order of the input with at most `limit` calls under way. After an error no further one begins; it is thrown when
+ * those under way have ended: what they work on may be gone as soon as the caller knows.
+ */
 export async function mapBounded<In, Out>(
   items: readonly In[],
   limit: number,
   work: (item: In, at: number) => Promise<Out>,
 ): Promise<Out[]> {
   const results: Out[] = new Array(items.length)
+  const errors: unknown[] = []
   let next = 0
   const lane = async (): Promise<void> => {
-    while (next < items.length) {
+    while (next < items.length && errors.length === 0) {
       const at = next++
       const item = items[at]
-      if (item !== undefined) results[at] = await work(item, at)
+      try {
+        if (item !== undefined) results[at] = await work(item, at)
+      } catch (error) {
+        errors.push(error)
+      }
     }
   }
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane))
+  if (errors.length > 0) throw errors[0]
   return results
 }
 
