@@ -7,6 +7,7 @@ import type {
   SourceDifference,
 } from '../channels/compare.ts'
 import type { PackageRun } from '../channels/search.ts'
+import type { SourceContents } from '../desk/diff-contents.ts'
 import type { ChannelClient, ClientCount } from '../server/channel-clients.ts'
 import type { GenerationName } from './api-types.ts'
 
@@ -15,6 +16,16 @@ export type { ChannelClient, ClientCount, PackageDifference, PackageRun, SourceD
 export interface DifferenceAnswer extends GenerationDifference {
   readonly from: GenerationName
   readonly to: GenerationName
+}
+
+/** What differs in the contents of packages. */
+export interface ContentsAnswer {
+  readonly from: GenerationName
+  readonly to: GenerationName
+  readonly architectures: readonly string[]
+  readonly sources: readonly SourceContents[]
+  /** Sources that were asked for and do not differ. */
+  readonly same: readonly string[]
 }
 
 export interface ClientsAnswer {

@@ -104,7 +104,12 @@ function fieldLines({ fields = [] }: PackageDifference): string[] {
   )
 }
 
-function valueLines(field: string, old: string | undefined, fresh: string | undefined): string[] {
+/** How the value of a field changed: items that come and go of a list of relations, else both values. */
+export function valueLines(
+  field: string,
+  old: string | undefined,
+  fresh: string | undefined,
+): string[] {
   if (!relations.test(field)) return [`${oneLine(old)} -> ${oneLine(fresh)}`]
   const [before, after] = [itemsOf(old), itemsOf(fresh)]
   const lines = [

@@ -13,6 +13,7 @@ import type {
 import type { FoundAnswer, GenerationAnswer } from './api-types.ts'
 import { historyTable } from './channel-report.ts'
 import { clientTable } from './client-report.ts'
+import { assertContents, type ContentsOptions, showContents } from './contents-command.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { differenceBlocks, differenceTable } from './difference-report.ts'
 import { readNumber } from './number.ts'
@@ -67,6 +68,11 @@ function diffCommand(command: Command): Command {
       'how B differs from A; each is CHANNEL, CHANNEL@SERIAL, CHANNEL@20261101T000000Z or class/NAME',
     )
     .option('--fields', 'what differs in the control files: Depends, Installed-Size, …')
+    .option(
+      '--contents <source...>',
+      'of these sources: scripts, units, listeners, setuid files, all files of their packages',
+    )
+    .option('--arch <architecture...>', 'with --contents: these; one unless told')
 }
 
 async function showHistory(
@@ -101,8 +107,10 @@ async function showClients(
 async function diff(
   context: Context,
   [from = '', to = '']: readonly string[],
-  { fields = false }: { readonly fields?: boolean },
+  { fields = false, ...more }: { readonly fields?: boolean } & ContentsOptions,
 ): Promise<void> {
+  assertContents(more)
+  if (more.contents !== undefined) return showContents(context, [from, to], more)
   const client = await context.connect()
   const query = new URLSearchParams({ from, to, fields: String(fields) })
   const answer = await client.call<DifferenceAnswer>('GET', `/diff?${query}`)

@@ -104,12 +104,12 @@ async function filePairs(old: DebContents | undefined, fresh: DebContents): Prom
   const before = new Map<string, ContentsFile>()
   let count = 0
   for (const [path, file] of old?.files ?? []) {
-    before.set(mergedPath(path), file)
+    before.set(machinePath(path, file), file)
     if (++count % BREATHE_EVERY === 0) await breathe()
   }
   const pairs: FilePair[] = []
   for (const [own, file] of fresh.files) {
-    const path = mergedPath(own)
+    const path = machinePath(own, file)
     const known = before.get(path)
     before.delete(path)
     if (known === undefined || !isSame(known, file)) pairs.push({ path, old: known, new: file })
@@ -117,6 +117,11 @@ async function filePairs(old: DebContents | undefined, fresh: DebContents): Prom
   }
   for (const [path, file] of before) pairs.push({ path, old: file })
   return pairs.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** `lib` itself is merged too, but for the link that does it. */
+function machinePath(path: string, { type }: ContentsFile): string {
+  return type === 'directory' ? mergedPath(`${path}/`).slice(0, -1) : mergedPath(path)
 }
 
 function isSame(a: ContentsFile, b: ContentsFile): boolean {

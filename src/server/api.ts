@@ -15,6 +15,7 @@ import { channelRoutes } from './api-channels.ts'
 import { classRoutes } from './api-classes.ts'
 import { clientRoutes } from './api-clients.ts'
 import { compareRoutes } from './api-compare.ts'
+import { contentsRoutes } from './api-contents.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
 import { fileRoutes } from './api-files.ts'
@@ -66,6 +67,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       channelRoutes(api, context)
       fileRoutes(api, context)
       compareRoutes(api, context)
+      contentsRoutes(api, context)
       clientRoutes(api, context)
       channelChangeRoutes(api, context)
       classRoutes(api, context)

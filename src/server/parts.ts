@@ -38,6 +38,7 @@ import { pdiffMigrations } from '../channels/pdiff-table.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { openViews } from '../channels/views.ts'
+import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.ts'
 import { gcRunMigrations } from '../keeping/gc-runs.ts'
 import { createRescue, type Rescue } from '../keeping/rescue.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
@@ -96,6 +97,7 @@ export interface ServerParts extends ChannelParts {
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly changelogs: Changelogs
+  readonly comparisons: DebComparisons
   readonly clientLog: ClientLog
   readonly rescue: Rescue
   readonly metrics: Metrics
@@ -152,11 +154,10 @@ export async function openParts(
       lock.release()
     }
     await takeOverKeys({ db, signer }, log)
-    const judges = await findJudges({ environment, tempPath: blobs.tempPath, log })
     return {
       ...archives,
       signer,
-      judges,
+      judges: await findJudges({ environment, tempPath: blobs.tempPath, log }),
       keyring,
       views: await openViews(index),
       pdiffs: createPdiffMaker(index),
@@ -165,6 +166,7 @@ export async function openParts(
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       changelogs,
+      comparisons: createDebComparisons(blobs),
       clientLog,
       ledger,
       rescue,
