@@ -17,12 +17,19 @@ export function measureDisk(data: string): Taken {
   return { disk: diskUsage(data), pdiffs: pdiffBytes(data) }
 }
 
+/** Their share of the database is taken by their share of what its pages hold: a row of half a page costs a page. */
 function pdiffBytes(data: string): number {
   const db = new Database(join(data, 'sluice.db'), { readonly: true })
   const sum = (query: string): number => Number(db.prepare(query).pluck().get() ?? 0)
   try {
     const patches = sum('SELECT sum(gz_size) FROM pdiff')
-    return patches + sum('SELECT sum(size) FROM (SELECT DISTINCT sha256, size FROM pdiff_index)')
+    const lists = sum('SELECT sum(size) FROM (SELECT DISTINCT sha256, size FROM pdiff_index)')
+    const rows = sum("SELECT sum(payload) FROM dbstat WHERE name LIKE 'pdiff%'")
+    const [pages, payload] = [
+      sum("SELECT sum(pgsize) FROM dbstat WHERE name = 'blob'"),
+      sum("SELECT sum(payload) FROM dbstat WHERE name = 'blob'"),
+    ]
+    return (patches + lists) * (pages / payload) + rows
   } finally {
     db.close()
   }
