@@ -49,6 +49,9 @@ const table = {
   ERR_SIGNING: { status: 500, exit: 1 },
   /** A program of this machine that could not be run to its end. */
   ERR_PROGRAM: { status: 500, exit: 1 },
+  /** A mail server or webhook that did not take a digest now, and one that will not. */
+  ERR_DELIVERY: { status: 502, exit: 1 },
+  ERR_DELIVERY_REFUSED: { status: 502, exit: 1 },
   ERR_RELEASE_EXPIRED: { status: 502, exit: 1 },
   ERR_RELEASE_REPLAYED: { status: 502, exit: 1 },
   ERR_RELEASE_FUTURE: { status: 502, exit: 1 },

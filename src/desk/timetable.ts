@@ -44,3 +44,10 @@ export function nextTime({ schedule, timeZone }: Timetable, after: number): numb
   const cron = new Cron(schedule, { timezone: timeZone, mode: '5-part', paused: true })
   return cron.nextRun(new Date(after))?.getTime()
 }
+
+/** The last time not after `at`, likewise. */
+export function lastTime({ schedule, timeZone }: Timetable, at: number): number | undefined {
+  const cron = new Cron(schedule, { timezone: timeZone, mode: '5-part', paused: true })
+  // A time in the very second of the reference counts, if it is before that.
+  return cron.previousRuns(1, new Date(at + 1))[0]?.getTime()
+}
