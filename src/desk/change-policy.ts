@@ -4,7 +4,7 @@
  */
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts, Reason } from '../channels/channel-parts.ts'
-import { type Channel, getPlainChannel } from '../channels/channel-table.ts'
+import { type Channel, findChannelById, getPlainChannel } from '../channels/channel-table.ts'
 import { assertTakesPromotions } from '../channels/promotion-target.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
@@ -38,7 +38,7 @@ export async function setPolicy(parts: ChannelParts, input: PolicyChangeInput): 
     throw new AppError('ERR_USAGE', { message: 'a policy keeps its name' })
   }
   const wanted = parsePolicy({ ...describePolicy(before), ...Object.fromEntries(given) })
-  if (isSame(wanted, before)) return before
+  if (isSame(wanted, before) && (await hasItsChannels(parts, before))) return before
   return write(parts, wanted, input, before)
 }
 
@@ -106,6 +106,15 @@ function doneUntil(
     now.fromId === fromId &&
     now.toId === toId
   return isKept ? now.doneUntil : at
+}
+
+/** One that was deleted and made anew has to be named again. */
+async function hasItsChannels({ db }: ChannelParts, policy: Policy): Promise<boolean> {
+  const [from, to] = [
+    await findChannelById(db, policy.fromId),
+    await findChannelById(db, policy.toId),
+  ]
+  return from !== undefined && to !== undefined
 }
 
 function isSame(a: NamedPolicy, b: NamedPolicy): boolean {

@@ -1,6 +1,7 @@
 /**
  * Verdicts of the policies there are on what waits now: what a run would do, and what is told of each candidate.
  */
+import { AppError } from '../base/errors.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Channel, getChannel } from '../channels/channel-table.ts'
 import { listPending, type PendingSource } from '../channels/pending.ts'
@@ -65,10 +66,17 @@ export async function verdictsFor(
 /** What waits for a policy; undefined as long as the first channel serves nothing. `ERR_NOT_FOUND` if a channel is gone. */
 export async function readWaiting(
   parts: ChannelParts,
-  { from, to }: Pick<Policy, 'from' | 'to'>,
+  { name, from, to, fromId, toId }: Policy,
 ): Promise<Waiting | undefined> {
   const channel = await getChannel(parts.db, from)
   const target = await getChannel(parts.db, to)
+  if (channel.id !== fromId || target.id !== toId) {
+    const gone = channel.id === fromId ? to : from
+    throw new AppError('ERR_NOT_FOUND', {
+      message: `the channel ${gone} of policy ${name} was deleted: the one that is called so is another`,
+      hint: `if that is meant: sluice policy set ${name} --from ${from} --to ${to}`,
+    })
+  }
   const view = parts.views.head(from)
   if (view === undefined) return undefined
   const candidates = await listPending(parts, { channel, view }, parts.views.head(to))

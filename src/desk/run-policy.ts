@@ -72,7 +72,9 @@ export function runPolicy(
     let problem: string | undefined
     try {
       const done = left === undefined ? undefined : await findDone(parts, policy, left)
-      const made = done ?? (await work(parts, policy, run, abortable))
+      // Switched off since it began, or since a crash left it: then it ends with what it has done.
+      const isWanted = policy.enabled || run.dueAt === undefined
+      const made = done ?? (isWanted ? await work(parts, policy, run, abortable) : idle)
       detail = made.detail
       problem = made.problem
     } catch (error) {
@@ -112,6 +114,11 @@ async function begin(
     if (dueAt !== undefined) await notePolicyDone(trx, policy.id, { doneUntil: startedAt })
     return openPolicyRun(trx, { policyId: policy.id, dueAt, who, why, startedAt })
   })
+}
+
+const idle: Made = {
+  detail: { went: [], stayed: [], generations: [] },
+  problem: 'the policy was switched off meanwhile',
 }
 
 interface Made {

@@ -23,6 +23,7 @@ import { gcRoutes } from './api-gc.ts'
 import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
 import { pendingRoutes } from './api-pending.ts'
+import { policyRoutes } from './api-policies.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
@@ -74,6 +75,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       holdRoutes(api, context)
       pendingRoutes(api, context)
       promotionRoutes(api, context)
+      policyRoutes(api, context)
       keyRoutes(api, context)
       adminRoutes(api, context)
       auditRoutes(api, context)

@@ -16,6 +16,7 @@ import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
 import { refreshKeyrings } from '../channels/keyring-release.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
+import { startPolicies } from '../desk/policy-schedule.ts'
 import { logKeyEnds } from './archive-keys.ts'
 import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
@@ -39,6 +40,8 @@ export interface RefreshTask {
 export interface Jobs {
   /** Epoch milliseconds of the next round. */
   readonly nextRefreshAt: number
+  /** Policies were changed: what is due is looked for again. */
+  wakePolicies(): void
   /** Resolves when the round under way has ended. */
   stop(): Promise<void>
 }
@@ -131,11 +134,13 @@ export function startJobs(
     },
   })
   const gc = start(gcJob(parts, log))
-  const all = [worker, refresh, resign, derive, keys, gc]
+  const policies = startPolicies(parts, log)
+  const all = [policies, worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
       return refresh.nextAt
     },
+    wakePolicies: policies.wake,
     stop: async () => {
       await Promise.all(all.map((schedule) => schedule.stop()))
     },

@@ -39,6 +39,8 @@ import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { openViews } from '../channels/views.ts'
 import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.ts'
+import { policyRunMigrations } from '../desk/policy-runs.ts'
+import { policyMigrations } from '../desk/policy-table.ts'
 import { gcRunMigrations } from '../keeping/gc-runs.ts'
 import { createRescue, type Rescue } from '../keeping/rescue.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
@@ -75,8 +77,12 @@ export const migrations = [
   ...keyringMigrations,
   ...tokenMigrations,
   ...clientMigrations,
+  ...policyMigrations,
+  ...policyRunMigrations,
 ]
 
+/** So many changes of plans are remembered, some 150 bytes each. */
+const PLANNED_CHANGES = 20_000
 /** apt waits 30 s for an answer. */
 const ANSWER_MS = 20_000
 
@@ -161,6 +167,7 @@ export async function openParts(
       keyring,
       views: await openViews(index),
       pdiffs: createPdiffMaker(index),
+      plans: createLru(PLANNED_CHANGES),
       channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
