@@ -1,10 +1,8 @@
 /**
- * The changelog of a source package, out of one of its binary packages: `usr/share/doc/PACKAGE/changelog.Debian.gz`, or
- * `changelog.gz` where the package is Debian's own (Policy 12.7).
+ * The changelog of a source package, out of one of its binary packages (deb-changelog.ts tells where it lies).
  *
- * Which of the packages is read: one that is here rather than one that is not, a small one rather than a large one. Where
- * its doc directory, or the file, is a link into another package of the same source, that one is read. A package that
- * is not here is fetched, and kept as any other.
+ * Which of the packages is read: one that is here rather than one that is not, a small one rather than a large one. A
+ * package that is not here is fetched, and kept as any other.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
@@ -12,11 +10,12 @@ import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { compressionOf, decompressTo } from '../debian/compression.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
-import { type DebFile, readDebFile } from '../debian/deb-file.ts'
 import { withoutEpoch } from '../debian/version.ts'
+import type { OpenBlob } from '../store/blobs.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { type Archive, getArchive } from './archive-table.ts'
 import { latestOfSource } from './chunk-table.ts'
+import { type DebPackage, findChangelog, type PackedChangelog } from './deb-changelog.ts'
 import { readStanza } from './index-kinds.ts'
 import { readChunk } from './index-parts.ts'
 import { locateOrigin } from './locate.ts'
@@ -31,9 +30,7 @@ export interface ChangelogName {
 }
 
 /** A binary package of the source, as the archive has it. */
-interface Deb {
-  readonly package: string
-  readonly architecture: string
+interface Deb extends DebPackage {
   readonly origin: Origin
   readonly isHere: boolean
 }
@@ -41,13 +38,9 @@ interface Deb {
 const MAX_CHUNKS = 500
 /** Packages without a changelog that are looked into before it is given up. */
 const MAX_TRIES = 4
-const MAX_LINKS = 4
 /** What is fetched only to read its changelog. */
 const MAX_FETCHED_BYTES = 256 * 1024 ** 2
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
-const limits = { maxFileBytes: 8 * 1024 ** 2, maxTarBytes: 2 * 1024 ** 3 }
-
-const docFiles = ['changelog.Debian.gz', 'changelog.Debian', 'changelog.gz', 'changelog']
 
 /** The text; `ERR_NOT_FOUND` if no package of the source has one, upstream's errors if none could be fetched. */
 export async function readChangelog(
@@ -57,11 +50,12 @@ export async function readChangelog(
 ): Promise<Buffer> {
   const archive = await getArchive(parts.db, name.archive)
   const debs = await debsOf(parts, archive, name)
+  const open = (deb: Deb): Promise<OpenBlob> => openDeb({ parts, archive, signal }, deb)
   let problem: unknown
   for (const deb of debs.slice(0, MAX_TRIES)) {
     try {
-      const found = await readFrom({ parts, archive, debs, signal }, deb)
-      if (found !== undefined) return await unpacked(found, signal)
+      const found = await findChangelog({ debs, open, signal }, deb)
+      if (found !== 'none' && found !== 'not here') return await unpacked(found, signal)
     } catch (error) {
       signal?.throwIfAborted()
       problem ??= error
@@ -111,63 +105,24 @@ async function debsOf(
     .sort((a, b) => Number(b.isHere) - Number(a.isHere) || a.origin.size - b.origin.size)
 }
 
-interface Search extends Abortable {
-  readonly parts: ArchiveParts
-  readonly archive: Archive
-  readonly debs: readonly Deb[]
-}
-
-type Found = Extract<DebFile, { kind: 'file' }>
-
-/** Reads the package, and those that its links lead to; undefined where they lead nowhere. */
-async function readFrom(search: Search, first: Deb): Promise<Found | undefined> {
-  let deb: Deb | undefined = first
-  let paths = below(`usr/share/doc/${first.package}`)
-  for (let links = 0; deb !== undefined && links <= MAX_LINKS; links++) {
-    const found: DebFile | undefined = await readDeb(search, deb, paths)
-    if (found === undefined || found.kind === 'file') return found
-    const { path, target } = found
-    paths = paths.includes(path) ? [target] : below(target)
-    deb = packageAt(search.debs, deb, target)
-  }
-  return undefined
-}
-
-function below(dir: string): string[] {
-  return docFiles.map((file) => `${dir}/${file}`)
-}
-
-/** The package whose doc directory the path lies in: this one, or another of the source for the same architecture. */
-function packageAt(debs: readonly Deb[], from: Deb, path: string): Deb | undefined {
-  const name = /^usr\/share\/doc\/([^/]+)/.exec(path)?.[1]
-  if (name === from.package) return from
-  const named = debs.filter((deb) => deb.package === name)
-  return named.find((deb) => deb.architecture === from.architecture) ?? named[0]
-}
-
-async function readDeb(
-  { parts, archive, signal }: Search,
+async function openDeb(
+  { parts, archive, signal }: Abortable & { parts: ArchiveParts; archive: Archive },
   { origin }: Deb,
-  paths: readonly string[],
-): Promise<DebFile | undefined> {
+): Promise<OpenBlob> {
   const { wanted, source } = locateOrigin(archive, origin)
   const isHere = await parts.blobs.has(origin.sha256)
   if (!isHere) await parts.downloads.fetch(wanted, source, { signal })
   const open = await parts.blobs.openFile(origin.sha256)
-  if (open === undefined) {
-    throw new AppError('ERR_BLOB_MISSING', {
-      message: `${wanted.label} went away while it was read`,
-    })
-  }
-  try {
-    const stream = open.handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 })
-    return await readDebFile(stream, paths, limits, { signal })
-  } finally {
-    await open.handle.close()
-  }
+  if (open !== undefined) return open
+  throw new AppError('ERR_BLOB_MISSING', {
+    message: `${wanted.label} went away while it was read`,
+  })
 }
 
-function unpacked({ path, data }: Found, signal: AbortSignal | undefined): Promise<Buffer> {
+function unpacked(
+  { path, data }: PackedChangelog,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   async function* once(): AsyncGenerator<Buffer> {
     yield data
   }
