@@ -8,7 +8,7 @@ import { type Channel, findChannelById, isClass, listChannels } from './channel-
 import type { GenerationView } from './views.ts'
 
 /** Channels that may stand between one and the channel that changes by itself: each is a flip later. */
-const MAX_DEPTH = 8
+export const MAX_DEPTH = 8
 
 /** The channel that this one is based on; `ERR_STORE` if it is not there. */
 export async function getBase(db: Db, channel: Channel): Promise<Channel> {
