@@ -17,6 +17,7 @@ import { gcCommands } from './gc-commands.ts'
 import { holdCommands } from './hold-commands.ts'
 import { keyCommands } from './key-commands.ts'
 import { pendingCommands } from './pending-commands.ts'
+import { policyCommands } from './policy-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
 import type { ServeOptions } from './serve.ts'
 
@@ -49,6 +50,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   pendingCommands(program, around)
   promoteCommands(program, around)
   holdCommands(program, around)
+  policyCommands(program, around)
   keyCommands(program, around)
   adminCommands(program, around)
   auditCommands(program, around)
