@@ -167,7 +167,6 @@ export async function openParts(
       keyring,
       views: await openViews(index),
       pdiffs: createPdiffMaker(index),
-      plans: createLru(PLANNED_CHANGES),
       channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
