@@ -48,7 +48,7 @@ export function createSolver(formula: Formula): Solver {
   const state = openState(formula)
   const { values, levels } = state
   return {
-    isTrue: (variable) => values[variable] === 1,
+    isTrue: (variable) => state.isSound && values[variable] === 1,
     isNever: (variable) => !state.isSound || (values[variable] === -1 && levels[variable] === 0),
     add: (goal) => {
       if (!state.isSound) return 'never'
