@@ -4,6 +4,7 @@
 
 import type { IndexParts } from '../archives/index-parts.ts'
 import { readState } from '../archives/suite-state.ts'
+import type { Sha256 } from '../base/sha256.ts'
 import { type Arrival, findArrivals } from './arrivals.ts'
 import type { Channel } from './channel-table.ts'
 import { changesOf, differsOtherwise, diffStates, type IndexDiff } from './diff.ts'
@@ -22,13 +23,40 @@ export interface PendingSource extends SourceChange {
   readonly isSecurity: boolean
 }
 
+/** The file of a binary package that would come. */
+export interface PendingDeb {
+  readonly package: string
+  readonly architecture: string
+  readonly sha256: Sha256
+  readonly size: number
+}
+
+export interface PendingWithDebs extends PendingSource {
+  /** Each file once. */
+  readonly debs: readonly PendingDeb[]
+}
+
+interface PendingInput {
+  readonly channel: Channel
+  readonly view: GenerationView
+}
+
 /** What of `from` differs from `to`, sorted by source, security first. */
 export async function listPending(
   parts: IndexParts,
-  source: { readonly channel: Channel; readonly view: GenerationView },
+  from: PendingInput,
   to: GenerationView | undefined,
 ): Promise<PendingSource[]> {
-  const pending: Omit<PendingSource, 'since' | 'arrival'>[] = []
+  return (await listPendingDebs(parts, from, to)).map(({ debs: _, ...one }) => one)
+}
+
+/** The same, with the binary packages that would come. */
+export async function listPendingDebs(
+  parts: IndexParts,
+  source: PendingInput,
+  to: GenerationView | undefined,
+): Promise<PendingWithDebs[]> {
+  const pending: Omit<PendingWithDebs, 'since' | 'arrival'>[] = []
   for (const { archive, suite, state, release } of source.view.suites) {
     const target = to?.suites.find((one) => one.archive === archive && one.suite === suite)
     if (target?.state === state) continue
@@ -38,11 +66,8 @@ export async function listPending(
     const files = filesBySource(diffs)
     const isSecurity = isSecuritySuite(suite, release)
     for (const change of changesOf({ archive, suite }, diffs)) {
-      const { binaries, sizeBytes } = files.get(change.source) ?? {
-        binaries: new Set(),
-        sizeBytes: 0,
-      }
-      pending.push({ ...change, binaries: binaries.size, sizeBytes, isSecurity })
+      const { binaries, sizeBytes, debs } = files.get(change.source) ?? noFiles()
+      pending.push({ ...change, binaries: binaries.size, sizeBytes, isSecurity, debs })
     }
   }
   const at = { channel: source.channel, serial: source.view.serial }
@@ -78,19 +103,30 @@ export function isSecuritySuite(suite: string, release: Buffer): boolean {
   )
 }
 
-function filesBySource(
-  diffs: readonly IndexDiff[],
-): Map<string, { binaries: Set<string>; sizeBytes: number }> {
-  const seen = new Set<string>()
-  const files = new Map<string, { binaries: Set<string>; sizeBytes: number }>()
+interface SourceFiles {
+  readonly binaries: Set<string>
+  readonly debs: PendingDeb[]
+  sizeBytes: number
+}
+
+function noFiles(): SourceFiles {
+  return { binaries: new Set(), debs: [], sizeBytes: 0 }
+}
+
+function filesBySource(diffs: readonly IndexDiff[]): Map<string, SourceFiles> {
+  const seen = new Set<Sha256>()
+  const files = new Map<string, SourceFiles>()
   for (const entry of diffs.flatMap((diff) => diff.added)) {
-    const one = files.get(entry.source) ?? { binaries: new Set(), sizeBytes: 0 }
+    const one = files.get(entry.source) ?? noFiles()
     files.set(entry.source, one)
     if (entry.kind === 'Packages') one.binaries.add(entry.name)
     for (const { sha256, size } of entry.files) {
       // An arch:all package stands in every architecture's index, with one file.
-      if (!seen.has(sha256)) one.sizeBytes += size
+      if (seen.has(sha256)) continue
       seen.add(sha256)
+      one.sizeBytes += size
+      if (entry.kind !== 'Packages') continue
+      one.debs.push({ package: entry.name, architecture: entry.architecture, sha256, size })
     }
   }
   return files

@@ -100,10 +100,15 @@ export function* entriesSince<E extends Pick<ChangelogEntry, 'version'>>(
 /** What is to be done how soon, as Debian's archive orders it: the first is the least urgent. */
 const urgencies = ['low', 'medium', 'high', 'emergency', 'critical']
 
+/** The higher, the more urgent; -1 for what is none. */
+export function urgencyRank(urgency: string): number {
+  return urgencies.indexOf(urgency)
+}
+
 /** The highest urgency of these; `unknown` where none is known. */
 export function highestUrgency(entries: Iterable<Pick<ChangelogEntry, 'urgency'>>): string {
   let highest = -1
-  for (const { urgency } of entries) highest = Math.max(highest, urgencies.indexOf(urgency))
+  for (const { urgency } of entries) highest = Math.max(highest, urgencyRank(urgency))
   return urgencies[highest] ?? 'unknown'
 }
 

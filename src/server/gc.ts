@@ -9,6 +9,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { isAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Reason } from '../channels/channel-parts.ts'
+import { pruneChangelogs } from '../desk/changelog-table.ts'
 import { collectGarbage, type GcInput, type GcReport } from '../keeping/gc.ts'
 import { lastRun } from '../keeping/gc-runs.ts'
 import type { Retention } from '../keeping/retention.ts'
@@ -25,12 +26,15 @@ const SETTLED_MS = HOUR_MS
 const NIGHT = { from: 2, to: 6 }
 
 /** Collects with the settings of this server. */
-export function collect(
+export async function collect(
   parts: ServerParts,
   input: Reason & Pick<GcInput, 'dryRun' | 'force' | 'onProgress'>,
   abortable: Abortable = {},
 ): Promise<GcReport> {
-  return collectGarbage(parts, { ...input, retention: retentionSettings(parts) }, abortable)
+  const retention = retentionSettings(parts)
+  const report = await collectGarbage(parts, { ...input, retention }, abortable)
+  if (input.dryRun !== true) await pruneChangelogs(parts.db)
+  return report
 }
 
 /** What channels keep that say nothing else. */

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ArchiveParts } from '../archives/archive-parts.ts'
 import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
 import { type Changelogs, createChangelogs } from '../archives/changelogs.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
@@ -38,6 +39,8 @@ import { pdiffMigrations } from '../channels/pdiff-table.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { pinMigrations } from '../channels/pin-table.ts'
 import { openViews } from '../channels/views.ts'
+import { changelogMigrations } from '../desk/changelog-table.ts'
+import { type ChangelogReader, createChangelogReader } from '../desk/changelogs.ts'
 import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.ts'
 import { policyRunMigrations } from '../desk/policy-runs.ts'
 import { policyMigrations } from '../desk/policy-table.ts'
@@ -79,6 +82,7 @@ export const migrations = [
   ...clientMigrations,
   ...policyMigrations,
   ...policyRunMigrations,
+  ...changelogMigrations,
 ]
 
 /** So many changes of plans are remembered, some 150 bytes each. */
@@ -103,6 +107,7 @@ export interface ServerParts extends ChannelParts {
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly changelogs: Changelogs
+  readonly changelogReader: ChangelogReader
   readonly comparisons: DebComparisons
   readonly clientLog: ClientLog
   readonly rescue: Rescue
@@ -116,6 +121,11 @@ export interface ServerParts extends ChannelParts {
   readonly waiting: Lru<string, Waiting>
   /** Takes all down; running downloads are let end until the signal, or ended at once without one. */
   close(abortable?: Abortable): Promise<void>
+}
+
+/** What is remembered of answers, to be told sooner or compared with. */
+function createMemories(): Pick<ServerParts, 'plans' | 'waiting'> {
+  return { plans: createLru(PLANNED_CHANGES), waiting: createLru(1000) }
 }
 
 /** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
@@ -133,22 +143,18 @@ export async function openParts(
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
     const blobs = await openBlobStore(db, dataDir)
-    const texts = await openChunkCache(blobs.tempPath())
-    const members = await openChunkCache(blobs.tempPath())
-    const upstream = createRoutedUpstream(patience)
-    const downloads = createDownloads({ blobs, upstream, clock })
-    const index = { db, blobs, texts, members, trees: createTreeReader(db) }
-    const leases = createLeases(clock)
-    const archiveLock = leased(createMutexes(), leases)
-    const archives = { ...index, upstream, downloads, clock, leases, archiveLock }
+    const archives = await openArchives({ db, blobs, clock }, patience)
+    const { upstream, downloads, leases, texts, members } = archives
     const changelogs = createChangelogs(archives)
+    const changelogReader = createChangelogReader(archives)
     const clientLog = createClientLog(db, clock, logOf('clients'))
-    const ledger = createFileLedger(index)
+    const ledger = createFileLedger(archives)
     const rescue = createRescue({ ...archives, ledger }, logOf('rescue'))
     for (const archive of await listArchives(db)) routeArchive(upstream, archive)
     const keyring = createKeyringWork(log)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       changelogs.close()
+      await changelogReader.close()
       await clientLog.close()
       await rescue.stop()
       await downloads.close({ signal })
@@ -165,13 +171,14 @@ export async function openParts(
       signer,
       judges: await findJudges({ environment, tempPath: blobs.tempPath, log }),
       keyring,
-      views: await openViews(index),
-      pdiffs: createPdiffMaker(index),
+      views: await openViews(archives),
+      pdiffs: createPdiffMaker(archives),
       channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       proxy: createProxy(archives),
       changelogs,
+      changelogReader,
       comparisons: createDebComparisons(blobs),
       clientLog,
       ledger,
@@ -180,7 +187,7 @@ export async function openParts(
       answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
       fileProblems: createFileProblems(blobs, clock),
       config,
-      waiting: createLru(1000),
+      ...createMemories(),
       close,
     }
   } catch (error) {
@@ -188,4 +195,18 @@ export async function openParts(
     lock.release()
     throw error
   }
+}
+
+async function openArchives(
+  { db, blobs, clock }: Pick<ArchiveParts, 'db' | 'blobs' | 'clock'>,
+  patience: Patience,
+): Promise<ArchiveParts & { readonly upstream: RoutedUpstream }> {
+  const texts = await openChunkCache(blobs.tempPath())
+  const members = await openChunkCache(blobs.tempPath())
+  const upstream = createRoutedUpstream(patience)
+  const downloads = createDownloads({ blobs, upstream, clock })
+  const leases = createLeases(clock)
+  const archiveLock = leased(createMutexes(), leases)
+  const trees = createTreeReader(db)
+  return { db, blobs, texts, members, trees, upstream, downloads, clock, leases, archiveLock }
 }

@@ -1,0 +1,91 @@
+/**
+ * What of a package's changelog is kept to be told of what waits: of its newest entries the version, the urgency, when and
+ * by whom, the CVE ids they name, and how they begin. Some 20 kB at most, whatever the changelog holds.
+ */
+import {
+  type ChangelogEntry,
+  compareCves,
+  cvesIn,
+  entriesSince,
+  highestUrgency,
+  readChangelogEntries,
+} from '../debian/changelog-entries.ts'
+
+/** One entry, cut to what is told of it. */
+export interface EntryDigest {
+  readonly version: string
+  readonly urgency: string
+  readonly distributions: readonly string[]
+  readonly maintainer?: string | undefined
+  /** As it is written there. */
+  readonly date?: string | undefined
+  /** Some hundreds at most. */
+  readonly cves: readonly string[]
+  /** The first lines of what changed, each without the blanks before it. */
+  readonly lines: readonly string[]
+}
+
+export interface ChangelogDigest {
+  /** Newest first. */
+  readonly entries: readonly EntryDigest[]
+  /** Whether older entries were left out. */
+  readonly isCut: boolean
+}
+
+/** What is new of a source package by its changelog. */
+export interface NewEntries {
+  readonly entries: readonly EntryDigest[]
+  /** Whether there may be more, which are not kept. */
+  readonly isCut: boolean
+  /** The highest of them; `unknown` if none is told. */
+  readonly urgency: string
+  /** Each once, in order. */
+  readonly cves: readonly string[]
+}
+
+const KEPT_CHARACTERS = 20_000
+const LINES = 4
+const LINE_CHARACTERS = 200
+const NAME_CHARACTERS = 100
+const CVES = 400
+
+/** The newest entries of a changelog. */
+export function digestChangelog(text: string): ChangelogDigest {
+  const entries: EntryDigest[] = []
+  let room = KEPT_CHARACTERS
+  for (const entry of readChangelogEntries(text)) {
+    const digest = digestEntry(entry)
+    room -= JSON.stringify(digest).length
+    if (room < 0 && entries.length > 0) return { entries, isCut: true }
+    entries.push(digest)
+  }
+  return { entries, isCut: false }
+}
+
+/** The entries for what came since `old`, up to `upTo`; without `old` the newest one alone. */
+export function newEntriesOf(
+  { entries, isCut }: ChangelogDigest,
+  old: string | undefined,
+  upTo?: string,
+): NewEntries {
+  const fresh = [...entriesSince(entries, old, upTo)]
+  const cves = [...new Set(fresh.flatMap((entry) => entry.cves))].sort(compareCves)
+  const isAll = isCut && old !== undefined && fresh.at(-1) === entries.at(-1)
+  return { entries: fresh, isCut: isAll && fresh.length > 0, urgency: highestUrgency(fresh), cves }
+}
+
+function digestEntry({ version, urgency, distributions, maintainer, date, text }: ChangelogEntry) {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  return {
+    version: version.slice(0, LINE_CHARACTERS),
+    urgency: urgency.slice(0, NAME_CHARACTERS),
+    distributions: distributions.slice(0, 10).map((one) => one.slice(0, NAME_CHARACTERS)),
+    maintainer: maintainer?.slice(0, LINE_CHARACTERS),
+    date: date?.slice(0, NAME_CHARACTERS),
+    cves: cvesIn(text).slice(0, CVES),
+    lines: lines.slice(0, LINES).map((line) => line.slice(0, LINE_CHARACTERS)),
+  } satisfies EntryDigest
+}
