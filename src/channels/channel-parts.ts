@@ -8,6 +8,7 @@ import type { Derivation } from './derivation-queue.ts'
 import type { FileLedger } from './file-ledger.ts'
 import type { KeyringWork } from './keyring-work.ts'
 import type { PdiffMaker } from './pdiffs.ts'
+import type { KnownPlans } from './plan-digest.ts'
 import type { OwnAddress } from './release-urls.ts'
 import type { Views } from './views.ts'
 
@@ -16,6 +17,8 @@ export interface ChannelParts extends ArchiveParts, SigningParts {
   readonly views: Views
   readonly ledger: FileLedger
   readonly pdiffs: PdiffMaker
+  /** Plans of promotions that were told lately. */
+  readonly plans: KnownPlans
   /** Told of each flip, so that what is based on the channel follows. */
   readonly derivation: Derivation
   readonly address: OwnAddress

@@ -6,6 +6,7 @@
 import { encodeState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { crashPoint } from '../base/fault.ts'
+import type { Sha256 } from '../base/sha256.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
@@ -18,6 +19,7 @@ import type { Generation } from './generation-table.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion } from './plan.ts'
+import { assertPlan, digestOfPlan, type PlanFacts } from './plan-digest.ts'
 import { promotedState } from './promoted-state.ts'
 import {
   assertNothingLeftOut,
@@ -27,7 +29,7 @@ import {
   withPins,
 } from './promotion-target.ts'
 import { publishGeneration } from './publish.ts'
-import { namedSources, type Selection } from './selection.ts'
+import { isWhole, namedSources, type Selection } from './selection.ts'
 import type { GenerationView } from './views.ts'
 
 export interface PromoteInput extends Reason {
@@ -39,15 +41,24 @@ export interface PromoteInput extends Reason {
   readonly removals?: boolean | undefined
   /** Takes what is held in `to` too. */
   readonly force?: boolean | undefined
+  /** The digest of the plan that was shown: that happens, or `ERR_REFUSED` (plan-digest.ts). */
+  readonly plan?: string | undefined
   /** Tells the plan, and changes nothing. */
   readonly dryRun?: boolean | undefined
   readonly onFile?: ((progress: FetchProgress) => void) | undefined
 }
 
+/** What would happen, and the digest of that. */
+export interface DigestedPlan extends PromotionPlan {
+  readonly digest: Sha256
+}
+
 export interface Promotion {
-  readonly plan: PromotionPlan
+  readonly plan: DigestedPlan
+  /** Serial of what was promoted from. */
+  readonly fromSerial: number
   /** Files of the plan that were not here yet. */
-  readonly missing: number
+  readonly missing: readonly PlannedFile[]
   /** Told on a dry run: those of them that are lost, as far as that is known. */
   readonly lost?: readonly PlannedFile[] | undefined
   /** Serial of the target's head before. */
@@ -73,11 +84,12 @@ export async function promote(
   let target = await readTarget(parts, input.to)
   let plan = await planFor(parts, from, target, input)
   const missing = await missingFiles(parts, plan.files)
+  const told = { fromSerial: from.serial, missing }
   if (input.dryRun === true || plan.suites.length === 0) {
     const lost = await findLost(parts, missing, { signal })
     const isEdited = target.channel.baseId === undefined
     const hasMore = isEdited && plan.suites.some(({ changes }) => changes.length === 0)
-    return { plan, missing: missing.length, lost, before: target.channel.head, hasMore }
+    return { ...told, plan, lost, before: target.channel.head, hasMore }
   }
   for (let needed = missing; ; needed = await missingFiles(parts, plan.files)) {
     await fetchNeeded(parts, needed, input.onFile, { signal })
@@ -96,7 +108,7 @@ export async function promote(
       const generation = await publishPlan(parts, { ...input, channel, from, plan }, { signal })
       return { before: channel.head, generation, publishMs: performance.now() - startedAt }
     })
-    if (made !== undefined) return { plan, missing: missing.length, ...made }
+    if (made !== undefined) return { ...told, plan, ...made }
   }
 }
 
@@ -155,13 +167,20 @@ async function planFor(
   from: GenerationView,
   { channel, view }: Target,
   input: PromoteInput,
-): Promise<PromotionPlan> {
+): Promise<DigestedPlan> {
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
-  const { selection, removals = false } = input
+  const { selection, removals = false, force = false } = input
   const plan = await planPromotion(parts, { from, to, selection, removals, refused })
   assertNothingLeftOut(channel, input.from, plan, namedSources(selection))
-  return plan
+  const facts: PlanFacts = {
+    from: { channel: from.channel, serial: from.serial },
+    to: { channel: channel.name, serial: to.serial },
+    options: { whole: isWhole(selection), removals, force },
+    changes: plan.changes,
+  }
+  if (input.plan !== undefined) assertPlan(parts.plans, input.plan, facts)
+  return { ...plan, digest: digestOfPlan(parts.plans, facts) }
 }
 
 async function missingFiles(

@@ -8,7 +8,7 @@ import type { SourceChange } from '../channels/generation-table.ts'
 import type { ClientCount } from '../server/channel-clients.ts'
 import type { ClientSetup } from '../server/client-setup.ts'
 import type { PublicationKeys as KeyAnswer, KeyEntry } from '../server/key-summary.ts'
-import type { BaseAnswer, LeftOut, PinAnswer, SuiteDifference } from './api-based-types.ts'
+import type { BaseAnswer, PinAnswer, SuiteDifference } from './api-based-types.ts'
 import type {
   ArchiveKeyAnswer,
   ChannelFiles,
@@ -147,28 +147,6 @@ export interface FetchEvent {
   readonly total: number
   readonly doneBytes: number
   readonly totalBytes: number
-}
-
-export interface PromotionAnswer {
-  readonly from: string
-  readonly to: string
-  /** Serial of the target before. */
-  readonly before: number
-  /** Told of a dry run: more than packages would come. */
-  readonly hasMore?: boolean
-  readonly changes: readonly SourceChange[]
-  readonly keptBack: readonly SourceChange[]
-  readonly leftOut: readonly LeftOut[]
-  readonly files: {
-    readonly count: number
-    readonly bytes: number
-    readonly missing: number
-    /** Told of a dry run: those of them that are lost. */
-    readonly lost?: number
-  }
-  readonly packages: readonly { readonly package: string; readonly architecture: string }[]
-  readonly generation?: { readonly serial: number }
-  readonly publishMs?: number
 }
 
 export interface RollbackAnswer {

@@ -3,7 +3,8 @@
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import type { FetchEvent, PromotionAnswer } from './api-types.ts'
+import type { PromotionAnswer } from './api-promotion-types.ts'
+import type { FetchEvent } from './api-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
 import { promotionLines } from './promote-report.ts'
@@ -20,6 +21,7 @@ interface PromoteOptions {
   readonly removals?: boolean
   readonly force?: boolean
   readonly dryRun?: boolean
+  readonly plan?: string
   readonly reason?: string
 }
 
@@ -40,6 +42,7 @@ export function promoteCommands(program: Command, around: Surroundings): void {
     .option('--force', 'also what is held in the second channel')
     .option('--reason <text>', 'why, for the audit')
     .option('--dry-run', 'tell what would happen, and change nothing')
+    .option('--plan <digest>', 'do what a dry run showed, or nothing')
   run(around, promote, promoteSources)
 }
 
@@ -48,8 +51,8 @@ async function promoteSources(
   names: readonly string[],
   options: PromoteOptions,
 ): Promise<void> {
-  const { from, to, removals, force, dryRun, reason } = options
-  const body = { from, to, removals, force, dryRun, reason, ...selection(names, options) }
+  const { from, to, removals, force, dryRun, plan, reason } = options
+  const body = { from, to, removals, force, dryRun, plan, reason, ...selection(names, options) }
   const client = await context.connect()
   const pace = createPace()
   const answer = await client.task<PromotionAnswer, FetchEvent>('/promotions', body, (event) => {
@@ -62,7 +65,9 @@ async function promoteSources(
   })
   context.out.clear()
   const isDryRun = options.dryRun === true
-  context.out.result(answer, (one) => promotionLines(one, { isDryRun }))
+  const { width } = context.out
+  const command = commandOf(names, options)
+  context.out.result(answer, (one) => promotionLines(one, { isDryRun, width, command }))
 }
 
 /** What is selected, as the API takes it. */
@@ -88,6 +93,24 @@ function selection(names: readonly string[], options: PromoteOptions): object {
     olderThanMs,
     except,
   }
+}
+
+/** The same command again, as one types it. */
+function commandOf(names: readonly string[], options: PromoteOptions): string {
+  const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)
+  const { all, security, olderThan, except = [], from, to, removals, force } = options
+  return [
+    'sluice promote',
+    ...names.map(quoted),
+    ...(all === true ? ['--all'] : []),
+    ...(security === true ? ['--security'] : []),
+    ...(olderThan === undefined ? [] : [`--older-than ${quoted(olderThan)}`]),
+    ...(except.length === 0 ? [] : [`--except ${except.map(quoted).join(' ')}`]),
+    ...(from === 'testing' ? [] : [`--from ${from}`]),
+    ...(to === 'approved' ? [] : [`--to ${to}`]),
+    ...(removals === true ? ['--removals'] : []),
+    ...(force === true ? ['--force'] : []),
+  ].join(' ')
 }
 
 /** `hello`, or `hello=2.12-1`. */

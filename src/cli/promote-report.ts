@@ -2,7 +2,8 @@
  * How promotions are shown.
  */
 import type { LeftOut } from './api-based-types.ts'
-import type { PromotionAnswer } from './api-types.ts'
+import type { PlannedChange, PromotionAnswer } from './api-promotion-types.ts'
+import { type Column, renderTable } from './table.ts'
 import {
   formatChange,
   formatCount,
@@ -14,14 +15,22 @@ import {
 } from './words.ts'
 
 const SHOWN_CHANGES = 40
+/** Digits of a plan's digest that are enough to give it back. */
+const SHOWN_DIGITS = 16
+
+export interface PromotionReport {
+  readonly isDryRun: boolean
+  /** Of the terminal. */
+  readonly width: number | undefined
+  /** What was typed, but for `--dry-run`. */
+  readonly command: string
+}
 
 /** What a promotion did, or would do. */
-export function promotionLines(
-  answer: PromotionAnswer,
-  { isDryRun }: { readonly isDryRun: boolean },
-): string[] {
+export function promotionLines(answer: PromotionAnswer, report: PromotionReport): string[] {
+  const { isDryRun } = report
   const { from, to, changes, keptBack, leftOut } = answer
-  const left = leftOutLines(answer)
+  const left = leftOutLines(answer, isDryRun ? Number.POSITIVE_INFINITY : undefined)
   const kept =
     keptBack.length === 0
       ? left
@@ -43,11 +52,11 @@ export function promotionLines(
     const nothing = stays > 0 ? 'all that differs stays' : `${to} has of that what ${from} has`
     return [`nothing to promote: ${nothing}`, ...kept]
   }
-  return [...(isDryRun ? dryRunLines(answer) : doneLines(answer)), ...kept]
+  return isDryRun ? dryRunLines(answer, report, kept) : [...doneLines(answer), ...kept]
 }
 
 /** What was selected and stays, by the reason. */
-function leftOutLines({ from, to, leftOut }: PromotionAnswer): string[] {
+function leftOutLines({ from, to, leftOut }: PromotionAnswer, limit: number | undefined): string[] {
   const reasons: Readonly<Record<LeftOut['reason'], string>> = {
     held: `held in ${to} (--force takes them all the same)`,
     'not newer': `that ${to} has as new by what it is based on`,
@@ -59,7 +68,9 @@ function leftOutLines({ from, to, leftOut }: PromotionAnswer): string[] {
   return [...new Set(leftOut.map(({ reason }) => reason))].sort().flatMap((reason) => {
     const sources = [...new Set(leftOut.filter((one) => one.reason === reason).map(sourceOf))]
     if (sources.length === 0) return []
-    return [`left out: ${plural(sources.length, 'source')} ${reasons[reason]}: ${someOf(sources)}`]
+    return [
+      `left out: ${plural(sources.length, 'source')} ${reasons[reason]}: ${someOf(sources, limit)}`,
+    ]
   })
 }
 
@@ -67,17 +78,42 @@ function sourceOf({ source }: LeftOut): string {
   return printable(source)
 }
 
-function dryRunLines({ to, before, changes, files, packages }: PromotionAnswer): string[] {
+/** The whole plan, and how to have just that. */
+function dryRunLines(
+  answer: PromotionAnswer,
+  { command, width }: PromotionReport,
+  kept: readonly string[],
+): string[] {
+  const { to, before, changes, files, packages, digest } = answer
   const lost = files.lost ?? 0
   const stored = [
     `${files.count - files.missing} of ${plural(files.count, 'file')} stored`,
+    ...(files.missing > 0 ? [`${formatSize(files.missingBytes)} to fetch`] : []),
     ...(lost > 0 ? [`${formatCount(lost)} LOST: it would be refused`] : []),
   ].join(', ')
   return [
     `would make ${to} generation ${before + 1} from ${before}: ${plural(changes.length, 'source')}`,
-    ...changeLines(changes),
-    `  ${packagesText(packages)}  ${formatSize(files.bytes)}, ${stored}`,
-    'nothing was changed',
+    ...renderTable(planColumns(answer), changes, width),
+    ...(files.count === 0
+      ? []
+      : [`${packagesText(packages)}  ${formatSize(files.bytes)}, ${stored}`]),
+    ...kept,
+    `nothing was changed; to do just this: ${command} --plan ${digest.slice(0, SHOWN_DIGITS)}`,
+  ]
+}
+
+function planColumns(answer: PromotionAnswer): Column<Partial<PlannedChange>>[] {
+  const { to, fromSerial } = answer
+  const [from = ''] = answer.from.split('@')
+  const bytes = (size: number | undefined): string => (size ? formatSize(size) : '–')
+  return [
+    { title: 'SOURCE', value: (one) => one.source ?? '', isWhole: true },
+    { title: to.toUpperCase(), value: (one) => one.old?.join(' ') || '–' },
+    { title: `${from.toUpperCase()}@${fromSerial}`, value: (one) => one.new?.join(' ') || '–' },
+    { title: 'SUITE', value: (one) => `${one.archive} ${one.suite}` },
+    { title: 'BINARIES', value: (one) => formatCount(one.binaries ?? 0), align: 'right' },
+    { title: 'SIZE', value: (one) => bytes(one.sizeBytes), align: 'right', isWhole: true },
+    { title: 'TO FETCH', value: (one) => bytes(one.fetchBytes), align: 'right', isWhole: true },
   ]
 }
 

@@ -3,7 +3,9 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
-import { promote } from '../channels/promote.ts'
+import { plannedChanges } from '../channels/plan-details.ts'
+import { PLAN_DIGEST } from '../channels/plan-digest.ts'
+import { type Promotion, promote } from '../channels/promote.ts'
 import type { Narrowing, Selection, WantedSource } from '../channels/selection.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { replyWithTask } from './task.ts'
@@ -16,6 +18,7 @@ interface PromotionBody extends Narrowing {
   readonly all?: boolean
   readonly removals?: boolean
   readonly force?: boolean
+  readonly plan?: string
   readonly dryRun?: boolean
 }
 
@@ -47,6 +50,7 @@ const promotionSchema = {
       except: names,
       removals: { type: 'boolean' },
       force: { type: 'boolean' },
+      plan: { type: 'string', pattern: PLAN_DIGEST.source },
       dryRun: { type: 'boolean' },
       reason: { type: 'string', maxLength: 1000 },
     },
@@ -60,37 +64,43 @@ export function promotionRoutes(api: FastifyInstance, { parts }: ApiContext): vo
     '/promotions',
     { schema: promotionSchema },
     async (request, reply) => {
-      const { from, to, removals, force, dryRun } = request.body
+      const { from, to, removals, force, plan, dryRun } = request.body
       const selection = selectionOf(request.body)
+      const options = { from, to, removals, force, plan, dryRun, selection }
       return replyWithTask(request, reply, async (emit, signal) => {
         const onFile = (progress: object): void => emit({ kind: 'fetch', ...progress })
-        const input = { ...reasonOf(request), from, to, selection, removals, force, dryRun, onFile }
-        const made = await promote(parts, input, { signal })
-        const { plan, missing, lost, before, hasMore, generation, publishMs } = made
-        return {
-          from,
-          to,
-          before,
-          hasMore,
-          changes: plan.changes,
-          keptBack: plan.keptBack,
-          leftOut: plan.leftOut,
-          files: {
-            count: plan.files.length,
-            bytes: plan.files.reduce((sum, file) => sum + file.size, 0),
-            missing,
-            lost: lost?.length,
-          },
-          packages: plan.files.map((file) => ({
-            package: file.package,
-            architecture: file.architecture,
-          })),
-          generation: generation && { serial: generation.serial },
-          publishMs,
-        }
+        const input = { ...reasonOf(request), ...options, onFile }
+        return { from, to, ...told(await promote(parts, input, { signal }), dryRun === true) }
       })
     },
   )
+}
+
+function told(made: Promotion, isDryRun: boolean): object {
+  const { plan, missing, lost, before, fromSerial, hasMore, generation, publishMs } = made
+  const absent = new Set(missing.map(({ sha256 }) => sha256))
+  return {
+    fromSerial,
+    before,
+    hasMore,
+    digest: plan.digest,
+    changes: isDryRun ? plannedChanges(plan, absent) : plan.changes,
+    keptBack: plan.keptBack,
+    leftOut: plan.leftOut,
+    files: {
+      count: plan.files.length,
+      bytes: plan.files.reduce((sum, file) => sum + file.size, 0),
+      missing: missing.length,
+      missingBytes: missing.reduce((sum, file) => sum + file.size, 0),
+      lost: lost?.length,
+    },
+    packages: plan.files.map((file) => ({
+      package: file.package,
+      architecture: file.architecture,
+    })),
+    generation: generation && { serial: generation.serial },
+    publishMs,
+  }
 }
 
 function selectionOf(body: PromotionBody): Selection {

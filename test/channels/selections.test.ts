@@ -144,3 +144,47 @@ t.test('what selects nothing is told apart from what has nothing to do', async (
   await ask(promoted)
   t.match(await ask(promoted), { changes: [], leftOut: [] })
 })
+
+t.test('a plan that was shown is what happens, or it is told what changed since', async (t) => {
+  const { sluice, publish } = await makeSelections(t)
+  const ask = (body: object): ReturnType<typeof sluice.api> =>
+    sluice.api('POST', '/promotions', { ...toApproved, ...body })
+  const linux = { patterns: ['linux*'] }
+  const shown = await ask({ ...linux, dryRun: true })
+  t.match(shown, {
+    fromSerial: 3,
+    before: 2,
+    digest: /^[0-9a-f]{64}$/,
+    files: { count: 2, missing: 2 },
+    changes: [
+      { source: 'linux', archive: 'nut', suite: 'stable', old: ['1'], new: ['2'], binaries: 1 },
+      { source: 'linux-firmware', binaries: 1 },
+    ],
+  })
+  t.equal(shown.changes[0].sizeBytes, shown.changes[0].fetchBytes)
+  t.equal((await ask({ ...linux, dryRun: true })).digest, shown.digest, 'it says the same again')
+
+  t.match((await ask({ all: true, plan: shown.digest })).error, {
+    code: 'ERR_REFUSED',
+    message: /it was without --all; hello .* as well; other .* as well/,
+  })
+  await publish([...names.slice(1).map((name) => pack(name, '2')), pack('linux', '3')])
+  await sluice.api('POST', '/archives/refresh')
+  t.match((await ask({ ...linux, plan: shown.digest })).error, {
+    code: 'ERR_REFUSED',
+    message: /: testing is at generation 4, not 3; linux 1 -> 3, not 1 -> 2$/,
+    hint: /--from testing@3 takes what was there then/,
+  })
+  t.equal((await sluice.api('GET', '/channels/approved')).head, 2, 'nothing happened')
+
+  const then = await ask({ ...linux, from: 'testing@3', plan: shown.digest.slice(0, 16) })
+  t.match(then, { generation: { serial: 3 }, changes: [{ new: ['2'] }, { new: ['2'] }] })
+  t.match((await ask({ ...linux, from: 'testing@3', plan: shown.digest })).error, {
+    code: 'ERR_REFUSED',
+    message: /approved is at generation 3, not 2; linux would not change any more/,
+  })
+  t.match((await ask({ ...linux, plan: 'ffffffffffff' })).error, {
+    code: 'ERR_REFUSED',
+    message: 'what would happen now is not the plan ffffffffffff',
+  })
+})

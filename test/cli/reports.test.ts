@@ -1,7 +1,8 @@
 /** What lists say of channels, promotions and a first start, where a test of the whole would take days or a network. */
 import t from 'tap'
 import type { PendingAnswer } from '../../src/cli/api-pending-types.ts'
-import type { ChannelEntry, PromotionAnswer } from '../../src/cli/api-types.ts'
+import type { PromotionAnswer } from '../../src/cli/api-promotion-types.ts'
+import type { ChannelEntry } from '../../src/cli/api-types.ts'
 import { channelState, channelTable } from '../../src/cli/channel-report.ts'
 import { createOutput } from '../../src/cli/output.ts'
 import { pendingLines } from '../../src/cli/pending-report.ts'
@@ -102,25 +103,32 @@ t.test('a large promotion is told in part, a small one whole', async (t) => {
   const answer: PromotionAnswer = {
     from: 'testing',
     to: 'approved',
+    fromSerial: 3,
     before: 1,
+    digest: '0123456789abcdef'.repeat(4),
     changes: Array.from({ length: 60 }, (_, n) => change(n)),
     keptBack: [{ ...change(99), new: [] }],
     leftOut: [{ ...change(98), reason: 'held' }],
-    files: { count: 70, bytes: 1e9, missing: 70 },
+    files: { count: 70, bytes: 1e9, missing: 70, missingBytes: 1e9 },
     packages: Array.from({ length: 70 }, (_, n) => ({ package: `p${n}`, architecture: 'amd64' })),
     generation: { serial: 2 },
     publishMs: 87,
   }
-  const lines = promotionLines(answer, { isDryRun: false })
+  const report = { isDryRun: false, width: undefined, command: 'sluice promote --all' }
+  const lines = promotionLines(answer, report)
   t.equal(lines[0], 'source-0 1 -> 2  bookworm')
   t.ok(lines.includes('and 20 more'))
   t.match(lines.at(-3), /^approved generation 2, 0\.09 s after the last file; machines see it/)
   t.match(lines.at(-2), /^left out: 1 source held in approved .*: source-98$/)
   t.match(lines.at(-1), /^kept: 1 source that testing has no more .*: source-99$/)
-  const dry = promotionLines({ ...answer, keptBack: [], leftOut: [] }, { isDryRun: true })
+  const dry = promotionLines({ ...answer, keptBack: [] }, { ...report, isDryRun: true })
   t.equal(dry[0], 'would make approved generation 2 from 1: 60 sources')
-  t.match(dry.at(-2), / 1\.0 GB, 0 of 70 files stored$/)
-  t.equal(dry.at(-1), 'nothing was changed')
+  t.match(dry[1], /^SOURCE +APPROVED +TESTING@3 +SUITE +BINARIES/)
+  t.match(dry[61], /^source-59 +1 +2 +debian bookworm/, 'all of the plan')
+  t.match(dry.at(-3), / 1\.0 GB, 0 of 70 files stored, 1\.0 GB to fetch$/)
+  t.match(dry.at(-2), /^left out: 1 source held in approved .*: source-98$/)
+  const again = 'sluice promote --all --plan 0123456789abcdef'
+  t.equal(dry.at(-1), `nothing was changed; to do just this: ${again}`)
 })
 
 /** The lines that a start with these events prints. */
