@@ -20,6 +20,8 @@ import { withPins } from './promotion-target.ts'
 export interface HoldInput extends Reason {
   readonly channel: string
   readonly source: string
+  /** Of who has the change made, for the audit, where `why` is what the hold is for. */
+  readonly auditWhy?: string | undefined
 }
 
 /** Holds a source as the channel has it now; one that is held gets the new reason. The pins, one for each suite. */
@@ -48,7 +50,14 @@ export function hold(parts: ChannelParts, input: HoldInput): Promise<readonly Pi
       const held = pins.filter((pin) => pin.new.length > 0)
       const detail = { source, suites: held.map((pin) => [pin.archive, pin.suite, ...pin.new]) }
       const object = titleOf(channel.name)
-      await writeAudit(trx, { at: madeAt, who, what: 'hold', object, why, detail })
+      await writeAudit(trx, {
+        at: madeAt,
+        who,
+        what: 'hold',
+        object,
+        why: input.auditWhy ?? why,
+        detail: input.auditWhy === undefined ? detail : { ...detail, reason: why },
+      })
     })
     return pins
   })

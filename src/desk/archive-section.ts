@@ -98,6 +98,7 @@ async function planArchive(round: Round, table: TableReader): Promise<Step[]> {
   const action = now === undefined ? 'add' : 'change'
   const suites = now === undefined ? [] : await listSuites(parts.db, { ...now, settings })
   const isLacking = suites.some(({ state }) => state === undefined)
+  if (isChanged || isLacking) round.then.fetched.add(name)
   return [
     ...(isChanged ? [{ action, object, changes, needs: [], run } as const] : []),
     ...(isChanged || isLacking ? [fetching(parts, name)] : []),

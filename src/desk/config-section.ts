@@ -19,6 +19,7 @@ export interface ServerSide {
   refresh(archive: string, abortable: Abortable): Promise<readonly SuiteOutcome[]>
   channelRenamed(before: string, after: string): Promise<void>
   channelDeleted(name: string): Promise<void>
+  policiesChanged(): void
 }
 
 export interface ApplyParts extends ChannelParts {
@@ -74,6 +75,8 @@ export interface Round {
   readonly then: {
     readonly archives: Set<string>
     readonly channels: Map<string, ChannelThen>
+    /** Archives that are looked at upstream on the way. */
+    readonly fetched: Set<string>
   }
 }
 

@@ -15,6 +15,7 @@ import { channelRoutes } from './api-channels.ts'
 import { classRoutes } from './api-classes.ts'
 import { clientRoutes } from './api-clients.ts'
 import { compareRoutes } from './api-compare.ts'
+import { configRoutes } from './api-config.ts'
 import { contentsRoutes } from './api-contents.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
 import { errorBody } from './api-error.ts'
@@ -73,6 +74,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       channelChangeRoutes(api, context)
       classRoutes(api, context)
       holdRoutes(api, context)
+      configRoutes(api, context)
       pendingRoutes(api, context)
       promotionRoutes(api, context)
       policyRoutes(api, context)
