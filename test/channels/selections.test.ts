@@ -146,7 +146,7 @@ t.test('what selects nothing is told apart from what has nothing to do', async (
 })
 
 t.test('a plan that was shown is what happens, or it is told what changed since', async (t) => {
-  const { sluice, publish } = await makeSelections(t)
+  const { sluice, publish, clock } = await makeSelections(t)
   const ask = (body: object): ReturnType<typeof sluice.api> =>
     sluice.api('POST', '/promotions', { ...toApproved, ...body })
   const linux = { patterns: ['linux*'] }
@@ -168,6 +168,7 @@ t.test('a plan that was shown is what happens, or it is told what changed since'
     code: 'ERR_REFUSED',
     message: /it was without --all; hello .* as well; other .* as well/,
   })
+  clock.advance(60_000)
   await publish([...names.slice(1).map((name) => pack(name, '2')), pack('linux', '3')])
   await sluice.api('POST', '/archives/refresh')
   t.match((await ask({ ...linux, plan: shown.digest })).error, {
