@@ -11,6 +11,7 @@
  * some changelogs have further down end the reading, as they do for dpkg. Entries are read one after the other, so that
  * who wants the newest ones reads no further.
  */
+import { isUtf8 } from 'node:buffer'
 import { compareVersions } from './version.ts'
 
 export interface ChangelogEntry {
@@ -52,6 +53,27 @@ const olderFormats = [
 interface OpenEntry extends Omit<ChangelogEntry, 'text'> {
   readonly lines: string[]
   isDone: boolean
+}
+
+/** A changelog as text. */
+export interface DecodedChangelog {
+  readonly text: string
+  /** False if some of its lines are none, and were read as Latin-1. */
+  readonly isUtf8: boolean
+}
+
+/** Reads bytes as UTF-8 (Policy 4.4), and lines that are none as Latin-1: old entries below new ones often are that. */
+export function decodeChangelog(bytes: Buffer): DecodedChangelog {
+  if (isUtf8(bytes)) return { text: bytes.toString(), isUtf8: true }
+  const lines: string[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const found = bytes.indexOf(0x0a, at)
+    const end = found < 0 ? bytes.length : found + 1
+    const line = bytes.subarray(at, end)
+    lines.push(line.toString(isUtf8(line) ? 'utf8' : 'latin1'))
+    at = end
+  }
+  return { text: lines.join(''), isUtf8: false }
 }
 
 /** The entries of a changelog, newest first; no more of the text is read than `maxText` characters (2 Mi). */

@@ -6,6 +6,7 @@ import {
   type ChangelogEntry,
   compareCves,
   cvesIn,
+  decodeChangelog,
   entriesSince,
   highestUrgency,
   readChangelogEntries,
@@ -30,6 +31,8 @@ export interface ChangelogDigest {
   readonly entries: readonly EntryDigest[]
   /** Whether older entries were left out. */
   readonly isCut: boolean
+  /** Set where some of it is not UTF-8, and was read as Latin-1. */
+  readonly isOdd?: boolean | undefined
 }
 
 /** What is new of a source package by its changelog. */
@@ -41,6 +44,8 @@ export interface NewEntries {
   readonly urgency: string
   /** Each once, in order. */
   readonly cves: readonly string[]
+  /** As of `ChangelogDigest`. */
+  readonly isOdd?: boolean | undefined
 }
 
 const KEPT_CHARACTERS = 20_000
@@ -49,29 +54,39 @@ const LINE_CHARACTERS = 200
 const NAME_CHARACTERS = 100
 const CVES = 400
 
-/** The newest entries of a changelog. */
-export function digestChangelog(text: string): ChangelogDigest {
+/** The newest entries of a changelog, or of its beginning if it is not the whole. */
+export function digestChangelog(bytes: Buffer, isWhole = true): ChangelogDigest {
+  // The last line of a beginning may have lost its end.
+  const lines = isWhole ? bytes : bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1)
+  const { text, isUtf8 } = decodeChangelog(lines)
+  const odd = isUtf8 ? {} : { isOdd: true }
   const entries: EntryDigest[] = []
   let room = KEPT_CHARACTERS
   for (const entry of readChangelogEntries(text)) {
     const digest = digestEntry(entry)
     room -= JSON.stringify(digest).length
-    if (room < 0 && entries.length > 0) return { entries, isCut: true }
+    if (room < 0 && entries.length > 0) return { entries, isCut: true, ...odd }
     entries.push(digest)
   }
-  return { entries, isCut: false }
+  return { entries, isCut: !isWhole, ...odd }
 }
 
 /** The entries for what came since `old`, up to `upTo`; without `old` the newest one alone. */
 export function newEntriesOf(
-  { entries, isCut }: ChangelogDigest,
+  { entries, isCut, isOdd }: ChangelogDigest,
   old: string | undefined,
   upTo?: string,
 ): NewEntries {
   const fresh = [...entriesSince(entries, old, upTo)]
   const cves = [...new Set(fresh.flatMap((entry) => entry.cves))].sort(compareCves)
   const isAll = isCut && old !== undefined && fresh.at(-1) === entries.at(-1)
-  return { entries: fresh, isCut: isAll && fresh.length > 0, urgency: highestUrgency(fresh), cves }
+  return {
+    entries: fresh,
+    isCut: isAll && fresh.length > 0,
+    urgency: highestUrgency(fresh),
+    cves,
+    ...(isOdd === true ? { isOdd } : {}),
+  }
 }
 
 function digestEntry({ version, urgency, distributions, maintainer, date, text }: ChangelogEntry) {

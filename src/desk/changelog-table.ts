@@ -21,12 +21,18 @@ type ChangelogTables = { deb_changelog: { sha256: Buffer; digest: string | null 
 
 const PAGE = 1000
 
-/** What is known of these packages; `none` of one that was read and has no changelog. */
+/**
+ * What a package says: `none`, it has no changelog; `unreadable`, it is no package that can be read; `too large`, nor would
+ * one want to.
+ */
+export type DebChangelog = ChangelogDigest | 'none' | 'unreadable' | 'too large'
+
+/** What is known of these packages. */
 export async function findChangelogs(
   db: Db,
   debs: readonly Sha256[],
-): Promise<Map<Sha256, ChangelogDigest | 'none'>> {
-  const found = new Map<Sha256, ChangelogDigest | 'none'>()
+): Promise<Map<Sha256, DebChangelog>> {
+  const found = new Map<Sha256, DebChangelog>()
   for (let at = 0; at < debs.length; at += PAGE) {
     const { rows } = await sql<ChangelogTables['deb_changelog']>`SELECT sha256, digest
       FROM deb_changelog WHERE sha256 IN
@@ -34,7 +40,7 @@ export async function findChangelogs(
       db,
     )
     for (const { sha256, digest } of rows) {
-      const read: ChangelogDigest | 'none' = digest === null ? 'none' : JSON.parse(digest)
+      const read: DebChangelog = digest === null ? 'none' : JSON.parse(digest)
       found.set(sha256FromBytes(sha256), read)
     }
     await breathe()
@@ -43,11 +49,7 @@ export async function findChangelogs(
 }
 
 /** Remembers what a package says. */
-export async function putChangelog(
-  db: Db,
-  deb: Sha256,
-  digest: ChangelogDigest | 'none',
-): Promise<void> {
+export async function putChangelog(db: Db, deb: Sha256, digest: DebChangelog): Promise<void> {
   const row = {
     sha256: sha256Bytes(deb),
     digest: digest === 'none' ? null : JSON.stringify(digest),
