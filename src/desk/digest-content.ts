@@ -17,6 +17,7 @@ import {
 import { type Attention, listAttention } from './attention.ts'
 import type { Digest } from './digest-table.ts'
 import { listWaiting, type WaitingSource } from './digest-waiting.ts'
+import type { DeskParts } from './pending-details.ts'
 
 /** So much of a list is told; counts are of all. */
 const MOST_WAITING = 500
@@ -72,14 +73,14 @@ export interface DigestContent {
 
 /** What the digest tells; `ERR_NOT_FOUND` if a channel of it is gone. */
 export async function readDigest(
-  parts: ChannelParts,
+  parts: DeskParts,
   digest: Digest,
   { since, until }: { readonly since: number; readonly until: number },
   abortable: Abortable = {},
 ): Promise<DigestContent> {
   const from = await channelOf(parts, digest, digest.fromId)
   const to = await channelOf(parts, digest, digest.toId)
-  const waiting = await listWaiting(parts, from, to)
+  const waiting = await listWaiting(parts, { from, to }, abortable)
   const waits = waiting.filter((one) => !one.isHeld)
   return {
     name: digest.name,

@@ -1,11 +1,9 @@
 /**
  * What a digest tells of the sources that wait: security first, and what is held marked, since it waits for nobody.
  */
-import type { ChannelParts } from '../channels/channel-parts.ts'
+import type { Abortable } from '../base/abortable.ts'
 import type { Channel } from '../channels/channel-table.ts'
-import { listPending } from '../channels/pending.ts'
-import { listPins } from '../channels/pin-table.ts'
-import { heldSources } from '../channels/promotion-target.ts'
+import { type DeskParts, describePending } from './pending-details.ts'
 
 export interface WaitingSource {
   readonly archive: string
@@ -18,31 +16,34 @@ export interface WaitingSource {
   readonly since: number
   readonly isSecurity: boolean
   readonly isHeld: boolean
-  /** CVE ids that it mends, where they are known. */
+  /** CVE ids that its changelog names for what is new, as far as packages of it are here. */
   readonly cves: readonly string[]
 }
 
-/** All that `from` has differently than `to`. */
+/** So many are told of a source; a kernel may have hundreds. */
+const MOST_CVES = 50
+
+/** All that `from` has differently than `to`; nothing, where one of them serves nothing yet. */
 export async function listWaiting(
-  parts: ChannelParts,
-  from: Channel,
-  to: Channel,
+  parts: DeskParts,
+  channels: { readonly from: Channel; readonly to: Channel },
+  abortable: Abortable = {},
 ): Promise<WaitingSource[]> {
-  const view = parts.views.head(from.name)
-  if (view === undefined) return []
-  const pending = await listPending(parts, { channel: from, view }, parts.views.head(to.name))
-  const held = heldSources(await listPins(parts.db, to.id))
+  const from = parts.views.head(channels.from.name)
+  const to = parts.views.head(channels.to.name)
+  if (from === undefined || to === undefined) return []
+  const pending = await describePending(parts, { from, to }, abortable)
   return pending.map(
-    ({ archive, suite, source, old, new: versions, since, isSecurity }): WaitingSource => ({
+    ({ archive, suite, source, since, isSecurity, hold, cves, ...one }): WaitingSource => ({
       archive,
       suite,
       source,
-      old,
-      new: versions,
+      old: one.old,
+      new: one.new,
       since,
       isSecurity,
-      isHeld: held.has(source),
-      cves: [],
+      isHeld: hold !== undefined,
+      cves: cves.slice(0, MOST_CVES),
     }),
   )
 }

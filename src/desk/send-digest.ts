@@ -11,7 +11,7 @@ import type { Config } from '../base/config.ts'
 import { toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
-import type { ChannelParts, Reason } from '../channels/channel-parts.ts'
+import type { Reason } from '../channels/channel-parts.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
 import { callWebhook } from './call-webhook.ts'
@@ -25,6 +25,7 @@ import {
   noteProgress,
 } from './digest-table.ts'
 import { renderText, subjectOf } from './digest-text.ts'
+import type { DeskParts } from './pending-details.ts'
 import { sendMail } from './send-mail.ts'
 import { lastTime } from './timetable.ts'
 
@@ -34,7 +35,7 @@ const TRIED_FOR_MS = 6 * 60 * MINUTE_MS
 /** A due time that lies further ahead was written by a clock that was wrong. */
 const WRONG_CLOCK_MS = 24 * 60 * MINUTE_MS
 
-export interface DigestParts extends ChannelParts {
+export interface DigestParts extends DeskParts {
   readonly config: Config
 }
 

@@ -6,7 +6,6 @@
  * anew for each mail, from a file, and stand in no message. What the mail server refuses for good (5yz) is
  * `ERR_DELIVERY_REFUSED`, all else `ERR_DELIVERY`: it may go later.
  */
-import { createTransport } from 'nodemailer'
 import { type Abortable, withTimeout } from '../base/abortable.ts'
 import type { Config } from '../base/config.ts'
 import { AppError, systemCode } from '../base/errors.ts'
@@ -30,6 +29,12 @@ export interface DigestMail {
   readonly html: string
 }
 
+/** The setting without which no mail can be sent, if it is not told. */
+export function missingSetting({ mailServer, mailFrom }: Config): string | undefined {
+  if (mailServer === undefined) return 'mail-server'
+  return mailFrom === undefined ? 'mail-from' : undefined
+}
+
 /** Sends it; the recipients that the mail server did not take, where it took others. */
 export async function sendMail(
   { mailServer, mailFrom, mailLoginFile }: Config,
@@ -45,6 +50,8 @@ export async function sendMail(
   const [user, pass] =
     mailLoginFile === undefined ? [] : await readSecretLines('mail-login-file', mailLoginFile, 2)
   const isSecure = mailServer.scheme === 'smtps'
+  // Only who sends mail has it in memory.
+  const { createTransport } = await import('nodemailer')
   const transport = createTransport({
     host: mailServer.host,
     port: mailServer.port,

@@ -18,6 +18,7 @@ import { compareRoutes } from './api-compare.ts'
 import { configRoutes } from './api-config.ts'
 import { contentsRoutes } from './api-contents.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
+import { digestRoutes } from './api-digests.ts'
 import { errorBody } from './api-error.ts'
 import { fileRoutes } from './api-files.ts'
 import { gcRoutes } from './api-gc.ts'
@@ -78,6 +79,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       pendingRoutes(api, context)
       promotionRoutes(api, context)
       policyRoutes(api, context)
+      digestRoutes(api, context)
       keyRoutes(api, context)
       adminRoutes(api, context)
       auditRoutes(api, context)

@@ -16,6 +16,7 @@ import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
 import { refreshKeyrings } from '../channels/keyring-release.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
+import { startDigests } from '../desk/digest-schedule.ts'
 import { startPolicies } from '../desk/policy-schedule.ts'
 import { logKeyEnds } from './archive-keys.ts'
 import { gcJob } from './gc.ts'
@@ -135,7 +136,8 @@ export function startJobs(
   })
   const gc = start(gcJob(parts, log))
   const policies = startPolicies(parts, log)
-  const all = [policies, worker, refresh, resign, derive, keys, gc]
+  const digests = startDigests(parts, log)
+  const all = [policies, digests, worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
       return refresh.nextAt

@@ -42,6 +42,7 @@ import { openViews } from '../channels/views.ts'
 import { changelogMigrations } from '../desk/changelog-table.ts'
 import { type ChangelogReader, createChangelogReader } from '../desk/changelogs.ts'
 import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.ts'
+import { digestMigrations } from '../desk/digest-table.ts'
 import { policyRunMigrations } from '../desk/policy-runs.ts'
 import { policyMigrations } from '../desk/policy-table.ts'
 import { gcRunMigrations } from '../keeping/gc-runs.ts'
@@ -83,6 +84,7 @@ export const migrations = [
   ...policyMigrations,
   ...policyRunMigrations,
   ...changelogMigrations,
+  ...digestMigrations,
 ]
 
 /** So many changes of plans are remembered, some 150 bytes each. */
