@@ -149,8 +149,11 @@ t.test('the floors are the folders of the source', async (t) => {
   t.same(floors.sort(), (await readdir(join(root, 'src'))).sort())
 })
 
+// Of the file: a test's own would be removed while its server still runs.
+const dir = t.testdir()
+
 t.test('a real data directory has the files and tables that are named', async (t) => {
-  const bed = await makeImportBed(t.testdir())
+  const bed = await makeImportBed(dir)
   const { data } = await bed.serving(t, 'real')
   const place =
     tableWith(design, 'where')

@@ -52,6 +52,8 @@ export interface BedOptions {
 
 /** Makes the bed; all of it ends with the test. */
 export async function makeDownloadBed(t: Test, options: BedOptions = {}): Promise<DownloadBed> {
+  // Before the folder is made, so that it is removed after all handlers (see test-dir.ts).
+  t.teardown(() => {})
   const dir = t.testdir({ mirror: {} })
   const root = join(dir, 'mirror')
   const first = await startUpstream(root)

@@ -15,6 +15,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { fastClock, paceFor } from './fast-clock.ts'
 import type { FastServerInput } from './fast-server.ts'
 import { type LoadUpstream, startLoadUpstream } from './load-upstream.ts'
+import { testDir } from './test-dir.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const RATE = DAY_MS / 3000
@@ -49,7 +50,7 @@ export interface LoadInput {
 
 /** Starts upstream and server, with channels `testing`, `approved`, `derived` and the class `web`. */
 export async function startLoad(t: Test, { seed, forMs }: LoadInput): Promise<Load> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const random = randomFrom(seed)
   const pace = paceFor(forMs, RATE)
   const clock = fastClock(pace)

@@ -10,6 +10,7 @@ import { oddFixture } from '../../fixtures/odd-fixture.ts'
 import { makeSigningKey } from '../../fixtures/signing-key.ts'
 import type { ArchiveSettings } from '../../src/archives/archive-table.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
 export interface OddWorld {
@@ -30,7 +31,7 @@ export async function makeOddWorld(
   more: Partial<ArchiveSettings> = {},
 ): Promise<OddWorld> {
   const { suites, ...options } = spec
-  const dir = t.testdir()
+  const dir = testDir(t)
   const key = await makeSigningKey(join(dir, 'keys'), 'Odd <odd@archive.example>')
   const publish = async (some: readonly SuiteSpec[]): Promise<void> => {
     await makeArchive(join(dir, 'archive'), { ...options, suites: some, key })

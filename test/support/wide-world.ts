@@ -14,6 +14,7 @@ import { formatRelease, type ReleaseFile } from '../../src/debian/release.ts'
 import { createApt, type TestApt } from './apt.ts'
 import { type Recorder, startRecorder } from './recorder.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream } from './upstream-server.ts'
 
 const suite = 'dists/stable'
@@ -54,7 +55,7 @@ export async function makeWideWorld(
   versions: ReadonlyMap<string, string>,
   { start = {}, hasDescriptions = false }: WideOptions = {},
 ): Promise<WideWorld> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const archive = join(dir, 'archive')
   const now = start.clock?.now() ?? Date.now()
   const createdAt = new Date(now - 24 * 3600_000)
