@@ -14,6 +14,8 @@ const table = {
   ERR_GONE: { status: 410, exit: 4 },
   ERR_CONFLICT: { status: 409, exit: 1 },
   ERR_REFUSED: { status: 403, exit: 5 },
+  /** A promotion that would make packages uninstallable. */
+  ERR_GATE: { status: 403, exit: 5 },
   ERR_UNAUTHORIZED: { status: 401, exit: 1 },
   ERR_INTERRUPTED: { status: 503, exit: 130 },
   ERR_PARTLY: { status: 207, exit: 3 },

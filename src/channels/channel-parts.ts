@@ -3,6 +3,7 @@
  */
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import type { Mutex } from '../base/mutex.ts'
+import type { Gate } from '../gate/gate.ts'
 import type { SigningParts } from '../signing/signing-parts.ts'
 import type { Derivation } from './derivation-queue.ts'
 import type { FileLedger } from './file-ledger.ts'
@@ -19,6 +20,8 @@ export interface ChannelParts extends ArchiveParts, SigningParts {
   readonly pdiffs: PdiffMaker
   /** Plans of promotions that were told lately. */
   readonly plans: KnownPlans
+  /** Says what a promotion would make uninstallable. */
+  readonly gate: Gate
   /** Told of each flip, so that what is based on the channel follows. */
   readonly derivation: Derivation
   readonly address: OwnAddress

@@ -50,13 +50,16 @@ export interface PromotionPlan {
 /** A change that is not made, and why. */
 export interface LeftOut extends SourceChange {
   readonly reason: LeftOutReason
+  /** Of one that the gate refuses: what would break. */
+  readonly words?: string | undefined
 }
 
 /**
  * `held`: somebody keeps the source as it is; `not newer`: a derived channel has by its base what is as new, and would
- * follow that again; `no suite`: a derived channel takes only what its base has the suite of. The others: selection.ts.
+ * follow that again; `no suite`: a derived channel takes only what its base has the suite of; `uninstallable`: the gate
+ * refuses it (pass-gate.ts). The others: selection.ts.
  */
-export type LeftOutReason = 'held' | 'not newer' | 'no suite' | NarrowedReason
+export type LeftOutReason = 'held' | 'not newer' | 'no suite' | 'uninstallable' | NarrowedReason
 
 export interface PlannedFile {
   readonly sha256: Sha256
@@ -216,7 +219,8 @@ async function versionsOf(
   return versions
 }
 
-function filesOf(suites: readonly SuitePlan[]): PlannedFile[] {
+/** The files that the stanzas added name, each once. */
+export function filesOf(suites: readonly SuitePlan[]): PlannedFile[] {
   const files = new Map<Sha256, PlannedFile>()
   for (const { diffs } of suites) {
     for (const entry of diffs.flatMap((diff) => diff.added)) {

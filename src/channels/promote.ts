@@ -5,6 +5,7 @@
  */
 import { encodeState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
+import type { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { putRows } from '../store/blobs.ts'
@@ -17,6 +18,7 @@ import type { FetchProgress } from './fetch-files.ts'
 import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
+import { breakageWords, type GatedPlan, gatePlan } from './pass-gate.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion } from './plan.ts'
 import { assertPlan, digestOfPlan, type PlanFacts } from './plan-digest.ts'
@@ -39,7 +41,7 @@ export interface PromoteInput extends Reason {
   readonly selection: Selection
   /** Takes sources out of `to` that `from` no longer has. */
   readonly removals?: boolean | undefined
-  /** Takes what is held in `to` too. */
+  /** Takes what is held in `to` too, and what would break others there. */
   readonly force?: boolean | undefined
   /** The digest of the plan that was shown: that happens, or `ERR_REFUSED` (plan-digest.ts). */
   readonly plan?: string | undefined
@@ -51,6 +53,9 @@ export interface PromoteInput extends Reason {
 /** What would happen, and the digest of that. */
 export interface DigestedPlan extends PromotionPlan {
   readonly digest: Sha256
+  /** What it breaks: by force, or on a dry run, which tells the refusal besides. */
+  readonly broken: GatedPlan['broken']
+  readonly refusal?: AppError | undefined
 }
 
 export interface Promotion {
@@ -65,6 +70,8 @@ export interface Promotion {
   readonly before: number
   /** Told on a dry run: whether more than packages would come. */
   readonly hasMore?: boolean | undefined
+  /** Told on a dry run: why it would not be done. */
+  readonly refusal?: AppError | undefined
   /** Absent on a dry run, and when there was nothing to do. */
   readonly generation?: Generation | undefined
   /** Milliseconds from the last file to the flip. */
@@ -82,14 +89,14 @@ export async function promote(
 ): Promise<Promotion> {
   const from = await findGeneration(parts, input.from)
   let target = await readTarget(parts, input.to)
-  let plan = await planFor(parts, from, target, input)
+  let plan = await planFor(parts, from, target, input, { signal })
   const missing = await missingFiles(parts, plan.files)
   const told = { fromSerial: from.serial, missing }
   if (input.dryRun === true || plan.suites.length === 0) {
     const lost = await findLost(parts, missing, { signal })
     const isEdited = target.channel.baseId === undefined
     const hasMore = isEdited && plan.suites.some(({ changes }) => changes.length === 0)
-    return { ...told, plan, lost, before: target.channel.head, hasMore }
+    return { ...told, plan, lost, before: target.channel.head, hasMore, refusal: plan.refusal }
   }
   for (let needed = missing; ; needed = await missingFiles(parts, plan.files)) {
     await fetchNeeded(parts, needed, input.onFile, { signal })
@@ -100,7 +107,7 @@ export async function promote(
       const now = await readTarget(parts, input.to)
       if (!isSameTarget(now, target)) {
         target = now
-        plan = await planFor(parts, from, now, input)
+        plan = await planFor(parts, from, now, input, { signal })
         // What it needs besides is fetched without the lock: nobody waits for upstream to sign this channel anew.
         if ((await missingFiles(parts, plan.files)).length > 0) return undefined
       }
@@ -137,10 +144,13 @@ function isSameTarget(a: Target, b: Target): boolean {
   )
 }
 
+/** Causes of breakage that the audit tells of a forced promotion. */
+const AUDITED = 20
+
 interface PublishPlanInput extends Reason {
   readonly channel: Channel
   readonly from: GenerationView
-  readonly plan: PromotionPlan
+  readonly plan: DigestedPlan
 }
 
 async function publishPlan(
@@ -151,7 +161,11 @@ async function publishPlan(
   const pins = await pinsOf(parts, channel, { from, plan, who, why })
   const also = (trx: Db): Promise<void> => putPins(trx, channel.id, pins)
   const forced = [...new Set(pins.filter((pin) => pin.kind === 'hold').map((pin) => pin.source))]
-  const detail = forced.length === 0 ? undefined : { forced }
+  const broken = plan.broken.slice(0, AUDITED).map(breakageWords)
+  const detail = {
+    ...(forced.length === 0 ? {} : { forced }),
+    ...(broken.length === 0 ? {} : { broken, breaks: plan.broken.length }),
+  }
   const made = { channel, kind: 'promote', who, why, also, detail } as const
   if (channel.baseId !== undefined) {
     const all = withPins(await listPins(parts.db, channel.id), pins)
@@ -167,12 +181,15 @@ async function planFor(
   from: GenerationView,
   { channel, view }: Target,
   input: PromoteInput,
+  { signal }: Abortable,
 ): Promise<DigestedPlan> {
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
-  const { selection, removals = false, force = false } = input
-  const plan = await planPromotion(parts, { from, to, selection, removals, refused })
-  assertNothingLeftOut(channel, input.from, plan, namedSources(selection))
+  const { selection, removals = false, force = false, dryRun = false } = input
+  const planned = await planPromotion(parts, { from, to, selection, removals, refused })
+  assertNothingLeftOut(channel, input.from, planned, namedSources(selection))
+  const gate = { from, to, plan: planned, selection, force, dryRun }
+  const { plan, broken, refusal } = await gatePlan(parts, gate, { signal })
   const facts: PlanFacts = {
     from: { channel: from.channel, serial: from.serial },
     to: { channel: channel.name, serial: to.serial },
@@ -180,7 +197,7 @@ async function planFor(
     changes: plan.changes,
   }
   if (input.plan !== undefined) assertPlan(parts.plans, input.plan, facts)
-  return { ...plan, digest: digestOfPlan(parts.plans, facts) }
+  return { ...plan, digest: digestOfPlan(parts.plans, facts), broken, refusal }
 }
 
 async function missingFiles(

@@ -126,6 +126,7 @@ function refusalOf(
       `${name} has by what it is based on what is as new as ${sources} ${first.new.join(' ')}, and would follow that again at once`,
       `to keep it at that all the same: sluice hold ${source} --channel ${name}, then promote it with --force`,
     ],
+    uninstallable: [`${sources} would break others in ${name}`, `--with-deps, or --force`],
     'no suite': [
       `what ${name} is based on has no ${archive} ${suite}`,
       `promote to its base first, or let it follow the archive: sluice channel set ${name} --follow ${archive}`,

@@ -60,6 +60,7 @@ function leftOutLines({ from, to, leftOut }: PromotionAnswer, limit: number | un
   const reasons: Readonly<Record<LeftOut['reason'], string>> = {
     held: `held in ${to} (--force takes them all the same)`,
     'not newer': `that ${to} has as new by what it is based on`,
+    uninstallable: `that would break what ${to} has (--with-deps brings what they need)`,
     'no suite': `of suites that ${to} is not based on`,
     'too young': `that ${from} has not had for so long`,
     'not security': 'of suites that are not for security',

@@ -108,8 +108,9 @@ async function refusalOf(
   const sources = [{ name: source, in: { archive, suite } }]
   const selection = { kind: 'sources', sources } as const
   try {
-    await promote(parts, { from, to, selection, dryRun: true, who: 'explain' }, { signal })
-    return undefined
+    const input = { from, to, selection, dryRun: true, who: 'explain' }
+    const { refusal } = await promote(parts, input, { signal })
+    return refusal && { message: refusal.message, hint: refusal.hint }
   } catch (error) {
     if (!isAppError(error, 'ERR_REFUSED')) throw error
     return { message: error.message, hint: error.hint }

@@ -106,7 +106,7 @@ async function refusedBy(
 
 /** What the second channel's refusal is called in a verdict. */
 export function refusalReason(
-  { source, reason, archive, suite }: LeftOut,
+  { source, reason, archive, suite, words }: LeftOut,
   { name }: Pick<Channel, 'name'>,
   holds: readonly Pin[],
 ): VerdictReason {
@@ -119,6 +119,7 @@ export function refusalReason(
   if (reason === 'no suite') {
     return { kind, words: `what ${name} is based on has no ${archive} ${suite}` }
   }
+  if (reason === 'uninstallable') return { kind, words: `uninstallable: ${words ?? source}` }
   return { kind, words: reason }
 }
 
@@ -129,5 +130,5 @@ function heldWords(pin: Pin | undefined): string {
 }
 
 function isKnown(reason: string): reason is ReasonKind {
-  return ['held', 'declined', 'not newer', 'no suite'].includes(reason)
+  return ['held', 'declined', 'not newer', 'no suite', 'uninstallable'].includes(reason)
 }

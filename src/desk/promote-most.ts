@@ -89,7 +89,7 @@ async function tryAll(
   } catch (error) {
     signal?.throwIfAborted()
     const failure = toAppError(error)
-    const isRefusal = isAppError(failure, 'ERR_REFUSED')
+    const isRefusal = isAppError(failure, 'ERR_REFUSED') || isAppError(failure, 'ERR_GATE')
     const blamed = isRefusal ? await blame(parts, input, failure) : []
     if (isRefusal) attempts.refusalsLeft--
     else attempts.failuresLeft--

@@ -4,6 +4,7 @@
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
 import { plannedChanges } from '../channels/plan-details.ts'
+import { toldOf } from '../channels/pass-gate.ts'
 import { PLAN_DIGEST } from '../channels/plan-digest.ts'
 import { type Promotion, promote } from '../channels/promote.ts'
 import type { Narrowing, Selection, WantedSource } from '../channels/selection.ts'
@@ -78,12 +79,15 @@ export function promotionRoutes(api: FastifyInstance, { parts }: ApiContext): vo
 
 function told(made: Promotion, isDryRun: boolean): object {
   const { plan, missing, lost, before, fromSerial, hasMore, generation, publishMs } = made
+  const { refusal } = made
   const absent = new Set(missing.map(({ sha256 }) => sha256))
   return {
     fromSerial,
     before,
     hasMore,
     digest: plan.digest,
+    broken: plan.broken.length === 0 ? undefined : toldOf(plan.broken),
+    refusal: refusal && { message: refusal.message, hint: refusal.hint },
     changes: isDryRun ? plannedChanges(plan, absent) : plan.changes,
     keptBack: plan.keptBack,
     leftOut: plan.leftOut,

@@ -45,6 +45,7 @@ import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.
 import { digestMigrations } from '../desk/digest-table.ts'
 import { policyRunMigrations } from '../desk/policy-runs.ts'
 import { policyMigrations } from '../desk/policy-table.ts'
+import { createGate } from '../gate/gate.ts'
 import { gcRunMigrations } from '../keeping/gc-runs.ts'
 import { createRescue, type Rescue } from '../keeping/rescue.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
@@ -175,6 +176,7 @@ export async function openParts(
       keyring,
       views: await openViews(archives),
       pdiffs: createPdiffMaker(archives),
+      gate: createGate(archives),
       channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
