@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
+  type Dirent,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -218,16 +219,30 @@ export async function untilReady(
   }
 }
 
-/** Bytes on disk of all files below `directory`, hard links once. Files that vanish meanwhile count nothing. */
+/** Bytes on disk of all files below `directory`, hard links once. What vanishes meanwhile counts nothing. */
 export function diskUsage(directory: string): number {
   const seen = new Set<number>()
   let bytes = 0
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue
-    const facts = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })
-    if (facts === undefined || seen.has(facts.ino)) continue
-    seen.add(facts.ino)
-    bytes += facts.blocks * 512
+  const waiting = [directory]
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+    for (const entry of entriesOf(one)) {
+      const path = join(one, entry.name)
+      if (entry.isDirectory()) waiting.push(path)
+      if (!entry.isFile()) continue
+      const facts = statSync(path, { throwIfNoEntry: false })
+      if (facts === undefined || seen.has(facts.ino)) continue
+      seen.add(facts.ino)
+      bytes += facts.blocks * 512
+    }
   }
   return bytes
+}
+
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
 }
