@@ -2,6 +2,7 @@
  * What the use cases of channels work with.
  */
 import type { ArchiveParts } from '../archives/archive-parts.ts'
+import type { Bell } from '../archives/bell.ts'
 import type { Mutex } from '../base/mutex.ts'
 import type { Gate } from '../gate/gate.ts'
 import type { SigningParts } from '../signing/signing-parts.ts'
@@ -24,6 +25,8 @@ export interface ChannelParts extends ArchiveParts, SigningParts {
   readonly gate: Gate
   /** Told of each flip, so that what is based on the channel follows. */
   readonly derivation: Derivation
+  /** Rung when a hold is given an end. */
+  readonly holdEnds: Bell
   readonly address: OwnAddress
   /** One change of a channel at a time. */
   readonly channelLock: (channel: string) => Mutex

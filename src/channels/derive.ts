@@ -11,6 +11,7 @@ import { type DerivedContent, layerPins } from './derived-content.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import { changesAgainstHead, followedEntries } from './follow.ts'
 import type { Generation, GenerationKind } from './generation-table.ts'
+import { isOver, lifted, settleHolds } from './hold-end.ts'
 import { dropPins, listPins, type Pin } from './pin-table.ts'
 import { publishGeneration } from './publish.ts'
 
@@ -59,17 +60,21 @@ export interface DeriveInput extends Reason {
   readonly also?: ((trx: Db) => Promise<void>) | undefined
 }
 
-/** The same with the channel's pins as they shall be; the caller holds its lock. */
+/** The same with the channel's pins as they shall be; the caller holds its lock. Holds that are over are settled. */
 export async function publishDerived(
   parts: ChannelParts,
   input: DeriveInput,
   { signal }: Abortable = {},
 ): Promise<Generation | undefined> {
-  const { channel, pins, who, detail } = input
+  const { channel, who, detail } = input
+  const at = parts.clock.now()
+  const over = input.pins.filter((pin) => isOver(pin, at))
+  const pins = input.pins.map((pin) => (over.includes(pin) ? lifted(pin) : pin))
   const below = await readBelow(parts, channel, await getBase(parts.db, channel))
   const { entries, caughtUp } = await layerPins(parts, below.entries, pins)
   const also = async (trx: Db): Promise<void> => {
     await input.also?.(trx)
+    await settleHolds(trx, channel, { over, at })
     await dropPins(trx, channel.id, caughtUp)
   }
   let generation: Generation | undefined

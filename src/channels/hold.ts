@@ -13,6 +13,7 @@ import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel, titleOf } from './channel-table.ts'
 import { publishDerived } from './derive.ts'
 import type { Generation } from './generation-table.ts'
+import { lifted, settledPins } from './hold-end.ts'
 import { versionsIn } from './pin-order.ts'
 import { dropPins, listPins, type Pin, putPins } from './pin-table.ts'
 import { withPins } from './promotion-target.ts'
@@ -20,16 +21,22 @@ import { withPins } from './promotion-target.ts'
 export interface HoldInput extends Reason {
   readonly channel: string
   readonly source: string
+  /** Epoch milliseconds, to come: when the hold ends by itself. */
+  readonly until?: number | undefined
   /** Of who has the change made, for the audit, where `why` is what the hold is for. */
   readonly auditWhy?: string | undefined
 }
 
-/** Holds a source as the channel has it now; one that is held gets the new reason. The pins, one for each suite. */
+/**
+ * Holds a source as the channel has it now; one that is held gets the new reason, and the new end or none. The pins, one for
+ * each suite.
+ */
 export function hold(parts: ChannelParts, input: HoldInput): Promise<readonly Pin[]> {
   return parts.channelLock(input.channel)(async () => {
     const channel = await getChannel(parts.db, input.channel)
     assertCanHold(channel)
-    const { source, who, why } = input
+    const { source, who, why, until } = input
+    assertIsToCome(until, parts.clock.now())
     const head = parts.views.head(channel.name)
     if (head === undefined) {
       throw new AppError('ERR_REFUSED', {
@@ -43,12 +50,15 @@ export function hold(parts: ChannelParts, input: HoldInput): Promise<readonly Pi
     for (const { archive, suite, state } of head.suites) {
       const versions = await versionsIn(parts, await readState(parts.blobs, state), source)
       const pinned = { archive, suite, source, kind: 'hold' as const, state }
-      pins.push({ ...pinned, old: versions, new: versions, madeAt, who, why })
+      pins.push({ ...pinned, old: versions, new: versions, madeAt, who, why, until })
     }
+    const { settle } = await settledPins(parts, channel)
     await inTransaction(parts.db, async (trx) => {
+      await settle(trx)
       await putPins(trx, channel.id, pins)
       const held = pins.filter((pin) => pin.new.length > 0)
-      const detail = { source, suites: held.map((pin) => [pin.archive, pin.suite, ...pin.new]) }
+      const suites = held.map((pin) => [pin.archive, pin.suite, ...pin.new])
+      const detail = { source, suites, until }
       const object = titleOf(channel.name)
       await writeAudit(trx, {
         at: madeAt,
@@ -59,6 +69,7 @@ export function hold(parts: ChannelParts, input: HoldInput): Promise<readonly Pi
         detail: input.auditWhy === undefined ? detail : { ...detail, reason: why },
       })
     })
+    if (until !== undefined) parts.holdEnds.ring()
     return pins
   })
 }
@@ -95,16 +106,16 @@ export function unhold(
       })
       return undefined
     }
-    const lifted = held.map((pin): Pin => ({ ...pin, kind: 'promotion' }))
+    const freed = held.map(lifted)
     return publishDerived(
       parts,
       {
         channel,
-        pins: withPins(all, lifted),
+        pins: withPins(all, freed),
         who,
         why: why ?? `${source} is not held any more`,
         also: async (trx) => {
-          await putPins(trx, channel.id, lifted)
+          await putPins(trx, channel.id, freed)
           await audit(trx)
         },
       },
@@ -126,6 +137,14 @@ function assertCanHold({ name, kind }: Channel): void {
       hint: 'hold it in that channel: sluice class list tells which it is',
     })
   }
+}
+
+function assertIsToCome(until: number | undefined, now: number): void {
+  if (until === undefined || until > now) return
+  throw new AppError('ERR_USAGE', {
+    message: `the hold would be over already: it ends at ${new Date(until).toISOString()}`,
+    hint: 'name a time to come: --until 2w',
+  })
 }
 
 async function assertIsSource(db: Db, source: string): Promise<void> {

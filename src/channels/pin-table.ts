@@ -3,7 +3,8 @@
  * other than from what the channel is based on.
  *
  *   promotion  what was promoted to a derived channel; it goes when the base has as new a version
- *   hold       what the channel had when the source was held; it stays until somebody lifts the hold
+ *   hold       what the channel had when the source was held; it stays until somebody lifts the hold, or to its end if it
+ *              has one (hold-end.ts)
  *
  * The content is what the suite state `state` has of the source: nothing at all, if that state lacks it. States that pins
  * name are retained as those of generations are.
@@ -23,6 +24,7 @@ export const pinMigrations: readonly Migration[] = [
       ) WITHOUT ROWID`,
     ],
   },
+  { name: 'channels-pins-2', statements: ['ALTER TABLE channel_pin ADD COLUMN until INTEGER'] },
 ]
 
 export type PinKind = 'promotion' | 'hold'
@@ -44,6 +46,8 @@ export interface Pin extends PinnedSource {
   readonly madeAt: number
   readonly who: string
   readonly why?: string | undefined
+  /** Epoch milliseconds: when a hold ends; without it only when somebody lifts it. */
+  readonly until?: number | undefined
 }
 
 type PinRow = {
@@ -58,6 +62,7 @@ type PinRow = {
   made_at: number
   who: string
   why: string | null
+  until: number | null
 }
 type PinTables = { channel_pin: PinRow }
 
@@ -86,6 +91,17 @@ export async function listPinnedStates(db: Db): Promise<Sha256[]> {
   return rows.map((row) => sha256FromBytes(row.state))
 }
 
+/** Epoch milliseconds: when the first of the holds that have an end ends; undefined if none has one. */
+export async function firstHoldEnd(db: Db): Promise<number | undefined> {
+  const row = await db
+    .withTables<PinTables>()
+    .selectFrom('channel_pin')
+    .select(({ fn }) => fn.min('until').as('until'))
+    .where('kind', '=', 'hold')
+    .executeTakeFirst()
+  return row?.until ?? undefined
+}
+
 /** Adds pins, or puts them in place of what was pinned of the same source; within the caller's transaction. */
 export async function putPins(db: Db, channelId: number, pins: readonly Pin[]): Promise<void> {
   for (const pin of pins) {
@@ -101,6 +117,7 @@ export async function putPins(db: Db, channelId: number, pins: readonly Pin[]): 
       made_at: pin.madeAt,
       who: pin.who,
       why: pin.why ?? null,
+      until: pin.until ?? null,
     }
     await db
       .withTables<PinTables>()
@@ -146,5 +163,6 @@ function toPin(row: PinRow): Pin {
     madeAt: row.made_at,
     who: row.who,
     why: row.why ?? undefined,
+    until: row.until ?? undefined,
   }
 }

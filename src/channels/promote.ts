@@ -17,6 +17,7 @@ import type { SuiteEntry } from './draft-suite.ts'
 import type { FetchProgress } from './fetch-files.ts'
 import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
+import { settledPins } from './hold-end.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
 import { breakageWords, type GatedPlan, gatePlan } from './pass-gate.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
@@ -159,7 +160,11 @@ async function publishPlan(
   { signal }: Abortable,
 ): Promise<Generation | undefined> {
   const pins = await pinsOf(parts, channel, { from, plan, who, why })
-  const also = (trx: Db): Promise<void> => putPins(trx, channel.id, pins)
+  const before = await settledPins(parts, channel)
+  const also = async (trx: Db): Promise<void> => {
+    await before.settle(trx)
+    await putPins(trx, channel.id, pins)
+  }
   const forced = [...new Set(pins.filter((pin) => pin.kind === 'hold').map((pin) => pin.source))]
   const broken = plan.broken.slice(0, AUDITED).map(breakageWords)
   const detail = {
@@ -168,7 +173,7 @@ async function publishPlan(
   }
   const made = { channel, kind: 'promote', who, why, also, detail } as const
   if (channel.baseId !== undefined) {
-    const all = withPins(await listPins(parts.db, channel.id), pins)
+    const all = withPins(before.pins, pins)
     return publishDerived(parts, { ...made, pins: all }, { signal })
   }
   const entries = await applyPlan(parts, plan, parts.views.head(channel.name))

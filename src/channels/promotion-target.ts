@@ -13,8 +13,9 @@ import type { Channel } from './channel-table.ts'
 import { type Below, readBelow } from './derive.ts'
 import { diffStates } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
+import { listHolds } from './hold-end.ts'
 import { isAhead, versionsIn } from './pin-order.ts'
-import { listPins, type Pin } from './pin-table.ts'
+import type { Pin } from './pin-table.ts'
 import type { LeftOut, LeftOutReason, PlanInput, PromotionPlan } from './plan.ts'
 import { isNarrowed } from './selection.ts'
 import type { GenerationView } from './views.ts'
@@ -35,9 +36,12 @@ export function assertTakesPromotions({ name, kind }: Channel): void {
   }
 }
 
-/** Names of the sources that are held in the channel. */
-export function heldSources(pins: readonly Pin[]): Set<string> {
-  return new Set(pins.filter((pin) => pin.kind === 'hold').map((pin) => pin.source))
+/** Names of the sources that are held in the channel now. */
+export async function heldSources(
+  parts: Parameters<typeof listHolds>[0],
+  { id }: Pick<Channel, 'id'>,
+): Promise<Set<string>> {
+  return new Set((await listHolds(parts, id)).map((pin) => pin.source))
 }
 
 /** What the target refuses of a promotion from this generation. */
@@ -46,7 +50,7 @@ export async function refusals(
   target: Channel,
   { from, isForced }: { readonly from: GenerationView; readonly isForced: boolean },
 ): Promise<PlanInput['refused']> {
-  const held = heldSources(await listPins(parts.db, target.id))
+  const held = await heldSources(parts, target)
   const below =
     target.baseId === undefined
       ? undefined
@@ -155,11 +159,12 @@ export async function pinsOf(
     why,
   }: Reason & { readonly from: GenerationView; readonly plan: PromotionPlan },
 ): Promise<Pin[]> {
-  const held = heldSources(await listPins(parts.db, target.id))
+  const holds = await listHolds(parts, target.id)
   const pins: Pin[] = []
   for (const change of plan.changes) {
     const promoted = from.suites.find((one) => isSameSuite(one, change))
-    const isHeld = held.has(change.source)
+    const hold = holds.find((one) => one.source === change.source)
+    const isHeld = hold !== undefined
     if (promoted === undefined || (target.baseId === undefined && !isHeld)) continue
     const { archive, suite, source, old } = change
     const versions = await versionsIn(parts, await readState(parts.blobs, promoted.state), source)
@@ -174,6 +179,7 @@ export async function pinsOf(
       madeAt: parts.clock.now(),
       who,
       why,
+      until: hold?.until,
     })
   }
   return pins

@@ -27,6 +27,9 @@ export interface PinAnswer {
   readonly madeAt: number
   readonly who: string
   readonly why?: string
+  /** When a hold ends, and whether that has been. */
+  readonly until?: number
+  readonly isOver?: boolean
 }
 
 export interface HoldAnswer extends PinAnswer {

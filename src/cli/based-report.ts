@@ -42,12 +42,19 @@ export function holdLines(holds: readonly HoldAnswer[], width: number | undefine
   return renderTable(columns, tellable(holds), width)
 }
 
+/** Nothing for what has no end by time. */
+function untilText({ until, isOver }: PinAnswer): string {
+  if (until === undefined) return ''
+  return isOver === true ? `over since ${formatTime(until)}` : formatTime(until)
+}
+
 const pinColumns: readonly Column<PinAnswer>[] = [
   { title: 'SOURCE', value: (one) => one.source, isWhole: true },
   { title: 'VERSION', value: (one) => one.new.join(' ') || '(none)' },
   { title: 'KEPT AS', value: (one) => one.kind },
   { title: 'SUITE', value: (one) => `${one.archive} ${one.suite}` },
   { title: 'SINCE', value: (one) => formatTime(one.madeAt), isWhole: true },
+  { title: 'UNTIL', value: untilText, isWhole: true },
   { title: 'BY', value: (one) => one.who },
   { title: 'WHY', value: (one) => one.why ?? '' },
 ]

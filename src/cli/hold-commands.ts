@@ -7,12 +7,14 @@ import type { HoldAnswer, PinAnswer } from './api-based-types.ts'
 import type { UnholdAnswer } from './api-class-types.ts'
 import { holdLines } from './based-report.ts'
 import { type Context, run, type Surroundings } from './context.ts'
-import { formatChange, printable } from './words.ts'
+import { readUntil, untilHelp } from './when.ts'
+import { formatChange, formatTime, printable } from './words.ts'
 
 interface HoldOptions {
   readonly channel?: string
   readonly list?: boolean
   readonly reason?: string
+  readonly until?: string
 }
 
 const reason = ['--reason <text>', 'why, for the audit'] as const
@@ -24,6 +26,7 @@ export function holdCommands(program: Command, around: Surroundings): void {
     .description('keep a source package in a channel as it is; with --list, tell what is held')
     .option('--channel <channel>', 'the channel that keeps it')
     .option('--list', 'tell what is held, in that channel or in all')
+    .option('--until <when>', `when it ends by itself: ${untilHelp}`)
     .option(...reason)
   run(around, hold, holdSource)
   const unhold = program
@@ -37,18 +40,19 @@ export function holdCommands(program: Command, around: Surroundings): void {
 async function holdSource(
   context: Context,
   [source]: readonly string[],
-  { channel, list, reason: why }: HoldOptions,
+  { channel, list, reason: why, until: end }: HoldOptions,
 ): Promise<void> {
   if (list === true && source === undefined) return listHolds(context, channel)
   if (list === true || source === undefined || channel === undefined) {
     throw new AppError('ERR_USAGE', {
       message:
         list === true ? '--list tells of all sources' : 'which source, and in which channel?',
-      hint: 'sluice hold SOURCE --channel CHANNEL --reason TEXT, or sluice hold --list',
+      hint: 'sluice hold SOURCE --channel CHANNEL --until 2w --reason TEXT, or sluice hold --list',
     })
   }
   const client = await context.connect()
-  const body = { channel, source, reason: why }
+  const until = end === undefined ? undefined : readUntil('--until', end, Date.now())
+  const body = { channel, source, reason: why, until }
   const held = await client.call<{ pins: PinAnswer[] }>('POST', '/holds', body)
   context.out.result(held, ({ pins }) => heldLines(channel, source, pins))
 }
@@ -57,9 +61,11 @@ function heldLines(channel: string, source: string, pins: readonly PinAnswer[]):
   const here = pins.filter((pin) => pin.new.length > 0)
   const kept = here.map((pin) => `${pin.new.join(' ')} in ${pin.archive} ${pin.suite}`)
   const what = kept.length === 0 ? 'absent, as it is' : kept.join(', ')
+  const unhold = `sluice unhold ${source} --channel ${channel}`
+  const until = pins[0]?.until
   return [
     printable(`${channel} keeps ${source} ${what}`),
-    `until: sluice unhold ${source} --channel ${channel}`,
+    until === undefined ? `until: ${unhold}` : `until ${formatTime(until)}, or: ${unhold}`,
   ]
 }
 

@@ -35,6 +35,22 @@ export function readWhen(
   })
 }
 
+/** What the option `--until` takes. */
+export const untilHelp =
+  '3d, 12h, 30min or 2w from now; the end of a day 2026-11-21; or 2026-11-21T08:30'
+
+/** Epoch milliseconds of what was typed as an end to come: a span counts from now, a day is to its end. */
+export function readUntil(option: string, text: string, now: number): number {
+  const spanMs = spanOf(text)
+  if (spanMs !== undefined) return now + spanMs
+  const at = day.test(text) ? dayOf(text, true) : timeOf(text)
+  if (at !== undefined) return at
+  throw new AppError('ERR_USAGE', {
+    message: `${option} wants a time, not ${JSON.stringify(text)}`,
+    hint: untilHelp,
+  })
+}
+
 /** What the option `--older-than` and its like take. */
 export const spanHelp = '3d, 12h, 30min or 2w'
 

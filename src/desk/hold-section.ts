@@ -1,13 +1,15 @@
 /**
- * The holds of the configuration: `[hold.CHANNEL.SOURCE]` with a `reason`. A source is held as the channel has it when the
- * file is applied: which version that is is content, and not in the file.
+ * The holds of the configuration: `[hold.CHANNEL.SOURCE]` with a `reason`, and `until` for when it ends. A source is held as
+ * the channel has it when the file is applied: which version that is is content, and not in the file. What has ended by then
+ * is as if it were not in the file.
  */
 import { chunksOfSource } from '../archives/chunk-table.ts'
 import { tomlHeader, tomlLines } from '../base/toml.ts'
+import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Channel, isClass, listChannels } from '../channels/channel-table.ts'
 import { hold, unhold } from '../channels/hold.ts'
-import { listPins } from '../channels/pin-table.ts'
-import type { Db } from '../store/database.ts'
+import { listHolds } from '../channels/hold-end.ts'
+import type { Pin } from '../channels/pin-table.ts'
 import type { TableReader } from './config-reader.ts'
 import {
   type ApplyParts,
@@ -22,17 +24,18 @@ import {
 /** The section. */
 export const holdSection: Section = {
   key: 'hold',
-  describe: async ({ db }) => {
+  describe: async (parts) => {
     const lines = [
       '# Source packages that channels keep as they have them when this is applied: [hold.CHANNEL.SOURCE]',
       '[hold]',
     ]
-    const channels = (await listChannels(db)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const channels = (await listChannels(parts.db)).sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const channel of channels) {
-      const sources = [...(await holdsOf(db, channel))].sort(([a], [b]) => (a < b ? -1 : 1))
-      for (const [source, why] of sources) {
+      const sources = [...(await holdsOf(parts, channel))].sort(([a], [b]) => (a < b ? -1 : 1))
+      for (const [source, { why, until }] of sources) {
         lines.push('', tomlHeader(['hold', channel.name, source]))
         if (why !== undefined) lines.push(...tomlLines('reason', why))
+        if (until !== undefined) lines.push(`until = ${timeText(until)}`)
       }
     }
     return lines
@@ -40,10 +43,15 @@ export const holdSection: Section = {
   plan: planHolds,
 }
 
-/** Sources that a channel holds, and why. */
-async function holdsOf(db: Db, { id }: Channel): Promise<Map<string, string | undefined>> {
-  const pins = (await listPins(db, id)).filter(({ kind }) => kind === 'hold')
-  return new Map(pins.map(({ source, why }) => [source, why]))
+type HoldOf = Pick<Pin, 'why' | 'until'>
+
+/** Sources that a channel holds, why, and until when. */
+async function holdsOf(parts: ChannelParts, { id }: Channel): Promise<Map<string, HoldOf>> {
+  return new Map((await listHolds(parts, id)).map((pin) => [pin.source, pin]))
+}
+
+function timeText(at: number | undefined): string | undefined {
+  return at === undefined ? undefined : new Date(at).toISOString()
 }
 
 async function planHolds(round: Round): Promise<SectionPlan> {
@@ -63,7 +71,7 @@ async function planHolds(round: Round): Promise<SectionPlan> {
         undefined,
         `channel ${channel.name} follows its archives: it keeps nothing back`,
       )
-    const held = known?.now === undefined ? new Map() : await holdsOf(parts.db, known.now)
+    const held = known?.now === undefined ? new Map() : await holdsOf(parts, known.now)
     for (const table of channel.tables()) {
       steps.push(...(await planHold(round, channel.name, table, held)))
     }
@@ -71,7 +79,7 @@ async function planHolds(round: Round): Promise<SectionPlan> {
   const others: { channel: string; source: string }[] = []
   for (const [channel, { now }] of then.channels) {
     if (now === undefined || isClass(now)) continue
-    for (const source of (await holdsOf(parts.db, now)).keys()) {
+    for (const source of (await holdsOf(parts, now)).keys()) {
       if (section.table(channel)?.has(source) !== true) others.push({ channel, source })
     }
   }
@@ -83,24 +91,32 @@ async function planHold(
   { parts, then }: Round,
   channel: string,
   table: TableReader,
-  held: ReadonlyMap<string, string | undefined>,
+  held: ReadonlyMap<string, HoldOf>,
 ): Promise<Step[]> {
   const { name: source } = table
   const reason = table.text('reason')
+  const until = table.time('until')
   table.done()
-  const isHeld = held.has(source)
+  const now = held.get(source)
+  if (until !== undefined && until <= parts.clock.now()) return []
   // While archives are still to be looked at, nobody knows what they have.
   const isKnown = then.fetched.size > 0 || (await chunksOfSource(parts.db, source)).size > 0
-  if (!isHeld && !isKnown) table.fault(undefined, `no archive has a source package ${source}`)
-  if (isHeld && (reason === undefined || held.get(source) === reason)) return []
+  if (now === undefined && !isKnown)
+    table.fault(undefined, `no archive has a source package ${source}`)
+  const changes = [
+    ...changeOf('reason', now?.why, reason ?? now?.why),
+    ...changeOf('until', timeText(now?.until), timeText(until)),
+  ]
+  if (now !== undefined && changes.length === 0) return []
   return [
     {
-      action: isHeld ? 'change' : 'add',
+      action: now === undefined ? 'add' : 'change',
       object: objectOf({ channel, source }),
-      changes: changeOf('reason', held.get(source), reason),
+      changes,
       needs: [`channel ${channel}`],
       run: async ({ who, why }) => {
-        const pins = await hold(parts, { who, why: reason, auditWhy: why, channel, source })
+        const told = { why: reason ?? now?.why, auditWhy: why, until }
+        const pins = await hold(parts, { who, ...told, channel, source })
         const kept = pins.flatMap((pin) => pin.new)
         return [kept.length === 0 ? 'absent, as it is' : `kept at ${[...new Set(kept)].join(' ')}`]
       },

@@ -4,8 +4,9 @@
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Channel, getChannel } from '../channels/channel-table.ts'
+import { listHolds } from '../channels/hold-end.ts'
 import { listPending, type PendingSource } from '../channels/pending.ts'
-import { listPins, type Pin } from '../channels/pin-table.ts'
+import type { Pin } from '../channels/pin-table.ts'
 import type { LeftOut } from '../channels/plan.ts'
 import { refusals } from '../channels/promotion-target.ts'
 import type { GenerationView } from '../channels/views.ts'
@@ -95,7 +96,7 @@ async function refusedBy(
   from: GenerationView,
   candidates: readonly PendingSource[],
 ): Promise<Waiting['refused']> {
-  const holds = (await listPins(parts.db, target.id)).filter((pin) => pin.kind === 'hold')
+  const holds = await listHolds(parts, target.id)
   const ask = await refusals(parts, target, { from, isForced: false })
   const reasons = new Map<string, VerdictReason>()
   for (const refused of (await ask?.(candidates)) ?? []) {

@@ -7,8 +7,9 @@
 import type { Abortable } from '../base/abortable.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { getChannel } from '../channels/channel-table.ts'
+import { listHolds } from '../channels/hold-end.ts'
 import { listPendingDebs, type PendingSource, type PendingWithDebs } from '../channels/pending.ts'
-import { listPins, type Pin } from '../channels/pin-table.ts'
+import type { Pin } from '../channels/pin-table.ts'
 import type { GenerationView } from '../channels/views.ts'
 import { type EntryDigest, type NewEntries, newEntriesOf } from './changelog-digest.ts'
 import type { ChangelogReader, KnownChangelog } from './changelogs.ts'
@@ -65,9 +66,9 @@ function newsOf(
   return { changelog: 'read', ...news, entries: entries.length, newest: entries[0] }
 }
 
-async function holdsOf({ db }: ChannelParts, name: string): Promise<Map<string, PendingHold>> {
-  const channel = await getChannel(db, name)
-  const holds = (await listPins(db, channel.id)).filter((pin) => pin.kind === 'hold')
+async function holdsOf(parts: ChannelParts, name: string): Promise<Map<string, PendingHold>> {
+  const channel = await getChannel(parts.db, name)
+  const holds = await listHolds(parts, channel.id)
   return new Map(
     holds.map(({ source, who, why, madeAt }) => [source, { who, why, madeAt }] as const),
   )

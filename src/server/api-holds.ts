@@ -13,13 +13,18 @@ const schema = {
   body: {
     type: 'object',
     required: ['channel', 'source'],
-    properties: { channel: name, source: name, reason: { type: 'string', maxLength: 1000 } },
+    properties: {
+      channel: name,
+      source: name,
+      until: { type: 'integer', minimum: 0, maximum: 8.64e15 },
+      reason: { type: 'string', maxLength: 1000 },
+    },
     additionalProperties: false,
   },
 }
 const listSchema = { querystring: { type: 'object', properties: { channel: name } } }
 
-type Wanted = { Body: { channel: string; source: string } }
+type Wanted = { Body: { channel: string; source: string; until?: number } }
 
 /** Adds the routes to the API. */
 export function holdRoutes(api: FastifyInstance, { parts }: ApiContext): void {
@@ -31,18 +36,20 @@ export function holdRoutes(api: FastifyInstance, { parts }: ApiContext): void {
         query.channel === undefined
           ? await listChannels(parts.db)
           : [await getChannel(parts.db, query.channel)]
+      const now = parts.clock.now()
       const holds: Record<string, unknown>[] = []
       for (const { id, name: channel } of channels) {
         const pins = (await listPins(parts.db, id)).filter((pin) => pin.kind === 'hold')
-        holds.push(...pins.map((pin) => ({ channel, ...tellPin(pin) })))
+        holds.push(...pins.map((pin) => ({ channel, ...tellPin(pin, now) })))
       }
       return holds
     },
   )
   api.post<Wanted>('/holds', { schema }, async (request) => {
-    const { channel, source } = request.body
-    const pins = await hold(parts, { ...reasonOf(request), channel, source })
-    return { channel, source, pins: pins.map(tellPin) }
+    const { channel, source, until } = request.body
+    const pins = await hold(parts, { ...reasonOf(request), channel, source, until })
+    const now = parts.clock.now()
+    return { channel, source, pins: pins.map((pin) => tellPin(pin, now)) }
   })
   api.delete<Wanted>('/holds', { schema }, async (request) => {
     const { channel, source } = request.body

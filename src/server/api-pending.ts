@@ -5,7 +5,6 @@ import type { FastifyInstance } from 'fastify'
 import { getChannel } from '../channels/channel-table.ts'
 import { findGeneration } from '../channels/generation-name.ts'
 import { hasMoreBesides, listPending } from '../channels/pending.ts'
-import { listPins } from '../channels/pin-table.ts'
 import { heldSources } from '../channels/promotion-target.ts'
 import type { ApiContext } from './api-context.ts'
 import { countPackages, named } from './channel-summary.ts'
@@ -29,7 +28,7 @@ export function pendingRoutes(api: FastifyInstance, { parts, jobs }: ApiContext)
       const channel = await getChannel(parts.db, view.channel)
       const pending = await listPending(parts, { channel, view }, to)
       const target = await getChannel(parts.db, to.channel)
-      const held = heldSources(await listPins(parts.db, target.id))
+      const held = await heldSources(parts, target)
       return {
         from: named(view),
         to: named(to),

@@ -4,6 +4,7 @@
  */
 import { getBase, listDependents } from '../channels/channel-base.ts'
 import type { Channel } from '../channels/channel-table.ts'
+import { isOver } from '../channels/hold-end.ts'
 import { listPins, type Pin } from '../channels/pin-table.ts'
 import type { ServerParts } from './parts.ts'
 
@@ -36,11 +37,16 @@ export async function summarizeOwn(
   channel: Channel,
 ): Promise<Record<string, unknown>> {
   const pins = await listPins(parts.db, channel.id)
-  return { pins: pins.map(tellPin), usedBy: await listDependents(parts.db, channel.id) }
+  const now = parts.clock.now()
+  return {
+    pins: pins.map((pin) => tellPin(pin, now)),
+    usedBy: await listDependents(parts.db, channel.id),
+  }
 }
 
-/** A pin as the API tells it. */
-export function tellPin(pin: Pin): Record<string, unknown> {
-  const { archive, suite, source, kind, old, new: versions, madeAt, who, why } = pin
-  return { archive, suite, source, kind, old, new: versions, madeAt, who, why }
+/** A pin as the API tells it at this time. */
+export function tellPin(pin: Pin, now: number): Record<string, unknown> {
+  const { archive, suite, source, kind, old, new: versions, madeAt, who, why, until } = pin
+  const told = { archive, suite, source, kind, old, new: versions, madeAt, who, why, until }
+  return isOver(pin, now) ? { ...told, isOver: true } : told
 }

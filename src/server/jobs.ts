@@ -14,6 +14,7 @@ import { listChannels } from '../channels/channel-table.ts'
 import { startDerivation } from '../channels/derivation.ts'
 import { followInAll } from '../channels/follow.ts'
 import type { Generation } from '../channels/generation-table.ts'
+import { startHoldEnds } from '../channels/hold-schedule.ts'
 import { refreshKeyrings } from '../channels/keyring-release.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
 import { startDigests } from '../desk/digest-schedule.ts'
@@ -137,7 +138,8 @@ export function startJobs(
   const gc = start(gcJob(parts, log))
   const policies = startPolicies(parts, log)
   const digests = startDigests(parts, log)
-  const all = [policies, digests, worker, refresh, resign, derive, keys, gc]
+  const holds = startHoldEnds(parts, log)
+  const all = [policies, digests, holds, worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
       return refresh.nextAt

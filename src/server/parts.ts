@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
+import { createBell } from '../archives/bell.ts'
 import { type Changelogs, createChangelogs } from '../archives/changelogs.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
@@ -180,6 +181,7 @@ export async function openParts(
       channelLock: leased(createMutexes(), leases),
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
+      holdEnds: createBell(),
       proxy: createProxy(archives),
       changelogs,
       changelogReader,
