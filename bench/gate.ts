@@ -1,0 +1,163 @@
+/**
+ * The command that judges the gate: random promotions between real states of Debian, by our verdict and by dose-debcheck's, and
+ * what a run over 500 sources takes. See bench/README.md.
+ */
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { mainSuite } from './archive.ts'
+import { type Column, formatFigure, formatTable, setPercentiles, type Timing } from './figures.ts'
+import { openDose } from './gate-dose.ts'
+import { changeOf, drawChange, drawSources, openRoute, type Route } from './gate-draws.ts'
+import { openOurs } from './gate-ours.ts'
+import { fetchSuites, makeState, type Package, readSuite } from './gate-states.ts'
+import { randomFrom } from './random.ts'
+
+const usage = `usage: node bench/gate.ts [--promotions N] [--seed S] [--next SUITE] [more]
+
+judges random promotions by our verdict and by dose-debcheck, and prints where they differ
+  --promotions N   how many (default 300)
+  --first N        the first of them, to go on or to repeat one (default 0)
+  --seed S         of the promotions (default 1)
+  --whole N        each N-th is judged by dose-debcheck over all packages (default 100)
+  --next SUITE     the release that sources are taken from (default trixie)
+  --directory DIR  of the indexes and of dose-debcheck's verdicts (default ${join(tmpdir(), 'sluice-bench/gate')})
+  --no-fetch       take the indexes that are there`
+
+const { values } = parseArgs({
+  allowNegative: true,
+  options: {
+    promotions: { type: 'string', default: '300' },
+    first: { type: 'string', default: '0' },
+    seed: { type: 'string', default: '1' },
+    whole: { type: 'string', default: '100' },
+    next: { type: 'string', default: 'trixie' },
+    directory: { type: 'string', default: join(tmpdir(), 'sluice-bench/gate') },
+    large: { type: 'boolean', default: true },
+    fetch: { type: 'boolean', default: true },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const startedMs = performance.now()
+
+function progress(line: string): void {
+  console.error(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(7)} s  ${line}`)
+}
+
+/** What sources are promoted from and to; each route has its share of the promotions. */
+function openRoutes(): Route[] {
+  const security = [`${mainSuite}-updates`, `${mainSuite}-security`]
+  const suites = [mainSuite, values.next, `${mainSuite}-backports`, ...security]
+  if (values.fetch) fetchSuites(values.directory, suites)
+  const read = (suite: string): Package[] | undefined => {
+    const found = readSuite(values.directory, suite)
+    progress(`${suite}: ${found === undefined ? 'not served' : `${found.length} packages`}`)
+    return found
+  }
+  const main = makeState(mainSuite, read(mainSuite) ?? [])
+  const newer = makeState('updates and security', ...security.map((suite) => read(suite) ?? []))
+  const backports = makeState('backports', read(`${mainSuite}-backports`) ?? [])
+  const next = makeState(values.next, read(values.next) ?? [])
+  return [
+    openRoute('instead', main, next),
+    openRoute('beside', main, newer),
+    openRoute('instead', main, upgraded(newer)),
+    openRoute('odd', main, main),
+    openRoute('instead', next, main),
+    openRoute('beside', main, backports),
+  ].filter(({ sources, before }) => sources.length > 0 && before.packages.length > 0)
+
+  // A point release takes from the suites of updates what the main suite has, too.
+  function upgraded(state: typeof newer): typeof newer {
+    const packages = [...state.bySource].flatMap(([source, its]) =>
+      main.bySource.has(source) ? its : [],
+    )
+    return makeState('point release', packages)
+  }
+}
+
+function labelOf({ mode, before, from }: Route): string {
+  return mode === 'odd'
+    ? `odd versions in ${before.label}`
+    : `${from.label} ${mode} ${before.label}`
+}
+
+function memoryPeak(): number {
+  const status = readFileSync('/proc/self/status', 'utf8')
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
+}
+
+interface Tally {
+  runs: number
+  broke: number
+  names: number
+  differ: number
+  readonly timings: Timing[]
+}
+
+async function judgeAll(routes: readonly Route[], column: Column): Promise<number> {
+  const dose = openDose(join(values.directory, 'dose'))
+  const ours = openOurs()
+  const tallies = new Map<string, Tally>()
+  const [first, count, whole] = [values.first, values.promotions, values.whole].map(Number)
+  for (let at = first ?? 0; at < (first ?? 0) + (count ?? 0); at++) {
+    const route = routes[at % routes.length]
+    if (route === undefined) break
+    const label = labelOf(route)
+    const tally = tallies.get(label) ?? { runs: 0, broke: 0, names: 0, differ: 0, timings: [] }
+    tallies.set(label, tally)
+    const change = drawChange(route, randomFrom(Number(values.seed) * 1_000_003 + at))
+    const { names, timing } = await ours.broken(change)
+    const judged = await dose.broken(change, { isWhole: at % (whole || 1) === (whole || 1) - 1 })
+    const differ = names.filter((name) => !judged.includes(name))
+    const missed = judged.filter((name) => !names.includes(name))
+    tally.runs++
+    tally.timings.push(timing)
+    tally.names += judged.length
+    if (judged.length > 0) tally.broke++
+    progress(
+      `${at} ${label}: ${change.sources.length} sources, ${judged.length} broken, ${timing.wallMs.toFixed(0)} ms`,
+    )
+    if (differ.length + missed.length === 0) continue
+    tally.differ++
+    console.log(`DIFFERENT: --seed ${values.seed} --first ${at} --promotions 1, ${label}`)
+    console.log(`  sources: ${change.sources.join(' ')}`)
+    console.log(`  broken by our verdict alone: ${differ.join(' ') || 'none'}`)
+    console.log(`  broken by dose-debcheck's alone: ${missed.join(' ') || 'none'}`)
+  }
+  for (const [label, { runs, broke, names, differ, timings }] of tallies) {
+    const note = `of ${runs}; ${names} names; ${differ} judged differently`
+    column.set(`${label}: promotions that break`, { value: broke, unit: 'count', note })
+    setPercentiles(column, `${label}: a run`, timings)
+  }
+  return [...tallies.values()].reduce((sum, { differ }) => sum + differ, 0)
+}
+
+/** A run over 500 sources, from nothing known and again. */
+async function measure500(routes: readonly Route[], column: Column): Promise<void> {
+  for (const route of routes) {
+    const random = randomFrom(Number(values.seed))
+    const change = changeOf(route, drawSources(route, 500, random), random)
+    const ours = openOurs()
+    const reading = ours.read(change.before)
+    const { names, timing } = await ours.broken(change)
+    const label = `${change.sources.length} sources: ${labelOf(route)}`
+    const note = `${names.length} broken; reading the state ${(reading.wallMs / 1000).toFixed(2)} s more`
+    const figure = { value: timing.wallMs, unit: 'ms' as const, processorMs: timing.processorMs }
+    column.set(label, { ...figure, note })
+    progress(`${label}: ${formatFigure(column.get(label))}`)
+  }
+}
+
+if (values.help) console.log(usage)
+else {
+  const column: Column = new Map()
+  const routes = openRoutes()
+  if (values.large) await measure500(routes, column)
+  const differ = await judgeAll(routes, column)
+  column.set('memory', { value: memoryPeak(), unit: 'bytes', note: 'with the texts of all states' })
+  console.log(formatTable(new Map([['the gate', column]])))
+  if (differ > 0) process.exitCode = 1
+}
