@@ -1,6 +1,7 @@
 /**
  * What an administrator has to look at besides what waits: suites that cannot be refreshed, keys of archives that end, files
- * that are lost, Releases that machines will refuse soon, channels that cannot follow their base.
+ * that are lost, Releases that machines will refuse soon, channels that cannot follow their
+ * base, policies that fail.
  */
 import { listArchives, listSuites } from '../archives/archive-table.ts'
 import { describeEnd, isEnding, signingEnds } from '../archives/key-health.ts'
@@ -10,9 +11,11 @@ import { formatSpan, plural } from '../base/words.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Channel, listChannels, titleOf } from '../channels/channel-table.ts'
 import { countFiles } from '../keeping/file-counts.ts'
+import { listPolicyRuns } from './policy-runs.ts'
+import { listPolicies } from './policy-table.ts'
 
 export interface Attention {
-  readonly kind: 'refresh' | 'key' | 'lost' | 'valid-until' | 'base' | 'digest'
+  readonly kind: 'refresh' | 'key' | 'lost' | 'valid-until' | 'base' | 'policy' | 'digest'
   readonly message: string
   /** What to do, or a command that tells more. */
   readonly hint: string
@@ -33,6 +36,7 @@ export async function listAttention(
     ...(await archiveTroubles(parts)),
     ...channels.flatMap((channel) => expiry(parts, channel) ?? []),
     ...channels.flatMap((channel) => baseTrouble(parts, channel) ?? []),
+    ...(await policyTroubles(parts)),
     ...(await losses(parts, channels, abortable)),
   ]
 }
@@ -82,6 +86,20 @@ function baseTrouble({ derivation, clock }: ChannelParts, channel: Channel): Att
     message: `${titleOf(channel.name)} cannot follow its base for ${span}: ${problem.message}`,
     hint: showOf(channel.name),
   }
+}
+
+async function policyTroubles({ db }: ChannelParts): Promise<Attention[]> {
+  const found: Attention[] = []
+  for (const { id, name, enabled } of await listPolicies(db)) {
+    const [last] = enabled ? await listPolicyRuns(db, id, 1) : []
+    if (last?.problem === undefined) continue
+    found.push({
+      kind: 'policy',
+      message: `the last run of policy ${name} failed: ${last.problem}`,
+      hint: `sluice policy history ${name}`,
+    })
+  }
+  return found
 }
 
 async function losses(

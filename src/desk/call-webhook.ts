@@ -6,10 +6,11 @@
  * messages name its server alone.
  */
 import { createHmac } from 'node:crypto'
-import { type Abortable, withTimeout } from '../base/abortable.ts'
+import { withTimeout } from '../base/abortable.ts'
 import type { Config } from '../base/config.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { version } from '../base/version.ts'
+import { type Delivery, late } from './delivery.ts'
 import { readSecretLines } from './secret-file.ts'
 
 const WHOLE_MS = 30_000
@@ -25,7 +26,7 @@ export interface WebhookCall {
 export async function callWebhook(
   { webhookSecretFile }: Config,
   { url, id, body }: WebhookCall,
-  { signal }: Abortable = {},
+  { signal, withinMs = WHOLE_MS }: Delivery = {},
 ): Promise<void> {
   const text = JSON.stringify(body)
   const [secret] =
@@ -40,9 +41,9 @@ export async function callWebhook(
     ...(signature === undefined ? {} : { 'X-Sluice-Signature': `sha256=${signature}` }),
   }
   const server = new URL(url).origin
+  const whole = withTimeout(signal, withinMs)
   let status: number
   try {
-    const whole = withTimeout(signal, WHOLE_MS)
     const answer = await fetch(url, {
       method: 'POST',
       headers,
@@ -54,10 +55,11 @@ export async function callWebhook(
     status = answer.status
   } catch (error) {
     signal?.throwIfAborted()
+    if (whole.aborted) throw late(`the webhook at ${server}`, withinMs)
     const cause = error instanceof Error ? (error.cause ?? error) : error
     // No cause: it may name the whole URL.
     throw new AppError('ERR_DELIVERY', {
-      message: `the webhook at ${server} does not answer: ${systemCode(cause) ?? 'timeout'}`,
+      message: `the webhook at ${server} does not answer: ${systemCode(cause) ?? 'it cannot be called'}`,
       hint: 'it is tried again; look at what runs there',
     })
   }

@@ -1,6 +1,7 @@
 /**
  * What of a package's changelog is kept to be told of what waits: of its newest entries the version, the urgency, when and
- * by whom, the CVE ids they name, and how they begin. Some 20 kB at most, whatever the changelog holds.
+ * by whom, the CVE ids they name, and how the first of them begin. Some 10 kB at most, whatever the changelog holds: a list of
+ * a thousand sources reads a thousand of these.
  */
 import {
   type ChangelogEntry,
@@ -22,7 +23,7 @@ export interface EntryDigest {
   readonly date?: string | undefined
   /** Some hundreds at most. */
   readonly cves: readonly string[]
-  /** The first lines of what changed, each without the blanks before it. */
+  /** The first lines of what changed, each without the blanks before it; none of what is further down. */
   readonly lines: readonly string[]
 }
 
@@ -48,7 +49,9 @@ export interface NewEntries {
   readonly isOdd?: boolean | undefined
 }
 
-const KEPT_CHARACTERS = 20_000
+const KEPT_CHARACTERS = 10_000
+/** Entries of which lines are kept, and how many. */
+const WITH_LINES = 8
 const LINES = 4
 const LINE_CHARACTERS = 200
 const NAME_CHARACTERS = 100
@@ -63,7 +66,7 @@ export function digestChangelog(bytes: Buffer, isWhole = true): ChangelogDigest 
   const entries: EntryDigest[] = []
   let room = KEPT_CHARACTERS
   for (const entry of readChangelogEntries(text)) {
-    const digest = digestEntry(entry)
+    const digest = digestEntry(entry, entries.length < WITH_LINES ? LINES : 0)
     room -= JSON.stringify(digest).length
     if (room < 0 && entries.length > 0) return { entries, isCut: true, ...odd }
     entries.push(digest)
@@ -89,7 +92,10 @@ export function newEntriesOf(
   }
 }
 
-function digestEntry({ version, urgency, distributions, maintainer, date, text }: ChangelogEntry) {
+function digestEntry(
+  { version, urgency, distributions, maintainer, date, text }: ChangelogEntry,
+  lineCount: number,
+): EntryDigest {
   const lines = text
     .split('\n')
     .map((line) => line.trim())
@@ -101,6 +107,6 @@ function digestEntry({ version, urgency, distributions, maintainer, date, text }
     maintainer: maintainer?.slice(0, LINE_CHARACTERS),
     date: date?.slice(0, NAME_CHARACTERS),
     cves: cvesIn(text).slice(0, CVES),
-    lines: lines.slice(0, LINES).map((line) => line.slice(0, LINE_CHARACTERS)),
-  } satisfies EntryDigest
+    lines: lines.slice(0, lineCount).map((line) => line.slice(0, LINE_CHARACTERS)),
+  }
 }

@@ -15,7 +15,7 @@ import {
   type SourceChange,
 } from '../channels/generation-table.ts'
 import { type Attention, listAttention } from './attention.ts'
-import type { Digest } from './digest-table.ts'
+import { type Digest, listDigests } from './digest-table.ts'
 import { listWaiting, type WaitingSource } from './digest-waiting.ts'
 import type { DeskParts } from './pending-details.ts'
 
@@ -97,7 +97,10 @@ export async function readDigest(
       entries: waits.slice(0, MOST_WAITING),
     },
     went: await readWent(parts, to, since, until),
-    attention: [...earlierTrouble(digest), ...(await listAttention(parts, abortable))],
+    attention: [
+      ...(await digestTroubles(parts, digest)),
+      ...(await listAttention(parts, abortable)),
+    ],
   }
 }
 
@@ -130,16 +133,21 @@ async function readWent(
   return { generations: told.length, sources, entries }
 }
 
-/** That the one before was not sent: whoever reads this one should know. */
-function earlierTrouble({ name, trouble }: Digest): Attention[] {
-  if (trouble === undefined || trouble.retryAt !== undefined) return []
-  return [
-    {
-      kind: 'digest',
-      message: `the digest before this one was not sent: ${trouble.message}`,
-      hint: trouble.hint ?? `sluice digest show ${name}`,
-    },
-  ]
+/** That one before this, or another one, was not sent: whoever reads this should know. */
+async function digestTroubles({ db }: ChannelParts, told: Digest): Promise<Attention[]> {
+  return (await listDigests(db)).flatMap(({ id, name, trouble, isEnabled }): Attention[] => {
+    if (trouble === undefined || (id === told.id && trouble.retryAt !== undefined)) return []
+    if (id !== told.id && !isEnabled) return []
+    const which = id === told.id ? 'the digest before this one' : `the last digest ${name}`
+    const what = trouble.isPartly === true ? 'was not sent to all' : 'was not sent'
+    return [
+      {
+        kind: 'digest',
+        message: `${which} ${what}: ${trouble.message}`,
+        hint: trouble.hint ?? `sluice digest show ${name}`,
+      },
+    ]
+  })
 }
 
 async function channelOf({ db }: ChannelParts, { name }: Digest, id: number): Promise<Channel> {

@@ -51,6 +51,8 @@ export interface DigestTrouble {
   readonly due: number
   readonly tries: number
   readonly retryAt?: number | undefined
+  /** The mail server took it for some of the recipients. */
+  readonly isPartly?: boolean | undefined
 }
 
 export interface Digest extends DigestSettings {

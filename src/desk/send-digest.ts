@@ -37,6 +37,8 @@ const WRONG_CLOCK_MS = 24 * 60 * MINUTE_MS
 
 export interface DigestParts extends DeskParts {
   readonly config: Config
+  /** Until a mail server or webhook is given up for now; 30 s for a webhook and 180 for a mail, unless told. */
+  readonly deliverWithinMs?: number | undefined
 }
 
 /** A digest as it was, or would be, sent. */
@@ -112,11 +114,16 @@ async function sendDue(
       await noteProgress(parts.db, digest.id, { doneUntil: due, toldUntil: due })
       return
     }
+    // Where nothing can be written, it would be sent again and again.
+    await noteProgress(parts.db, digest.id, { trouble: digest.trouble })
     const rejected = await deliver(parts, digest, content, { signal })
     crashPoint('digest: taken, not noted')
-    const sentAt = parts.clock.now()
-    await noteProgress(parts.db, digest.id, { doneUntil: due, toldUntil: due, sentAt })
-    if (rejected.length > 0) log.warn({ digest: digest.name, rejected }, 'digest not taken for all')
+    const now = parts.clock.now()
+    const trouble = rejected.length === 0 ? undefined : partTrouble(rejected, { due, now })
+    const done = { doneUntil: due, toldUntil: due, sentAt: now, trouble }
+    await noteProgress(parts.db, digest.id, done)
+    if (trouble !== undefined)
+      log.warn({ digest: digest.name, rejected }, 'digest not taken for all')
     log.info({ digest: digest.name, due: new Date(due).toISOString() }, 'digest sent')
   } catch (error) {
     if (signal?.aborted === true) throw error
@@ -145,22 +152,38 @@ function troubleOf(
   return { code, message, hint, since, due, tries, ...(isOver ? {} : { retryAt: now + pauseMs }) }
 }
 
+function partTrouble(
+  rejected: readonly string[],
+  { due, now }: { readonly due: number; readonly now: number },
+): DigestTrouble {
+  return {
+    code: 'ERR_DELIVERY_REFUSED',
+    message: `the mail server did not take it for ${rejected.join(', ')}`,
+    hint: 'look whether they are right: sluice digest set NAME --mail ADDRESS…',
+    since: now,
+    due,
+    tries: 1,
+    isPartly: true,
+  }
+}
+
 async function deliver(
   parts: DigestParts,
   digest: Digest,
   content: DigestContent,
-  abortable: Abortable,
+  { signal }: Abortable,
 ): Promise<readonly string[]> {
   const { id, madeAt, name, target } = digest
   const key = `sluice.${id}-${madeAt.toString(36)}.${content.until.toString(36)}`
+  const limits = { signal, withinMs: parts.deliverWithinMs }
   const [subject, text] = [subjectOf(content), renderText(content)]
   if (target.kind === 'webhook') {
     const body = { event: 'digest', id: key, subject, text, ...content }
-    await callWebhook(parts.config, { url: target.url, id: key, body }, abortable)
+    await callWebhook(parts.config, { url: target.url, id: key, body }, limits)
     return []
   }
   const domain = parts.config.mailFrom?.split('@')[1] ?? 'sluice.invalid'
   const mail = { messageId: `<${key}@${domain}>`, name, at: parts.clock.now(), subject, text }
   const { recipients } = target
-  return sendMail(parts.config, { ...mail, recipients, html: renderHtml(content) }, abortable)
+  return sendMail(parts.config, { ...mail, recipients, html: renderHtml(content) }, limits)
 }

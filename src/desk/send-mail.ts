@@ -6,11 +6,12 @@
  * anew for each mail, from a file, and stand in no message. What the mail server refuses for good (5yz) is
  * `ERR_DELIVERY_REFUSED`, all else `ERR_DELIVERY`: it may go later.
  */
-import { type Abortable, withTimeout } from '../base/abortable.ts'
+import { withTimeout } from '../base/abortable.ts'
 import type { Config } from '../base/config.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { redactText } from '../base/log.ts'
 import { printable } from '../base/words.ts'
+import { type Delivery, late } from './delivery.ts'
 import { readSecretLines } from './secret-file.ts'
 
 const CONNECT_MS = 30_000
@@ -39,7 +40,7 @@ export function missingSetting({ mailServer, mailFrom }: Config): string | undef
 export async function sendMail(
   { mailServer, mailFrom, mailLoginFile }: Config,
   mail: DigestMail,
-  { signal }: Abortable = {},
+  { signal, withinMs = WHOLE_MS }: Delivery = {},
 ): Promise<readonly string[]> {
   if (mailServer === undefined || mailFrom === undefined) {
     throw new AppError('ERR_DELIVERY_REFUSED', {
@@ -66,6 +67,7 @@ export async function sendMail(
     disableFileAccess: true,
     disableUrlAccess: true,
   })
+  const whole = withTimeout(signal, withinMs)
   try {
     const sent = await transport.sendMail({
       from: { name: 'Sluice', address: mailFrom },
@@ -77,12 +79,14 @@ export async function sendMail(
       messageId: mail.messageId,
       headers: { 'Auto-Submitted': 'auto-generated', 'X-Sluice-Digest': mail.name },
       xMailer: false,
-      signal: withTimeout(signal, WHOLE_MS),
+      signal: whole,
     })
     return sent.rejected
   } catch (error) {
     signal?.throwIfAborted()
-    throw translate(error, `${mailServer.host}:${mailServer.port}`, [user, pass])
+    const server = `${mailServer.host}:${mailServer.port}`
+    if (whole.aborted) throw late(`the mail server ${server}`, withinMs)
+    throw translate(error, server, [user, pass])
   } finally {
     transport.close()
   }

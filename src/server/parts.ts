@@ -98,6 +98,8 @@ const ANSWER_MS = 20_000
 export interface Patience extends UpstreamLimits {
   /** Until a client that has got nothing is told to ask again; 20 s. */
   readonly answerWithinMs?: number | undefined
+  /** Until a mail server or webhook is given up for now. */
+  readonly deliverWithinMs?: number | undefined
 }
 
 /** Sources that one channel has differently than another, and how many of them for security. */
@@ -118,6 +120,7 @@ export interface ServerParts extends ChannelParts {
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
+  readonly deliverWithinMs: number | undefined
   readonly config: Config
   /** `told` is set when the port is taken. */
   readonly address: { readonly configured: string | undefined; told: string }
@@ -130,6 +133,13 @@ export interface ServerParts extends ChannelParts {
 /** What is remembered of answers, to be told sooner or compared with. */
 function createMemories(): Pick<ServerParts, 'plans' | 'waiting'> {
   return { plans: createLru(PLANNED_CHANGES), waiting: createLru(1000) }
+}
+
+function limitsOf({
+  answerWithinMs = ANSWER_MS,
+  deliverWithinMs,
+}: Patience): Pick<ServerParts, 'answerWithinMs' | 'deliverWithinMs'> {
+  return { answerWithinMs, deliverWithinMs }
 }
 
 /** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
@@ -190,7 +200,7 @@ export async function openParts(
       ledger,
       rescue,
       metrics: createMetrics({ downloads_active: () => downloads.active }),
-      answerWithinMs: patience.answerWithinMs ?? ANSWER_MS,
+      ...limitsOf(patience),
       fileProblems: createFileProblems(blobs, clock),
       config,
       ...createMemories(),
