@@ -68,7 +68,7 @@ t.test(
 
 t.test('what waits is shown as README shows it', async (t) => {
   const block = blocksOf(readme).find(({ text }) => text.includes('$ bin/sluice pending'))
-  const shown = block?.text.split('\n').slice(1, 4).join('\n') ?? ''
+  const shown = block?.text.split('\n').slice(1, 5).join('\n') ?? ''
   const { stdout } = await play('bin/sluice pending')
   t.same(table(stdout), table(shown))
 })

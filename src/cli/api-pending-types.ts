@@ -1,16 +1,18 @@
 /**
  * What the API answers about what waits to be promoted. Times are epoch milliseconds, sizes bytes.
  */
-import type { GenerationName, SourceChange } from './api-types.ts'
+import type { FetchedChangelogs } from '../desk/fetch-changelogs.ts'
+import type { PendingSurvey, SurveyedSource } from '../desk/survey-pending.ts'
+import type { GenerationName } from './api-types.ts'
 
-export interface PendingEntry extends SourceChange {
-  readonly since: number
-  readonly binaries: number
-  readonly sizeBytes: number
+export interface PendingEntry extends SurveyedSource {
+  /** How many entries of the changelog are new; `entries` has the first ones. */
+  readonly entryCount: number
+  /** `security, held`. */
   readonly note?: string
 }
 
-export interface PendingAnswer {
+export interface PendingAnswer extends Omit<PendingSurvey, 'pending'> {
   readonly from: GenerationName
   readonly to: GenerationName
   readonly packages: number
@@ -19,3 +21,5 @@ export interface PendingAnswer {
   readonly hasMore: boolean
   readonly pending: readonly PendingEntry[]
 }
+
+export type { FetchedChangelogs }

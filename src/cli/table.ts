@@ -12,6 +12,8 @@ export interface Column<Row> {
   readonly align?: 'right'
   /** Never cut to fit: figures, names that one pastes. */
   readonly isWhole?: boolean
+  /** Characters that a cut leaves; 8 unless told. */
+  readonly least?: number
 }
 
 const GAP = '  '
@@ -69,6 +71,18 @@ function widthsOf<Row>(
   return widths
 }
 
+/** The width below which no cut brings the table. */
+export function leastWidth<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number {
+  const widths = columns.map((column) => {
+    const whole = rows.reduce(
+      (most, row) => Math.max(most, length(printable(column.value(row)))),
+      length(column.title),
+    )
+    return column.isWhole === true ? whole : Math.min(whole, column.least ?? NARROWEST)
+  })
+  return widths.reduce((sum, one) => sum + one, 0) + GAP.length * (widths.length - 1)
+}
+
 /** Columns without heading: for lists of a name and what there is to say. */
 export function renderPairs(pairs: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...pairs.map(([name]) => length(name)))
@@ -89,7 +103,8 @@ function fit<Row>(columns: readonly Column<Row>[], widths: number[], width: numb
     let widest = -1
     for (const [at, column] of columns.entries()) {
       const one = widths[at] ?? 0
-      if (column.isWhole !== true && one > NARROWEST && one > (widths[widest] ?? 0)) widest = at
+      const least = column.least ?? NARROWEST
+      if (column.isWhole !== true && one > least && one > (widths[widest] ?? 0)) widest = at
     }
     if (widest === -1) return
     widths[widest] = (widths[widest] ?? 0) - 1

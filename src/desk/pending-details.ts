@@ -11,65 +11,107 @@ import { listHolds } from '../channels/hold-end.ts'
 import { listPendingDebs, type PendingSource, type PendingWithDebs } from '../channels/pending.ts'
 import type { Pin } from '../channels/pin-table.ts'
 import type { GenerationView } from '../channels/views.ts'
-import { type EntryDigest, type NewEntries, newEntriesOf } from './changelog-digest.ts'
-import type { ChangelogReader, KnownChangelog } from './changelogs.ts'
+import { type NewEntries, newEntriesOf } from './changelog-digest.ts'
+import type { ChangelogReader } from './changelogs.ts'
+import type { KnownChangelog } from './read-changelogs.ts'
 
 export interface DeskParts extends ChannelParts {
   readonly changelogReader: ChangelogReader
 }
 
-/** What the changelog says; of the entries only the newest is told whole. */
-export interface PendingNews extends Omit<NewEntries, 'entries'> {
-  /** `read`, or why nothing is told. */
-  readonly changelog: 'read' | Exclude<KnownChangelog, object>
-  /** How many entries are new; at least so many if `isCut`. */
-  readonly entries: number
-  readonly newest?: EntryDigest | undefined
+/** `read`, or why nothing is told; `gone` of a source that the first channel has no more. */
+export type ChangelogState = 'read' | 'gone' | Exclude<KnownChangelog, object>
+
+/** What the changelog says is new; nothing, and urgency `unknown`, unless it was read. */
+export interface PendingNews extends NewEntries {
+  readonly changelog: ChangelogState
 }
 
-/** Who keeps it back, since when (epoch milliseconds) and why. */
-export type PendingHold = Pick<Pin, 'who' | 'why' | 'madeAt'>
+/** Who keeps it back, since when and until when (epoch milliseconds) and why. */
+export type PendingHold = Pick<Pin, 'who' | 'why' | 'madeAt' | 'until'>
+
+/** A candidate with what the database says of it at once. */
+export interface PendingCandidate extends PendingWithDebs {
+  readonly hold?: PendingHold | undefined
+}
 
 export interface PendingDetails extends PendingSource, PendingNews {
   readonly hold?: PendingHold | undefined
 }
 
+export interface PendingPair {
+  readonly from: GenerationView
+  readonly to: GenerationView
+}
+
+/** How long who asks waits for changelogs that were not read yet; what the reader thinks right unless told. */
+export interface Waiting extends Abortable {
+  readonly patienceMs?: number | undefined
+}
+
 /** All that waits from the one generation to the other, security first, then by source. */
 export async function describePending(
   parts: DeskParts,
-  { from, to }: { readonly from: GenerationView; readonly to: GenerationView },
-  abortable: Abortable = {},
+  pair: PendingPair,
+  waiting: Waiting = {},
 ): Promise<PendingDetails[]> {
+  return addNews(parts, await listCandidates(parts, pair), waiting)
+}
+
+/** The same, before any changelog is looked at. */
+export async function listCandidates(
+  parts: ChannelParts,
+  { from, to }: PendingPair,
+): Promise<PendingCandidate[]> {
   const channel = await getChannel(parts.db, from.channel)
   const pending = await listPendingDebs(parts, { channel, view: from }, to)
-  const known = await parts.changelogReader.know(
-    pending.map((one) => one.debs),
-    abortable,
-  )
   const held = await holdsOf(parts, to.channel)
-  return pending.map(({ debs: _, ...one }, at) => ({
-    ...one,
-    ...newsOf(one, known[at] ?? 'unread'),
-    hold: held.get(one.source),
-  }))
+  return pending.map((one) => ({ ...one, hold: held.get(one.source) }))
+}
+
+/** So many changelogs are held at once: of each it is kept what is new. */
+const PAGE = 200
+
+/** Adds what their changelogs say. */
+export async function addNews(
+  { changelogReader }: DeskParts,
+  candidates: readonly PendingCandidate[],
+  { signal, patienceMs }: Waiting,
+): Promise<PendingDetails[]> {
+  const details: PendingDetails[] = []
+  const startedAt = performance.now()
+  for (let at = 0; at < candidates.length; at += PAGE) {
+    const page = candidates.slice(at, at + PAGE)
+    const spentMs = performance.now() - startedAt
+    const leftMs = patienceMs === undefined ? undefined : Math.max(0, patienceMs - spentMs)
+    const known = await changelogReader.know(
+      page.map((one) => one.debs),
+      { signal, patienceMs: leftMs },
+    )
+    for (const [index, { debs: _, ...one }] of page.entries()) {
+      details.push({ ...one, ...newsOf(one, known[index] ?? 'unread') })
+    }
+  }
+  return details
 }
 
 function newsOf(
   { old, new: versions }: Pick<PendingWithDebs, 'old' | 'new'>,
   known: KnownChangelog,
 ): PendingNews {
-  if (typeof known === 'string') {
-    return { changelog: known, entries: 0, isCut: false, urgency: 'unknown', cves: [] }
+  const last = versions.at(-1)
+  if (last === undefined || typeof known === 'string') {
+    const changelog = last === undefined || typeof known !== 'string' ? 'gone' : known
+    return { changelog, entries: [], isCut: false, urgency: 'unknown', cves: [] }
   }
   // Where architectures have different versions, what is new to the last of them is told.
-  const { entries, ...news } = newEntriesOf(known, old[0], versions.at(-1))
-  return { changelog: 'read', ...news, entries: entries.length, newest: entries[0] }
+  return { changelog: 'read', ...newEntriesOf(known, old[0], last) }
 }
 
 async function holdsOf(parts: ChannelParts, name: string): Promise<Map<string, PendingHold>> {
   const channel = await getChannel(parts.db, name)
   const holds = await listHolds(parts, channel.id)
   return new Map(
-    holds.map(({ source, who, why, madeAt }) => [source, { who, why, madeAt }] as const),
+    holds.map(({ source, who, why, madeAt, until }) => [source, { who, why, madeAt, until }]),
   )
 }

@@ -56,6 +56,10 @@ const pending: PendingAnswer = {
   to: { channel: 'approved', serial: 17 },
   packages: 64_655,
   hasMore: false,
+  total: 2,
+  security: 1,
+  matched: 2,
+  changelogs: { read: 1, 'not here': 1 },
   pending: [
     {
       source: 'openssl',
@@ -67,6 +71,15 @@ const pending: PendingAnswer = {
       binaries: 4,
       sizeBytes: 6_700_000,
       note: 'security',
+      isSecurity: true,
+      arrival: { since: Date.now() - 5 * hour, replaced: [], isAtLeast: false },
+      changelog: 'read',
+      urgency: 'high',
+      cves: ['CVE-2025-1234', 'CVE-2025-1235', 'CVE-2025-1236'],
+      entries: [],
+      entryCount: 1,
+      isCut: false,
+      verdicts: [],
     },
     {
       source: 'newcomer',
@@ -77,6 +90,15 @@ const pending: PendingAnswer = {
       since: Date.now() - 2 * day,
       binaries: 1,
       sizeBytes: 900,
+      isSecurity: false,
+      arrival: { since: Date.now() - 2 * day, replaced: [], isAtLeast: false },
+      changelog: 'not here',
+      urgency: 'unknown',
+      cves: [],
+      entries: [],
+      entryCount: 0,
+      isCut: false,
+      verdicts: [],
     },
   ],
 }
@@ -85,10 +107,22 @@ t.test(
   'what waits is told with its versions, its age and whether it is for security',
   async (t) => {
     t.same(pendingLines(pending, undefined), [
-      'SOURCE    APPROVED  TESTING   SUITE              FOR  BINARIES    SIZE  NOTE',
-      'openssl   3.0.15-1  3.0.16-1  bookworm-security  5 h         4  6.7 MB  security',
-      'newcomer  –         1-1       bookworm           2 d         1   900 B',
+      'SOURCE    APPROVED  TESTING   SUITE                              FOR  URGENCY  CVES                                     BINARIES    SIZE  NOTE',
+      'openssl   3.0.15-1  3.0.16-1  debian-security bookworm-security  5 h  high     CVE-2025-1234, CVE-2025-1235 and 1 more         4  6.7 MB  security',
+      'newcomer  –         1-1       debian bookworm                    2 d  ?        ?                                               1   900 B',
+      'changelogs not here yet: 1 (--fetch gets a package of each)',
     ])
+    t.same(pendingLines(pending, 80).slice(0, 2), [
+      'SOURCE    APPROVED  TESTING   SUITE         FOR  URGENCY  CVES    SIZE  NOTE',
+      'openssl   3.0.15-1  3.0.16-1  bookworm-se…  5 h  high        3  6.7 MB  security',
+    ])
+    for (let width = 30; width < 200; width++) {
+      const wide = pendingLines(pending, width).slice(0, 3)
+      t.ok(
+        wide.every((line) => line.length <= width),
+        `${width}`,
+      )
+    }
   },
 )
 
