@@ -10,7 +10,8 @@ import {
   type SuiteState,
 } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
-import type { Breakage } from '../gate/reasons.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import type { Breakage, BrokenPackage } from '../gate/reasons.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { sideBySide } from './gate-suites.ts'
 import type { SuitePlan } from './plan.ts'
@@ -23,6 +24,7 @@ export interface PlannedBreakage extends Breakage {
 }
 
 export interface JudgeInput {
+  readonly from: GenerationView
   readonly to: GenerationView
   readonly plan: { readonly suites: readonly SuitePlan[] }
 }
@@ -30,7 +32,7 @@ export interface JudgeInput {
 /** What the plan breaks; nothing if all goes on. */
 export async function judgePlan(
   parts: ChannelParts,
-  { to, plan }: JudgeInput,
+  { from, to, plan }: JudgeInput,
   { signal }: Abortable,
 ): Promise<PlannedBreakage[]> {
   const found: PlannedBreakage[] = []
@@ -41,18 +43,58 @@ export async function judgePlan(
     )
     for (const architecture of new Set(changes.map((diff) => diff.architecture))) {
       const own = changes.filter((diff) => diff.architecture === architecture)
-      const indexes = suites.filter((one) => !fresh.includes(one)).flatMap(binaryIndexes)
       const change = {
         architecture,
-        roots: indexes.flatMap((one) => (one.architecture === architecture ? [one.root] : [])),
+        roots: rootsOf(
+          suites.filter((one) => !fresh.includes(one)),
+          architecture,
+        ),
         removed: own.flatMap(({ removed }) => removed.map(({ text }) => text)),
         added: own.flatMap(({ added }) => added.map(({ text }) => text)),
       }
       const broken = await parts.gate.judge(change, { signal })
-      found.push(...broken.map((one) => ({ ...one, release, architecture })))
+      const isHopeless = await hopeless(parts, { from, release, architecture, broken }, { signal })
+      for (const one of broken) {
+        const left = one.broken.filter((other) => !isHopeless(other))
+        if (left.length > 0) found.push({ ...one, broken: left, release, architecture })
+      }
     }
   }
   return found
+}
+
+interface HopelessInput {
+  readonly from: GenerationView
+  readonly release: string
+  readonly architecture: string
+  readonly broken: readonly Breakage[]
+}
+
+/** Tells of packages that come whether the first channel, whatever it has, cannot have them installed either. */
+async function hopeless(
+  parts: ChannelParts,
+  { from, release, architecture, broken }: HopelessInput,
+  { signal }: Abortable,
+): Promise<(one: BrokenPackage) => boolean> {
+  const fresh = broken.flatMap((one) => one.broken).filter((one) => one.isNew)
+  if (fresh.length === 0) return () => false
+  const names = [...new Set(fresh.map((one) => one.package))]
+  const states: SuiteState[] = []
+  for (const { state } of from.suites) states.push(await readState(parts.blobs, state))
+  const all = await sideBySide(parts, states)
+  const own = all.filter((one) => one.release === release)
+  const bad: Set<string>[] = []
+  for (const { suites } of own.length > 0 ? own : all) {
+    const roots = rootsOf(suites, architecture)
+    bad.push(await parts.gate.uninstallable({ architecture, roots }, names, { signal }))
+  }
+  return (one) => one.isNew && bad.some((some) => some.has(one.package))
+}
+
+function rootsOf(suites: readonly SuiteState[], architecture: string): Sha256[] {
+  return suites
+    .flatMap(binaryIndexes)
+    .flatMap((index) => (index.architecture === architecture ? [index.root] : []))
 }
 
 /** What the channel has, and the suites that it has not yet and that the plan brings. */

@@ -8,87 +8,132 @@
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import type { ChannelParts } from './channel-parts.ts'
+import { findCompanions } from './companions.ts'
 import type { SourceChange } from './generation-table.ts'
 import { judgePlan, type PlannedBreakage } from './judge-plan.ts'
-import { filesOf, type LeftOut, type PromotionPlan } from './plan.ts'
-import { namedSources, type Selection } from './selection.ts'
+import type { LeftOut, PromotionPlan } from './plan.ts'
+import { changeKey, extended, subsetOf } from './plan-subset.ts'
 import type { GenerationView } from './views.ts'
 
-export interface GateInput {
+export interface GatePlanInput {
+  readonly from: GenerationView
   readonly to: GenerationView
   readonly plan: PromotionPlan
   /** Sources that go or nothing does. */
   readonly named: ReadonlySet<string>
+  /** All that could go between the two channels. */
+  readonly offered: () => Promise<PromotionPlan>
+  /** Adds what has to go with it, the smallest such set. */
+  readonly withDeps: boolean
+  readonly force: boolean
+  readonly dryRun: boolean
+  /** Does not look for what could go with it when it refuses. */
+  readonly isBrief: boolean
 }
 
 export interface GatedPlan {
-  /** Without what was left out. */
+  /** With what was added, and without what was left out. */
   readonly plan: PromotionPlan
   /** What this plan breaks. */
   readonly broken: readonly PlannedBreakage[]
+  /** What was added. */
+  readonly companions: readonly SourceChange[]
+  /** Of a dry run, which does not throw it. */
+  readonly refusal?: AppError | undefined
 }
 
 /** Rounds of leaving out; each leaves out one source at the least. */
 const ROUNDS = 100
-/** Packages that are named in an answer. */
+/** Packages that are named in an answer, and sources in a hint. */
 const TOLD = 100
-
-export interface GatePlanInput extends Omit<GateInput, 'named'> {
-  readonly selection: Selection
-  readonly force: boolean
-  readonly dryRun: boolean
-}
+const HINTED = 8
 
 /** What of the plan goes; `ERR_GATE` if what was named does not, which a dry run tells. */
 export async function gatePlan(
   parts: ChannelParts,
-  { to, plan, selection, force, dryRun }: GatePlanInput,
+  input: GatePlanInput,
   { signal }: Abortable,
-): Promise<GatedPlan & { readonly refusal?: AppError | undefined }> {
-  const all = new Set(plan.changes.map(({ source }) => source))
-  const named = force ? all : namedSources(selection)
-  const gated = await passGate(parts, { to, plan, named }, { signal })
-  if (gated.broken.length === 0 || force) return gated
-  const refusal = await refuse(parts, { ...gated, to }, { signal })
-  if (!dryRun) throw refusal
+): Promise<GatedPlan> {
+  const { from, to, force, named } = input
+  const judge: Judge = (plan) => judgePlan(parts, { from, to, plan }, { signal })
+  const added = input.withDeps ? await addCompanions(input, judge, { signal }) : undefined
+  const plan = added?.plan ?? input.plan
+  const companions = added?.companions ?? []
+  const broken = await judge(plan)
+  if (broken.length === 0 || force) return { plan, broken, companions }
+  const gated = { ...(await leaveOut(judge, plan, named)), companions }
+  if (gated.broken.length === 0) return gated
+  const refusal = await refuse(input, judge, gated, { signal })
+  if (!input.dryRun) throw refusal
   return { ...gated, refusal }
 }
 
-/** The plan without what a rule chose and the gate refuses; what is named stays, and what that breaks is told. */
-async function passGate(
-  parts: ChannelParts,
-  { to, plan, named }: GateInput,
+type Judge = (plan: PromotionPlan) => Promise<PlannedBreakage[]>
+
+async function addCompanions(
+  { plan, offered }: GatePlanInput,
+  judge: Judge,
   { signal }: Abortable,
-): Promise<GatedPlan> {
+): Promise<Pick<GatedPlan, 'plan' | 'companions'> | undefined> {
+  const all = await offered()
+  const companions = await findCompanions({ plan, offered: all, judge }, { signal })
+  if (companions === undefined) return undefined
+  return { plan: extended(plan, all, new Set(companions.map(changeKey))), companions }
+}
+
+/** The plan without what a rule chose and the gate refuses; what is named stays, and what that breaks is told. */
+async function leaveOut(
+  judge: Judge,
+  plan: PromotionPlan,
+  named: ReadonlySet<string>,
+): Promise<Pick<GatedPlan, 'plan' | 'broken'>> {
   let left = plan
   for (let round = 0; ; round++) {
-    const broken = await judgePlan(parts, { to, plan: left }, { signal })
+    const broken = await judge(left)
     const mayStay = (change: SourceChange): boolean => !named.has(change.source)
     const blamed = blamedOf(left, broken, round < ROUNDS ? mayStay : () => false)
     if (broken.length === 0 || blamed.length === 0) return { plan: left, broken }
-    left = without(left, blamed)
+    const stays = new Set(blamed.map(changeKey))
+    const rest = subsetOf(left, (key) => !stays.has(key))
+    left = { ...rest, leftOut: [...rest.leftOut, ...blamed] }
   }
 }
 
-/** `ERR_GATE`: says what would break and what to do; `stays` is what would have to stay for the rest to go. */
+/** `ERR_GATE`: says what would break and what to do; `leftOut` is what would have to stay for the rest to go. */
 async function refuse(
-  parts: ChannelParts,
-  { to, plan, broken }: GatedPlan & Pick<GateInput, 'to'>,
+  input: GatePlanInput,
+  judge: Judge,
+  { plan, broken }: GatedPlan,
   { signal }: Abortable,
 ): Promise<AppError> {
-  const rest = await passGate(parts, { to, plan, named: new Set() }, { signal })
+  const rest = await leaveOut(judge, plan, new Set())
   const known = new Set(plan.leftOut)
+  const isLooked = !input.isBrief && !input.withDeps
+  const found = isLooked ? await addCompanions({ ...input, plan }, judge, { signal }) : undefined
+  const companions = found?.companions ?? []
   const more = broken.length - 1
   const [first] = broken
   const what = first === undefined ? '' : breakageWords(first)
   return new AppError('ERR_GATE', {
-    message: `${to.channel} would break: ${what}${more > 0 ? `; and ${more} more` : ''}`,
-    hint: 'promote with it what it needs, or all the same: --force',
+    message: `${input.to.channel} would break: ${what}${more > 0 ? `; and ${more} more` : ''}`,
+    hint: hintOf(input, companions),
     details: {
       broken: toldOf(broken),
+      with: companions,
       leftOut: rest.plan.leftOut.filter((one) => !known.has(one)),
     },
   })
+}
+
+function hintOf({ from, isBrief }: GatePlanInput, companions: readonly SourceChange[]): string {
+  const names = [...new Set(companions.map(({ source }) => source))]
+  if (names.length > 0) {
+    const more = names.length > HINTED ? ` and ${names.length - HINTED} more` : ''
+    return `promote ${names.slice(0, HINTED).join(', ')}${more} with it: --with-deps; or all the same: --force`
+  }
+  return isBrief
+    ? 'sluice promote … --dry-run tells what could go with it'
+    : `nothing that ${from.channel} has besides mends it; all the same: --force`
 }
 
 /** `app 1 (amd64) depends on lib (= 1), and 3 more break by it`. */
@@ -132,26 +177,4 @@ function blamedOf(
   if (blamed.length > 0 || broken.length === 0) return blamed
   const involved = blame((one) => one.involved)
   return involved.length > 0 ? involved : blame(() => plan.changes.map(({ source }) => source))
-}
-
-/** The plan without these changes. */
-function without(plan: PromotionPlan, stays: readonly LeftOut[]): PromotionPlan {
-  const keyOf = ({ archive, suite, source }: SourceChange): string =>
-    `${archive} ${suite} ${source}`
-  const left = new Set(stays.map(keyOf))
-  const suites = plan.suites.flatMap((suite) => {
-    const goes = ({ source }: { readonly source: string }): boolean =>
-      !left.has(keyOf({ ...suite, source, old: [], new: [] }))
-    const diffs = suite.diffs
-      .map((diff) => ({
-        ...diff,
-        removed: diff.removed.filter(goes),
-        added: diff.added.filter(goes),
-      }))
-      .filter((diff) => diff.removed.length + diff.added.length > 0)
-    const isEmptied = diffs.length === 0 && suite.diffs.length > 0
-    return isEmptied ? [] : [{ ...suite, diffs, changes: suite.changes.filter(goes) }]
-  })
-  const changes = suites.flatMap((suite) => suite.changes)
-  return { ...plan, suites, changes, leftOut: [...plan.leftOut, ...stays], files: filesOf(suites) }
 }

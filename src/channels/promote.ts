@@ -19,7 +19,7 @@ import { findGeneration } from './generation-name.ts'
 import type { Generation } from './generation-table.ts'
 import { settledPins } from './hold-end.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
-import { breakageWords, type GatedPlan, gatePlan } from './pass-gate.ts'
+import { breakageWords, type GatedPlan, type GatePlanInput, gatePlan } from './pass-gate.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion } from './plan.ts'
 import { assertPlan, digestOfPlan, type PlanFacts } from './plan-digest.ts'
@@ -44,6 +44,10 @@ export interface PromoteInput extends Reason {
   readonly removals?: boolean | undefined
   /** Takes what is held in `to` too, and what would break others there. */
   readonly force?: boolean | undefined
+  /** Takes what has to go with it for nothing to break, the smallest such set. */
+  readonly withDeps?: boolean | undefined
+  /** Refuses without looking for what could go with it. */
+  readonly isBrief?: boolean | undefined
   /** The digest of the plan that was shown: that happens, or `ERR_REFUSED` (plan-digest.ts). */
   readonly plan?: string | undefined
   /** Tells the plan, and changes nothing. */
@@ -57,6 +61,8 @@ export interface DigestedPlan extends PromotionPlan {
   /** What it breaks: by force, or on a dry run, which tells the refusal besides. */
   readonly broken: GatedPlan['broken']
   readonly refusal?: AppError | undefined
+  /** What goes with it because it has to. */
+  readonly companions: GatedPlan['companions']
 }
 
 export interface Promotion {
@@ -190,11 +196,22 @@ async function planFor(
 ): Promise<DigestedPlan> {
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
-  const { selection, removals = false, force = false, dryRun = false } = input
+  const { selection, removals = false, force = false } = input
   const planned = await planPromotion(parts, { from, to, selection, removals, refused })
   assertNothingLeftOut(channel, input.from, planned, namedSources(selection))
-  const gate = { from, to, plan: planned, selection, force, dryRun }
-  const { plan, broken, refusal } = await gatePlan(parts, gate, { signal })
+  const all: Selection = { kind: 'all', except: selection.except }
+  const gate: GatePlanInput = {
+    from,
+    to,
+    plan: planned,
+    named: namedSources(selection),
+    offered: () => planPromotion(parts, { from, to, selection: all, removals, refused }),
+    withDeps: input.withDeps === true,
+    force,
+    dryRun: input.dryRun === true,
+    isBrief: input.isBrief === true,
+  }
+  const { plan, ...gated } = await gatePlan(parts, gate, { signal })
   const facts: PlanFacts = {
     from: { channel: from.channel, serial: from.serial },
     to: { channel: channel.name, serial: to.serial },
@@ -202,7 +219,7 @@ async function planFor(
     changes: plan.changes,
   }
   if (input.plan !== undefined) assertPlan(parts.plans, input.plan, facts)
-  return { ...plan, digest: digestOfPlan(parts.plans, facts), broken, refusal }
+  return { ...plan, ...gated, digest: digestOfPlan(parts.plans, facts) }
 }
 
 async function missingFiles(

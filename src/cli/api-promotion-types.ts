@@ -7,6 +7,19 @@ import type { SourceChange } from './api-types.ts'
 
 export type { PlannedChange }
 
+/** Why packages would not be installable any more: the package at fault, and what is wrong with it. */
+export interface BreakageAnswer {
+  readonly release: string
+  readonly architecture: string
+  readonly package: string
+  readonly version: string
+  readonly relation: string
+  readonly words: string
+  /** Names of the packages that break by it, and how many there are. */
+  readonly breaks: readonly string[]
+  readonly count: number
+}
+
 export interface PromotionAnswer {
   readonly from: string
   readonly to: string
@@ -20,6 +33,12 @@ export interface PromotionAnswer {
   readonly digest: string
   /** Of a dry run each with what it costs. */
   readonly changes: readonly (SourceChange & Partial<PlannedChange>)[]
+  /** What goes besides what was asked for, since it has to. */
+  readonly companions?: readonly SourceChange[]
+  /** What it breaks, one entry for each cause: by force, or where it would be refused. */
+  readonly broken?: readonly BreakageAnswer[]
+  /** Of a dry run: why it would not be done. */
+  readonly refusal?: { readonly message: string; readonly hint?: string }
   readonly keptBack: readonly SourceChange[]
   readonly leftOut: readonly LeftOut[]
   readonly files: {

@@ -20,6 +20,7 @@ interface PromoteOptions {
   readonly except?: readonly string[]
   readonly removals?: boolean
   readonly force?: boolean
+  readonly withDeps?: boolean
   readonly dryRun?: boolean
   readonly plan?: string
   readonly reason?: string
@@ -39,7 +40,8 @@ export function promoteCommands(program: Command, around: Surroundings): void {
     .option('--from <channel>', 'where from, CHANNEL or CHANNEL@SERIAL', 'testing')
     .option('--to <channel>', 'where to', 'approved')
     .option('--removals', 'also take out what the first channel has no more')
-    .option('--force', 'also what is held in the second channel')
+    .option('--with-deps', 'and what has to go with it, so that nothing breaks')
+    .option('--force', 'also what is held in the second channel, or breaks something there')
     .option('--reason <text>', 'why, for the audit')
     .option('--dry-run', 'tell what would happen, and change nothing')
     .option('--plan <digest>', 'do what a dry run showed, or nothing')
@@ -51,8 +53,8 @@ async function promoteSources(
   names: readonly string[],
   options: PromoteOptions,
 ): Promise<void> {
-  const { from, to, removals, force, dryRun, plan, reason } = options
-  const body = { from, to, removals, force, dryRun, plan, reason, ...selection(names, options) }
+  const { from, to, removals, force, withDeps, dryRun, plan, reason } = options
+  const body = { from, to, removals, force, withDeps, dryRun, plan, reason, ...selection(names, options) }
   const client = await context.connect()
   const pace = createPace()
   const answer = await client.task<PromotionAnswer, FetchEvent>('/promotions', body, (event) => {
@@ -98,7 +100,7 @@ function selection(names: readonly string[], options: PromoteOptions): object {
 /** The same command again, as one types it. */
 function commandOf(names: readonly string[], options: PromoteOptions): string {
   const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)
-  const { all, security, olderThan, except = [], from, to, removals, force } = options
+  const { all, security, olderThan, except = [], from, to, removals, force, withDeps } = options
   return [
     'sluice promote',
     ...names.map(quoted),
@@ -109,6 +111,7 @@ function commandOf(names: readonly string[], options: PromoteOptions): string {
     ...(from === 'testing' ? [] : [`--from ${from}`]),
     ...(to === 'approved' ? [] : [`--to ${to}`]),
     ...(removals === true ? ['--removals'] : []),
+    ...(withDeps === true ? ['--with-deps'] : []),
     ...(force === true ? ['--force'] : []),
   ].join(' ')
 }

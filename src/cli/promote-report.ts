@@ -30,7 +30,10 @@ export interface PromotionReport {
 export function promotionLines(answer: PromotionAnswer, report: PromotionReport): string[] {
   const { isDryRun } = report
   const { from, to, changes, keptBack, leftOut } = answer
-  const left = leftOutLines(answer, isDryRun ? Number.POSITIVE_INFINITY : undefined)
+  const left = [
+    ...gateLines(answer, isDryRun),
+    ...leftOutLines(answer, isDryRun ? Number.POSITIVE_INFINITY : undefined),
+  ]
   const kept =
     keptBack.length === 0
       ? left
@@ -53,6 +56,28 @@ export function promotionLines(answer: PromotionAnswer, report: PromotionReport)
     return [`nothing to promote: ${nothing}`, ...kept]
   }
   return isDryRun ? dryRunLines(answer, report, kept) : [...doneLines(answer), ...kept]
+}
+
+const SHOWN_BREAKAGES = 10
+
+/** What comes along because it has to, and what breaks. */
+function gateLines(answer: PromotionAnswer, isDryRun: boolean): string[] {
+  const { companions = [], broken = [], refusal, to } = answer
+  const along = [...new Set(companions.map(({ source }) => printable(source)))]
+  const verb = isDryRun ? 'would break' : 'broke'
+  const more = broken.length - SHOWN_BREAKAGES
+  return [
+    ...(along.length === 0
+      ? []
+      : [`with it: ${plural(along.length, 'source')} that it needs: ${someOf(along)}`]),
+    ...broken.slice(0, SHOWN_BREAKAGES).map((one) => {
+      const { package: name, version, architecture, words, count } = one
+      const others = count > 1 ? ` (${formatCount(count)} packages)` : ''
+      return `${verb} in ${to}: ${printable(`${name} ${version} (${architecture}) ${words}`)}${others}`
+    }),
+    ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
+    ...(refusal === undefined ? [] : [`it would be refused: ${printable(refusal.hint ?? '')}`]),
+  ]
 }
 
 /** What was selected and stays, by the reason. */
@@ -99,7 +124,9 @@ function dryRunLines(
       ? []
       : [`${packagesText(packages)}  ${formatSize(files.bytes)}, ${stored}`]),
     ...kept,
-    `nothing was changed; to do just this: ${command} --plan ${digest.slice(0, SHOWN_DIGITS)}`,
+    answer.refusal === undefined
+      ? `nothing was changed; to do just this: ${command} --plan ${digest.slice(0, SHOWN_DIGITS)}`
+      : 'nothing was changed, and nothing would be: it would be refused',
   ]
 }
 

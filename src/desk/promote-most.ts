@@ -140,6 +140,7 @@ async function promoteThese(
         })),
       },
       who: `policy ${policy.name}`,
+      isBrief: true,
       why: [by, whyOf(verdicts)].filter(Boolean).join('; '),
     },
     { signal },

@@ -8,10 +8,10 @@ import { chunksAt, type IndexParts, readChunk } from '../archives/index-parts.ts
 import type { Abortable } from '../base/abortable.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { findBroken } from './judge.ts'
+import { findBroken, withoutInstallable } from './judge.ts'
 import { readFacts } from './package-facts.ts'
 import { type Breakage, findReasons } from './reasons.ts'
-import { openUniverse } from './universe.ts'
+import { BEFORE, openUniverse, type Universe } from './universe.ts'
 import { createVocabulary } from './vocabulary.ts'
 
 /** A change of what machines of one architecture have. */
@@ -24,7 +24,16 @@ export interface GateChange {
   readonly added: readonly Buffer[]
 }
 
+/** What machines of one architecture have. */
+export type GateView = Pick<GateChange, 'architecture' | 'roots'>
+
 export interface Gate {
+  /** Those of these names that are there, and of which no version can be installed. */
+  uninstallable(
+    view: GateView,
+    names: readonly string[],
+    abortable?: Abortable,
+  ): Promise<Set<string>>
   /** What the change breaks, and why; nothing if all goes on. */
   judge(change: GateChange, abortable?: Abortable): Promise<Breakage[]>
 }
@@ -43,16 +52,30 @@ export function createGate(parts: IndexParts): Gate {
     }
     return pieces
   }
+  const open = async ({ architecture, roots, removed, added }: GateChange): Promise<Universe> => {
+    const base: Int32Array[] = []
+    for (const root of roots) base.push(...(await factsAt(root)))
+    const factsOf = (texts: readonly Buffer[]): Int32Array[] =>
+      texts.map((text) => readFacts(vocabulary, text))
+    return openUniverse(vocabulary, {
+      architecture,
+      base,
+      removed: factsOf(removed),
+      added: factsOf(added),
+    })
+  }
   return {
-    judge: async ({ architecture, roots, removed, added }, { signal } = {}) => {
+    judge: async (change, { signal } = {}) => {
       const pause = createPause(signal)
-      const base: Int32Array[] = []
-      for (const root of roots) base.push(...(await factsAt(root)))
-      const factsOf = (texts: readonly Buffer[]): Int32Array[] =>
-        texts.map((text) => readFacts(vocabulary, text))
-      const input = { architecture, base, removed: factsOf(removed), added: factsOf(added) }
-      const universe = openUniverse(vocabulary, input)
+      const universe = await open(change)
       return findReasons(universe, await findBroken(universe, pause), pause)
+    },
+    uninstallable: async (view, names, { signal } = {}) => {
+      const universe = await open({ ...view, removed: [], added: [] })
+      const numbers = names.flatMap((name) => universe.vocabulary.names.find(name) ?? [])
+      const there = numbers.filter((name) => universe.named(name).length > 0)
+      const bad = await withoutInstallable(universe, BEFORE, there, createPause(signal))
+      return new Set([...bad].map((name) => universe.vocabulary.names.text(name)))
     },
   }
 }

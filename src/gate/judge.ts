@@ -33,7 +33,7 @@ export function versionsOn(universe: Universe, name: number, side: Side): number
 }
 
 /** Those of the names of which no version can be installed: older ones are asked only where newer ones cannot. */
-async function withoutInstallable(
+export async function withoutInstallable(
   universe: Universe,
   side: Side,
   names: readonly number[],

@@ -14,10 +14,15 @@ export interface NamedPackage {
   readonly version: string
 }
 
+export interface BrokenPackage extends NamedPackage {
+  /** Whether there was no package of the name before. */
+  readonly isNew: boolean
+}
+
 /** What a change breaks by one cause. */
 export interface Breakage {
   /** The packages that were installable and are not any more, or came and are not: the root first, if it is among them. */
-  readonly broken: readonly NamedPackage[]
+  readonly broken: readonly BrokenPackage[]
   /** The package at fault: among the broken ones, or needed by each of them. */
   readonly root: NamedPackage
   /** `depends on lib (= 1)`, `needs lib 2 and old 1, and lib breaks old (<< 2)`: of the root. */
@@ -28,10 +33,10 @@ export interface Breakage {
   readonly wanted: readonly string[]
   /** Sources whose change is to blame. */
   readonly blamed: readonly string[]
-  /** Sources of the packages that lead to it, and of those that do not go together. */
+  /** Sources of the root, and of those that do not go together. */
+  readonly nearest: readonly string[]
+  /** The same, and those of all packages that lead there. */
   readonly involved: readonly string[]
-  /** Whether all of the broken came by the change. */
-  readonly isNew: boolean
 }
 
 /** What becomes of a package that cannot be installed. */
@@ -130,9 +135,8 @@ async function describe(
   const { fates, root } = cause
   const sorted = [...ones].sort((a, b) => Number(b === root) - Number(a === root) || a - b)
   const told = {
-    broken: sorted.map((one) => named(universe, one)),
+    broken: sorted.map((one) => ({ ...named(universe, one), isNew: isNew(universe, one) })),
     root: named(universe, root),
-    isNew: ones.every((one) => versionsOn(universe, universe.nameOf(one), BEFORE).length === 0),
   }
   const led = [root, ...ones.flatMap((one) => wayTo(fates, one))]
   const fate = fates.get(root)
@@ -146,6 +150,7 @@ async function describe(
       words: `depends on ${relation}`,
       wanted: universe.vocabulary.atomsOf(fate.clause).map(({ name }) => names.text(name)),
       blamed: blame(universe, gone.length > 0 ? gone : led, led),
+      nearest: sourcesOf(universe, [root]),
       involved: sourcesOf(universe, led),
     }
   }
@@ -156,6 +161,7 @@ async function describe(
     relation: clash?.relation ?? '',
     words: clash?.words ?? 'needs what does not go together',
     wanted: [],
+    nearest: sourcesOf(universe, [...both, root]),
     blamed: blame(universe, both, [...led, ...(clash?.along ?? [])]),
     involved: sourcesOf(universe, [...both, ...led, ...(clash?.along ?? [])]),
   }
@@ -190,6 +196,10 @@ function named(universe: Universe, one: number): NamedPackage {
     package: names.text(universe.nameOf(one)),
     version: versions.text(universe.versionOf(one)),
   }
+}
+
+function isNew(universe: Universe, one: number): boolean {
+  return versionsOn(universe, universe.nameOf(one), BEFORE).length === 0
 }
 
 function isOn({ sides }: Universe, one: number, side: number): boolean {

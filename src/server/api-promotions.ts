@@ -3,8 +3,8 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../base/errors.ts'
-import { plannedChanges } from '../channels/plan-details.ts'
 import { toldOf } from '../channels/pass-gate.ts'
+import { plannedChanges } from '../channels/plan-details.ts'
 import { PLAN_DIGEST } from '../channels/plan-digest.ts'
 import { type Promotion, promote } from '../channels/promote.ts'
 import type { Narrowing, Selection, WantedSource } from '../channels/selection.ts'
@@ -19,6 +19,7 @@ interface PromotionBody extends Narrowing {
   readonly all?: boolean
   readonly removals?: boolean
   readonly force?: boolean
+  readonly withDeps?: boolean
   readonly plan?: string
   readonly dryRun?: boolean
 }
@@ -51,6 +52,7 @@ const promotionSchema = {
       except: names,
       removals: { type: 'boolean' },
       force: { type: 'boolean' },
+      withDeps: { type: 'boolean' },
       plan: { type: 'string', pattern: PLAN_DIGEST.source },
       dryRun: { type: 'boolean' },
       reason: { type: 'string', maxLength: 1000 },
@@ -65,9 +67,9 @@ export function promotionRoutes(api: FastifyInstance, { parts }: ApiContext): vo
     '/promotions',
     { schema: promotionSchema },
     async (request, reply) => {
-      const { from, to, removals, force, plan, dryRun } = request.body
+      const { from, to, removals, force, withDeps, plan, dryRun } = request.body
       const selection = selectionOf(request.body)
-      const options = { from, to, removals, force, plan, dryRun, selection }
+      const options = { from, to, removals, force, withDeps, plan, dryRun, selection }
       return replyWithTask(request, reply, async (emit, signal) => {
         const onFile = (progress: object): void => emit({ kind: 'fetch', ...progress })
         const input = { ...reasonOf(request), ...options, onFile }
@@ -89,6 +91,7 @@ function told(made: Promotion, isDryRun: boolean): object {
     broken: plan.broken.length === 0 ? undefined : toldOf(plan.broken),
     refusal: refusal && { message: refusal.message, hint: refusal.hint },
     changes: isDryRun ? plannedChanges(plan, absent) : plan.changes,
+    companions: plan.companions.length === 0 ? undefined : plan.companions,
     keptBack: plan.keptBack,
     leftOut: plan.leftOut,
     files: {
