@@ -54,7 +54,17 @@ async function promoteSources(
   options: PromoteOptions,
 ): Promise<void> {
   const { from, to, removals, force, withDeps, dryRun, plan, reason } = options
-  const body = { from, to, removals, force, withDeps, dryRun, plan, reason, ...selection(names, options) }
+  const body = {
+    from,
+    to,
+    removals,
+    force,
+    withDeps,
+    dryRun,
+    plan,
+    reason,
+    ...selection(names, options),
+  }
   const client = await context.connect()
   const pace = createPace()
   const answer = await client.task<PromotionAnswer, FetchEvent>('/promotions', body, (event) => {
