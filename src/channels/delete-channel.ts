@@ -8,6 +8,7 @@ import { inTransaction } from '../store/database.ts'
 import { listDependents } from './channel-base.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { deleteChannelRow, getChannel, titleOf } from './channel-table.ts'
+import { dropAllDeclines } from './decline-table.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { deleteGenerations } from './generation-table.ts'
 import { forgetServed } from './pdiff-table.ts'
@@ -29,6 +30,7 @@ export function deleteChannel(
       if (used !== undefined) throw used
       await deleteGenerations(trx, channel.id)
       await dropAllPins(trx, channel.id)
+      await dropAllDeclines(trx, channel.id)
       const publication = await findPublication(trx, publicationOf(channel.name))
       if (publication !== undefined) await forgetServed(trx, publication.id)
       await deleteChannelRow(trx, channel.id)

@@ -7,12 +7,14 @@ import { type Db, inTransaction } from '../store/database.ts'
 import { getBase, headOfBase } from './channel-base.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel } from './channel-table.ts'
+import { type DeclinedVersion, listDeclines } from './decline-table.ts'
 import { type DerivedContent, layerPins } from './derived-content.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import { changesAgainstHead, followedEntries } from './follow.ts'
 import type { Generation, GenerationKind } from './generation-table.ts'
 import { isOver, lifted, settleHolds } from './hold-end.ts'
-import { dropPins, listPins, type Pin } from './pin-table.ts'
+import { keepDeclined } from './keep-declined.ts'
+import { dropPins, listPins, type Pin, putPins } from './pin-table.ts'
 import { publishGeneration } from './publish.ts'
 
 /** What lies below a channel's own pins, and which generation of its base that is; 0 before its base has one. */
@@ -52,6 +54,8 @@ export function deriveChannel(
 export interface DeriveInput extends Reason {
   readonly channel: Channel
   readonly pins: readonly Pin[]
+  /** What it declines; as it is, unless told. */
+  readonly declines?: readonly DeclinedVersion[] | undefined
   /** `follow` unless told. */
   readonly kind?: GenerationKind | undefined
   /** What the audit tells besides. */
@@ -69,13 +73,18 @@ export async function publishDerived(
   const { channel, who, detail } = input
   const at = parts.clock.now()
   const over = input.pins.filter((pin) => isOver(pin, at))
-  const pins = input.pins.map((pin) => (over.includes(pin) ? lifted(pin) : pin))
+  const counting = input.pins.map((pin) => (over.includes(pin) ? lifted(pin) : pin))
   const below = await readBelow(parts, channel, await getBase(parts.db, channel))
-  const { entries, caughtUp } = await layerPins(parts, below.entries, pins)
+  const head = parts.views.head(channel.name)?.suites ?? []
+  const declines = input.declines ?? (await listDeclines(parts.db, channel.id))
+  const { entries: under } = below
+  const kept = await keepDeclined(parts, { below: under, head, pins: counting, declines, now: at })
+  const { entries, caughtUp } = await layerPins(parts, under, kept.pins, kept.without)
   const also = async (trx: Db): Promise<void> => {
     await input.also?.(trx)
     await settleHolds(trx, channel, { over, at })
-    await dropPins(trx, channel.id, caughtUp)
+    await dropPins(trx, channel.id, [...caughtUp, ...kept.over])
+    await putPins(trx, channel.id, kept.fresh)
   }
   let generation: Generation | undefined
   if (entries.length > 0) {

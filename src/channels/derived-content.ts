@@ -1,18 +1,21 @@
 /**
  * What a derived channel holds: what its base holds, the suites of archives that it follows itself and its base lacks, and
- * its pins on top. A function of those alone: whichever way a channel came there, it holds the same bytes.
+ * its pins on top, without versions that it declines. A function of those alone: whichever way a channel came there, it holds the same bytes.
  *
  * Only the chunks that pinned sources touch are made anew; a suite without pins is the very state that the base has. Which
  * indexes there are is decided by what lies below the pins.
  */
-import type { IndexParts } from '../archives/index-parts.ts'
+import type { IndexEntry, IndexParts } from '../archives/index-parts.ts'
 import { encodeState, readState, type SuiteState } from '../archives/suite-state.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
-import { diffStates, type IndexDiff } from './diff.ts'
+import type { DeclinedVersion } from './decline-table.ts'
+import { declinedIn } from './declined.ts'
+import { diffStates, entriesOfSource, type IndexDiff } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import { editState } from './edit-state.ts'
+import type { Kept } from './keep-declined.ts'
 import { isAhead } from './pin-order.ts'
 import type { Pin } from './pin-table.ts'
 
@@ -22,18 +25,20 @@ export interface DerivedContent {
   readonly caughtUp: readonly Pin[]
 }
 
-/** `below` with these pins on top; states that are new are in the store on return. */
+/** `below` with these pins on top and `without` such versions; states that are new are in the store on return. */
 export async function layerPins(
   parts: IndexParts,
   below: readonly SuiteEntry[],
   pins: readonly Pin[],
+  without: Kept['without'] = [],
 ): Promise<DerivedContent> {
   const entries: SuiteEntry[] = []
   const caughtUp: Pin[] = []
   for (const entry of below) {
     const here = pins.filter((pin) => pin.archive === entry.archive && pin.suite === entry.suite)
     const strangers = heldElsewhere(pins, here)
-    if (here.length + strangers.size === 0) {
+    const out = without.filter((one) => one.archive === entry.archive && one.suite === entry.suite)
+    if (here.length + strangers.size + out.length === 0) {
       entries.push(entry)
       continue
     }
@@ -47,7 +52,7 @@ export async function layerPins(
       const sources = byState.get(pin.state) ?? new Set()
       byState.set(pin.state, sources.add(pin.source))
     }
-    entries.push({ ...entry, state: await layerSuite(parts, entry.state, base, byState) })
+    entries.push({ ...entry, state: await layerSuite(parts, entry.state, base, { byState, out }) })
   }
   return { entries, caughtUp }
 }
@@ -64,18 +69,45 @@ async function layerSuite(
   parts: IndexParts,
   digest: Sha256,
   base: SuiteState,
-  byState: ReadonlyMap<Sha256 | undefined, ReadonlySet<string>>,
+  {
+    byState,
+    out,
+  }: {
+    readonly byState: ReadonlyMap<Sha256 | undefined, ReadonlySet<string>>
+    readonly out: readonly DeclinedVersion[]
+  },
 ): Promise<Sha256> {
   const diffs: IndexDiff[] = []
   const donors: SuiteState[] = []
   for (const [state, sources] of byState) {
     if (sources.size === 0) continue
     const pinned = state === undefined ? undefined : await readState(parts.blobs, state)
-    diffs.push(...(await diffStates(parts, base, pinned, sources)))
+    const isOut = declinedIn(out)
+    const found = await diffStates(parts, base, pinned, sources)
+    const isIn = (entry: IndexEntry): boolean => !isOut(entry.source, entry.sourceVersion)
+    diffs.push(...found.map((diff) => ({ ...diff, added: diff.added.filter(isIn) })))
     if (pinned !== undefined) donors.push(pinned)
   }
+  diffs.push(...(await removalsOf(parts, base, out)))
   if (diffs.length === 0) return digest
   const made = encodeState(await editState(parts, base, diffs, donors))
   await inTransaction(parts.db, (trx) => putRows(trx, [made.blob]))
   return made.digest
+}
+
+/** What a state loses without these versions. */
+async function removalsOf(
+  parts: IndexParts,
+  base: SuiteState,
+  out: readonly DeclinedVersion[],
+): Promise<IndexDiff[]> {
+  const diffs: IndexDiff[] = []
+  for (const { source, version } of out) {
+    for (const { index, entries } of await entriesOfSource(parts, base, source)) {
+      const { kind, component, architecture } = index
+      const removed = entries.filter((entry) => entry.sourceVersion === version)
+      if (removed.length > 0) diffs.push({ kind, component, architecture, removed, added: [] })
+    }
+  }
+  return diffs
 }

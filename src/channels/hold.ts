@@ -147,10 +147,11 @@ function assertIsToCome(until: number | undefined, now: number): void {
   })
 }
 
-async function assertIsSource(db: Db, source: string): Promise<void> {
+/** Throws `ERR_NOT_FOUND` if no archive ever had a source package of this name. */
+export async function assertIsSource(db: Db, source: string): Promise<void> {
   if ((await chunksOfSource(db, source)).size > 0) return
   throw new AppError('ERR_NOT_FOUND', {
     message: `no archive has a source package ${source}`,
-    hint: `holds go by source package: sluice search ${source}`,
+    hint: `this goes by source package: sluice search ${source}`,
   })
 }

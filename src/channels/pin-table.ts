@@ -5,6 +5,8 @@
  *   promotion  what was promoted to a derived channel; it goes when the base has as new a version
  *   hold       what the channel had when the source was held; it stays until somebody lifts the hold, or to its end if it
  *              has one (hold-end.ts)
+ *   decline    what the channel had when its base got a version that it declines; it goes when the base has another, or the
+ *              version is not declined any more (keep-declined.ts)
  *
  * The content is what the suite state `state` has of the source: nothing at all, if that state lacks it. States that pins
  * name are retained as those of generations are.
@@ -27,7 +29,7 @@ export const pinMigrations: readonly Migration[] = [
   { name: 'channels-pins-2', statements: ['ALTER TABLE channel_pin ADD COLUMN until INTEGER'] },
 ]
 
-export type PinKind = 'promotion' | 'hold'
+export type PinKind = 'promotion' | 'hold' | 'decline'
 
 /** Which source package of which suite. */
 export interface PinnedSource {

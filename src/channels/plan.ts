@@ -11,6 +11,7 @@ import { readState, type SuiteState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from './channel-parts.ts'
+import type { IsDeclined } from './declined.ts'
 import { changesOf, differsOtherwise, diffStates, entriesOfSource, type IndexDiff } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
 import {
@@ -50,16 +51,22 @@ export interface PromotionPlan {
 /** A change that is not made, and why. */
 export interface LeftOut extends SourceChange {
   readonly reason: LeftOutReason
-  /** Of one that the gate refuses: what would break. */
+  /** Of one that the gate refuses: what would break. Of one that is declined: by whom and why. */
   readonly words?: string | undefined
 }
 
 /**
- * `held`: somebody keeps the source as it is; `not newer`: a derived channel has by its base what is as new, and would
- * follow that again; `no suite`: a derived channel takes only what its base has the suite of; `uninstallable`: the gate
- * refuses it (pass-gate.ts). The others: selection.ts.
+ * `held`: somebody keeps the source as it is; `declined`: the channel takes no such version; `not newer`: a derived channel has
+ * by its base what is as new, and would follow that again; `no suite`: a derived channel takes only what its base has the
+ * suite of; `uninstallable`: the gate refuses it (pass-gate.ts). The others: selection.ts.
  */
-export type LeftOutReason = 'held' | 'not newer' | 'no suite' | 'uninstallable' | NarrowedReason
+export type LeftOutReason =
+  | 'held'
+  | 'declined'
+  | 'not newer'
+  | 'no suite'
+  | 'uninstallable'
+  | NarrowedReason
 
 export interface PlannedFile {
   readonly sha256: Sha256
@@ -76,6 +83,8 @@ export interface PlanInput {
   readonly removals: boolean
   /** Says of changes to a suite which the second channel does not take; all are taken unless told. */
   readonly refused?: ((changes: readonly SourceChange[]) => Promise<readonly LeftOut[]>) | undefined
+  /** Versions that do not come with the others of their source. */
+  readonly isDeclined?: IsDeclined | undefined
 }
 
 /** The plan; `ERR_NOT_FOUND` if a source, or the version named, is not in the first channel. */
@@ -95,7 +104,10 @@ export async function planPromotion(parts: ChannelParts, input: PlanInput): Prom
       .map((diff) => ({
         ...diff,
         removed: diff.removed.filter((entry) => sorted.taken.has(entry.source)),
-        added: diff.added.filter((entry) => sorted.taken.has(entry.source)),
+        added: diff.added.filter(
+          ({ source, sourceVersion }) =>
+            sorted.taken.has(source) && input.isDeclined?.(source, sourceVersion) !== true,
+        ),
       }))
       .filter((diff) => diff.removed.length + diff.added.length > 0)
     const isOther = isWhole(selection) && differsOtherwise(pair.old, pair.from)

@@ -12,6 +12,8 @@ import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel } from './channel-table.ts'
+import { type Decline, listDeclines } from './decline-table.ts'
+import { declinedIn } from './declined.ts'
 import { publishDerived } from './derive.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import type { FetchProgress } from './fetch-files.ts'
@@ -131,13 +133,15 @@ interface Target {
   readonly channel: Channel
   readonly view: GenerationView | undefined
   readonly pins: readonly Pin[]
+  readonly declines: readonly Decline[]
 }
 
 async function readTarget(parts: ChannelParts, name: string): Promise<Target> {
   const channel = await getChannel(parts.db, name)
   assertTakesPromotions(channel)
   const pins = await listPins(parts.db, channel.id)
-  return { channel, view: parts.views.head(name), pins }
+  const declines = await listDeclines(parts.db, channel.id)
+  return { channel, view: parts.views.head(name), pins, declines }
 }
 
 /** Whether a plan for the one is a plan for the other: it may be another channel of the same name by now. */
@@ -147,7 +151,7 @@ function isSameTarget(a: Target, b: Target): boolean {
     id === b.channel.id &&
     baseId === b.channel.baseId &&
     a.view?.serial === b.view?.serial &&
-    JSON.stringify(a.pins) === JSON.stringify(b.pins)
+    JSON.stringify([a.pins, a.declines]) === JSON.stringify([b.pins, b.declines])
   )
 }
 
@@ -190,14 +194,21 @@ async function publishPlan(
 async function planFor(
   parts: ChannelParts,
   from: GenerationView,
-  { channel, view }: Target,
+  { channel, view, declines }: Target,
   input: PromoteInput,
   { signal }: Abortable,
 ): Promise<DigestedPlan> {
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
   const { selection, removals = false, force = false } = input
-  const planned = await planPromotion(parts, { from, to, selection, removals, refused })
+  const planned = await planPromotion(parts, {
+    from,
+    to,
+    selection,
+    removals,
+    refused,
+    isDeclined: declinedIn(declines),
+  })
   assertNothingLeftOut(channel, input.from, planned, namedSources(selection))
   const all: Selection = { kind: 'all', except: selection.except }
   const gate: GatePlanInput = {

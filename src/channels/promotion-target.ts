@@ -10,6 +10,8 @@ import { AppError } from '../base/errors.ts'
 import { getBase } from './channel-base.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import type { Channel } from './channel-table.ts'
+import { listDeclines } from './decline-table.ts'
+import { declinedIn, declineWords, leavesNothing } from './declined.ts'
 import { type Below, readBelow } from './derive.ts'
 import { diffStates } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
@@ -51,6 +53,8 @@ export async function refusals(
   { from, isForced }: { readonly from: GenerationView; readonly isForced: boolean },
 ): Promise<PlanInput['refused']> {
   const held = await heldSources(parts, target)
+  const declines = await listDeclines(parts.db, target.id)
+  const isDeclined = declinedIn(declines)
   const below =
     target.baseId === undefined
       ? undefined
@@ -60,9 +64,13 @@ export async function refusals(
     for (const change of changes) {
       const isHeld = held.has(change.source)
       let reason: LeftOutReason | undefined
+      let words: string | undefined
       if (isHeld && !isForced) reason = 'held'
-      else if (below !== undefined) reason = await whyNotOnTop(parts, below, from, change, isHeld)
-      if (reason !== undefined) refused.push({ ...change, reason })
+      else if (leavesNothing(change, isDeclined)) {
+        reason = 'declined'
+        words = declineWords(declines, change.source, change.new)
+      } else if (below !== undefined) reason = await whyNotOnTop(parts, below, from, change, isHeld)
+      if (reason !== undefined) refused.push({ ...change, reason, words })
     }
     return refused
   }
@@ -126,6 +134,10 @@ function refusalOf(
       `${sources} ${are} held in channel ${name}`,
       `sluice hold --list --channel ${name} tells by whom and why; sluice unhold ${source} --channel ${name}, or --force`,
     ],
+    declined: [
+      `${name} declined ${sources} ${first.new.join(' ')}`,
+      `sluice decline --list --channel ${name} tells by whom and why; a newer version goes as usual, this one after sluice undecline ${source}=${first.new.at(-1)} --channel ${name}`,
+    ],
     'not newer': [
       `${name} has by what it is based on what is as new as ${sources} ${first.new.join(' ')}, and would follow that again at once`,
       `to keep it at that all the same: sluice hold ${source} --channel ${name}, then promote it with --force`,
@@ -160,6 +172,7 @@ export async function pinsOf(
   }: Reason & { readonly from: GenerationView; readonly plan: PromotionPlan },
 ): Promise<Pin[]> {
   const holds = await listHolds(parts, target.id)
+  const isDeclined = declinedIn(await listDeclines(parts.db, target.id))
   const pins: Pin[] = []
   for (const change of plan.changes) {
     const promoted = from.suites.find((one) => isSameSuite(one, change))
@@ -175,7 +188,7 @@ export async function pinsOf(
       kind: isHeld ? 'hold' : 'promotion',
       state: promoted.state,
       old,
-      new: versions,
+      new: versions.filter((version) => !isDeclined(source, version)),
       madeAt: parts.clock.now(),
       who,
       why,

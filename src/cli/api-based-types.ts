@@ -21,7 +21,7 @@ export interface PinAnswer {
   readonly archive: string
   readonly suite: string
   readonly source: string
-  readonly kind: 'promotion' | 'hold'
+  readonly kind: 'promotion' | 'hold' | 'decline'
   readonly old: readonly string[]
   readonly new: readonly string[]
   readonly madeAt: number

@@ -28,6 +28,7 @@ export function pinLines(pins: readonly PinAnswer[], width: number | undefined):
   const parts = [
     ...(count('promotion') > 0 ? [`${plural(count('promotion'), 'promotion')} of its own`] : []),
     ...(count('hold') > 0 ? [`${plural(count('hold'), 'source')} held`] : []),
+    ...(count('decline') > 0 ? [`${plural(count('decline'), 'source')} kept by declines`] : []),
   ]
   return [`${parts.join(', ')}:`, ...renderTable<PinAnswer>(pinColumns, tellable(pins), width)]
 }

@@ -13,6 +13,7 @@ import { backupCommands } from './backup-commands.ts'
 import { channelCommands } from './channel-commands.ts'
 import { classCommands } from './class-commands.ts'
 import { run, type Surroundings } from './context.ts'
+import { declineCommands } from './decline-commands.ts'
 import { digestCommands } from './digest-commands.ts'
 import { gcCommands } from './gc-commands.ts'
 import { holdCommands } from './hold-commands.ts'
@@ -51,6 +52,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   pendingCommands(program, around)
   promoteCommands(program, around)
   holdCommands(program, around)
+  declineCommands(program, around)
   policyCommands(program, around)
   digestCommands(program, around)
   keyCommands(program, around)

@@ -83,6 +83,7 @@ function gateLines(answer: PromotionAnswer, isDryRun: boolean): string[] {
 /** What was selected and stays, by the reason. */
 function leftOutLines({ from, to, leftOut }: PromotionAnswer, limit: number | undefined): string[] {
   const reasons: Readonly<Record<LeftOut['reason'], string>> = {
+    declined: `that ${to} declined (sluice decline --list tells why)`,
     held: `held in ${to} (--force takes them all the same)`,
     'not newer': `that ${to} has as new by what it is based on`,
     uninstallable: `that would break what ${to} has (--with-deps brings what they need)`,

@@ -116,6 +116,10 @@ export function refusalReason(
     const hint = `sluice unhold ${source} --channel ${name}`
     return { kind, words: heldWords(holds.find((pin) => pin.source === source)), hint }
   }
+  if (reason === 'declined') {
+    const hint = `sluice undecline ${source}=VERSION --channel ${name}`
+    return { kind, words: words ?? 'declined', hint }
+  }
   if (reason === 'not newer') return { kind, words: `${name} has as new a version by its base` }
   if (reason === 'no suite') {
     return { kind, words: `what ${name} is based on has no ${archive} ${suite}` }

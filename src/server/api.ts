@@ -18,6 +18,7 @@ import { compareRoutes } from './api-compare.ts'
 import { configRoutes } from './api-config.ts'
 import { contentsRoutes } from './api-contents.ts'
 import { type ApiContext, noteWhoAsks } from './api-context.ts'
+import { declineRoutes } from './api-declines.ts'
 import { digestRoutes } from './api-digests.ts'
 import { errorBody } from './api-error.ts'
 import { fileRoutes } from './api-files.ts'
@@ -75,6 +76,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       channelChangeRoutes(api, context)
       classRoutes(api, context)
       holdRoutes(api, context)
+      declineRoutes(api, context)
       configRoutes(api, context)
       pendingRoutes(api, context)
       promotionRoutes(api, context)

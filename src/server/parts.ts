@@ -29,6 +29,7 @@ import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
+import { declineMigrations } from '../channels/decline-table.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
 import { createFileLedger } from '../channels/file-ledger.ts'
 import { generationMigrations } from '../channels/generation-table.ts'
@@ -75,6 +76,7 @@ export const migrations = [
   ...publicationMigrations,
   ...channelMigrations,
   ...pinMigrations,
+  ...declineMigrations,
   ...generationMigrations,
   ...indexFormMigrations,
   ...pdiffMigrations,
