@@ -7,6 +7,7 @@ import type {
   SourceDifference,
 } from '../channels/compare.ts'
 import type { PackageRun } from '../channels/search.ts'
+import type { NewChangelog, WholeChangelog } from '../desk/changelog-between.ts'
 import type { SourceContents } from '../desk/diff-contents.ts'
 import type { ChannelClient, ClientCount } from '../server/channel-clients.ts'
 import type { GenerationName } from './api-types.ts'
@@ -34,10 +35,14 @@ export interface ClientsAnswer {
   readonly clients: readonly ChannelClient[]
 }
 
-export interface ChangelogAnswer {
+/** Of one channel, or what came since the version of another one. */
+export type ChangelogAnswer = WholeChangelogAnswer | NewChangelogAnswer
+
+export interface WholeChangelogAnswer extends Omit<WholeChangelog, 'from'> {
   readonly from: GenerationName
-  readonly archive: string
-  readonly source: string
-  readonly version: string
-  readonly changelog: string
+}
+
+export interface NewChangelogAnswer extends Omit<NewChangelog, 'from' | 'to'> {
+  readonly from: GenerationName
+  readonly to: GenerationName
 }

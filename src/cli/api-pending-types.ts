@@ -8,13 +8,15 @@ import type { GenerationName } from './api-types.ts'
 export interface PendingEntry extends SurveyedSource {
   /** How many entries of the changelog are new; `entries` has the first ones. */
   readonly entryCount: number
-  /** `security, held`. */
+  /** `security, held, declined`. */
   readonly note?: string
 }
 
 export interface PendingAnswer extends Omit<PendingSurvey, 'pending'> {
   readonly from: GenerationName
   readonly to: GenerationName
+  /** The server's time. */
+  readonly at: number
   readonly packages: number
   readonly nextRefreshAt?: number
   /** Whether the first has more besides packages, which a promotion of all brings. */

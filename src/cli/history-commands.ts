@@ -1,16 +1,12 @@
 /**
- * Commands that look into generations, and at who took them: `sluice diff`, `sluice search`, `sluice changelog`,
- * `sluice channel history`, `sluice channel clients`.
+ * Commands that look into generations, and at who took them: `sluice diff`, `sluice search`, `sluice channel
+ * history`, `sluice channel clients`.
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import type {
-  ChangelogAnswer,
-  ClientsAnswer,
-  DifferenceAnswer,
-  PackageRun,
-} from './api-history-types.ts'
+import type { ClientsAnswer, DifferenceAnswer, PackageRun } from './api-history-types.ts'
 import type { FoundAnswer, GenerationAnswer } from './api-types.ts'
+import { changelogCommand } from './changelog-command.ts'
 import { historyTable } from './channel-report.ts'
 import { clientTable } from './client-report.ts'
 import { assertContents, type ContentsOptions, showContents } from './contents-command.ts'
@@ -19,7 +15,6 @@ import { differenceBlocks, differenceTable } from './difference-report.ts'
 import { readNumber } from './number.ts'
 import { foundTable, runTable } from './search-report.ts'
 import { readWhen, whenHelp } from './when.ts'
-import { printable } from './words.ts'
 
 interface SearchOptions {
   readonly history?: boolean
@@ -51,15 +46,7 @@ export function historyCommands(program: Command, channel: Command, around: Surr
     .option('--history', 'in all generations that are kept: since which, until which')
     .option('--channel <name>', 'in this one only; CHANNEL@SERIAL without --history')
   run(around, find, search)
-  const changelog = program
-    .command('changelog <package>')
-    .description('the changelog of a source or binary package')
-    .option(
-      '--from <channel>',
-      'of the version that this has: CHANNEL or CHANNEL@SERIAL',
-      'testing',
-    )
-  run(around, changelog, showChangelog)
+  changelogCommand(program, around)
 }
 
 function diffCommand(command: Command): Command {
@@ -147,20 +134,4 @@ function what(name: string): string {
 
 function notFound(message: string, hint?: string): AppError {
   return new AppError('ERR_NOT_FOUND', { message, hint })
-}
-
-async function showChangelog(
-  context: Context,
-  [name = '']: readonly string[],
-  { from }: { readonly from: string },
-): Promise<void> {
-  const client = await context.connect()
-  const query = new URLSearchParams({ name, from })
-  const answer = await client.call<ChangelogAnswer>('GET', `/changelog?${query}`)
-  context.out.result(answer, ({ changelog }) =>
-    changelog
-      .trimEnd()
-      .split('\n')
-      .map((line) => printable(line.replaceAll('\t', '        '))),
-  )
 }

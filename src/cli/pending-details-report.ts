@@ -13,7 +13,7 @@ export function pendingBlocks(answer: PendingAnswer, width: number | undefined):
   const nothing = nothingLines(answer)
   if (nothing !== undefined) return nothing
   const lines = [
-    ...answer.pending.flatMap((one) => [...blockOf(one, Date.now()), '']),
+    ...answer.pending.flatMap((one) => [...blockOf(one, answer.at), '']),
     ...pendingNotes(answer),
   ]
   return width === undefined ? lines : lines.map((line) => cut(line, width))
@@ -26,13 +26,14 @@ function blockOf(one: PendingEntry, now: number): string[] {
 }
 
 function pairsOf(one: PendingEntry, now: number): Pair[] {
-  const { binaries, sizeBytes, hold, verdicts, cves } = one
+  const { binaries, sizeBytes, hold, decline, verdicts, cves } = one
   return [
     ['waits', waitText(one, now)],
     ['brings', `${plural(binaries, 'binary', 'binaries')}, ${formatSize(sizeBytes)}`],
     ['changelog', changelogText(one)],
     ...(cves.length > 0 ? [['CVEs', cves.join(' ')] as const] : []),
     ...(hold === undefined ? [] : [['held', holdText(hold)] as const]),
+    ...(decline === undefined ? [] : [['declined', holdText(decline)] as const]),
     ...verdicts.map(({ policy, words, goes, goesAt, enabled }): Pair => {
       const off = enabled ? '' : ' (switched off)'
       const when = goes || goesAt === undefined ? '' : `; goes ${formatTime(goesAt)} as things are`

@@ -16,7 +16,7 @@ export function pendingLines(answer: PendingAnswer, width: number | undefined): 
 
 /** That nothing waits, or nothing of what was asked for; undefined if something does. */
 export function nothingLines(answer: PendingAnswer): string[] | undefined {
-  const { from, to, pending, total, packages, hasMore, nextRefreshAt } = answer
+  const { from, to, pending, total, packages, hasMore, nextRefreshAt, at } = answer
   if (pending.length > 0) return undefined
   if (total > 0) {
     const wait =
@@ -32,7 +32,7 @@ export function nothingLines(answer: PendingAnswer): string[] | undefined {
   const next =
     nextRefreshAt === undefined
       ? 'To look upstream: sluice archive refresh'
-      : `Next look upstream in ${formatSpan(nextRefreshAt - Date.now())}, or: sluice archive refresh`
+      : `Next look upstream in ${formatSpan(nextRefreshAt - at)}, or: sluice archive refresh`
   const same = `${to.channel} is what ${from.channel} is (${plural(packages, 'package')})`
   return [`Nothing waits: ${same}. ${next}`]
 }
@@ -93,8 +93,8 @@ const narrowings: readonly ((columns: PendingColumn[]) => PendingColumn[])[] = [
   without('BINARIES'),
   instead({ title: 'SUITE', value: (one) => one.suite, least: 12 }),
   without('SIZE'),
-  (columns) => columns.map((one) => ({ ...one, least: Math.min(one.least ?? 8, 8) })),
   without('SUITE'),
+  (columns) => columns.map((one) => ({ ...one, least: Math.min(one.least ?? 8, 8) })),
   without('VERDICT'),
   without('URGENCY'),
   without('NOTE'),
@@ -102,8 +102,7 @@ const narrowings: readonly ((columns: PendingColumn[]) => PendingColumn[])[] = [
   (columns) => columns.map((one) => ({ ...one, isWhole: false, least: 4 })),
 ]
 
-function allColumns({ from, to, pending }: PendingAnswer): PendingColumn[] {
-  const now = Date.now()
+function allColumns({ from, to, pending, at }: PendingAnswer): PendingColumn[] {
   const only = (column: PendingColumn, isTold: (one: PendingEntry) => boolean): PendingColumn[] =>
     pending.some(isTold) ? [column] : []
   return [
@@ -111,7 +110,7 @@ function allColumns({ from, to, pending }: PendingAnswer): PendingColumn[] {
     { title: to.channel.toUpperCase(), value: (one) => one.old.join(' ') || '–', least: 14 },
     { title: from.channel.toUpperCase(), value: (one) => one.new.join(' ') || '–', least: 14 },
     { title: 'SUITE', value: (one) => `${one.archive} ${one.suite}`, isWhole: true },
-    { title: 'FOR', value: (one) => formatSpan(now - one.since), isWhole: true },
+    { title: 'FOR', value: (one) => formatSpan(at - one.since), isWhole: true },
     ...only({ title: 'URGENCY', value: urgencyText, isWhole: true }, isKnown),
     ...only({ title: cveCounts.title, value: cveText, isWhole: true }, isKnown),
     { title: 'BINARIES', value: (one) => formatCount(one.binaries), align: 'right', isWhole: true },

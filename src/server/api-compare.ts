@@ -1,13 +1,12 @@
 /**
- * Routes that look into generations: how two differ, where a package is and was, a changelog.
+ * Routes that look into generations: how two differ, where a package is and was.
  */
 import type { FastifyInstance } from 'fastify'
-import { AppError } from '../base/errors.ts'
 import { getChannel, isClass, listChannels } from '../channels/channel-table.ts'
 import { compareGenerations } from '../channels/compare.ts'
 import { findGeneration } from '../channels/generation-name.ts'
-import { newestSource, searchHistory, searchPackages } from '../channels/search.ts'
-import { withoutEpoch } from '../debian/version.ts'
+import { searchHistory, searchPackages } from '../channels/search.ts'
+import { changelogRoutes } from './api-changelog.ts'
 import type { ApiContext } from './api-context.ts'
 import { named } from './channel-summary.ts'
 
@@ -22,16 +21,10 @@ const diffSchema = {
 const searchSchema = {
   querystring: { type: 'object', required: ['name'], properties: { name: text, channel: text } },
 }
-const changelogSchema = {
-  querystring: {
-    type: 'object',
-    required: ['name'],
-    properties: { name: text, from: { ...text, default: 'testing' } },
-  },
-}
-
 /** Adds the routes to the API. */
-export function compareRoutes(api: FastifyInstance, { parts }: ApiContext): void {
+export function compareRoutes(api: FastifyInstance, context: ApiContext): void {
+  const { parts } = context
+  changelogRoutes(api, context)
   api.get<{ Querystring: { from: string; to: string; fields: boolean } }>(
     '/diff',
     { schema: diffSchema },
@@ -58,24 +51,6 @@ export function compareRoutes(api: FastifyInstance, { parts }: ApiContext): void
     async ({ query: { name, channel } }) => {
       if (channel !== undefined) await getChannel(parts.db, channel)
       return searchHistory(parts, { name, channel })
-    },
-  )
-  api.get<{ Querystring: { name: string; from: string } }>(
-    '/changelog',
-    { schema: changelogSchema },
-    async ({ query: { name, from } }) => {
-      const view = await findGeneration(parts, from)
-      const found = await newestSource(parts, view, name)
-      if (found === undefined) {
-        throw new AppError('ERR_NOT_FOUND', {
-          message: `${from} holds no binary or source package ${name}`,
-          hint: `sluice search ${name} --history`,
-        })
-      }
-      const { archive, source, version } = found
-      const wanted = { archive, source, version: withoutEpoch(version) }
-      const changelog = (await parts.changelogs.read(wanted)).toString()
-      return { from: named(view), archive, source, version, changelog }
     },
   )
 }

@@ -103,6 +103,7 @@ async function tellPending({ parts, jobs }: ApiContext, query: PendingQuery): Pr
   return {
     from: named(pair.from),
     to: named(pair.to),
+    at: parts.clock.now(),
     packages: await countPackages(parts, pair.from),
     // What is made of a base has of that what its base has.
     hasMore: target.kind === 'curated' && (await hasMoreBesides(parts, pair.from, pair.to)),
@@ -113,8 +114,12 @@ async function tellPending({ parts, jobs }: ApiContext, query: PendingQuery): Pr
 }
 
 function tellOne(one: SurveyedSource, count: number): object {
-  const { entries, isSecurity, hold } = one
-  const notes = [...(isSecurity ? ['security'] : []), ...(hold === undefined ? [] : ['held'])]
+  const { entries, isSecurity, hold, decline } = one
+  const notes = [
+    ...(isSecurity ? ['security'] : []),
+    ...(hold === undefined ? [] : ['held']),
+    ...(decline === undefined ? [] : ['declined']),
+  ]
   return {
     ...one,
     entries: entries.slice(0, count),

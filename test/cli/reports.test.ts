@@ -54,6 +54,7 @@ t.test('that a curated channel gets no security fix is said once, and only of th
 const pending: PendingAnswer = {
   from: { channel: 'testing', serial: 41 },
   to: { channel: 'approved', serial: 17 },
+  at: Date.now(),
   packages: 64_655,
   hasMore: false,
   total: 2,
