@@ -88,8 +88,8 @@ export async function buildFormula(
 /** For each name that has essential packages on that side: those. */
 export function essentials(universe: Universe, side: Side): number[][] {
   const byName = new Map<number, number[]>()
-  for (let one = 0; one < universe.size; one++) {
-    if (!universe.isEssential(one) || ((universe.sides[one] ?? 0) & side) === 0) continue
+  for (const one of universe.essential) {
+    if (((universe.sides[one] ?? 0) & side) === 0) continue
     const name = universe.nameOf(one)
     byName.set(name, [...(byName.get(name) ?? []), one])
   }

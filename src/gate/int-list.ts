@@ -5,6 +5,9 @@ export interface IntList {
   readonly length: number
   push(value: number): void
   get(at: number): number
+  /** Puts another number in place of one. */
+  set(at: number, value: number): void
+  append(values: Int32Array): void
   /** The numbers so far; valid until the next push. */
   view(): Int32Array
   /** Forgets all from this length on. */
@@ -15,19 +18,28 @@ export interface IntList {
 export function createIntList(capacity = 16): IntList {
   let values = new Int32Array(Math.max(1, capacity))
   let length = 0
+  const grow = (size: number): void => {
+    const larger = new Int32Array(size)
+    larger.set(values)
+    values = larger
+  }
   return {
     get length() {
       return length
     },
     push: (value) => {
-      if (length === values.length) {
-        const larger = new Int32Array(2 * length)
-        larger.set(values)
-        values = larger
-      }
+      if (length === values.length) grow(2 * length)
       values[length++] = value
     },
+    append: (more) => {
+      if (length + more.length > values.length) grow(2 * (length + more.length))
+      values.set(more, length)
+      length += more.length
+    },
     get: (at) => values[at] ?? 0,
+    set: (at, value) => {
+      values[at] = value
+    },
     view: () => values.subarray(0, length),
     truncate: (to) => {
       length = Math.min(length, to)
@@ -39,6 +51,13 @@ export function createIntList(capacity = 16): IntList {
 export interface Grouped {
   readonly starts: Int32Array
   readonly items: Int32Array
+}
+
+/** Those of a key; none of one that came later. */
+export function groupOf({ starts, items }: Grouped, key: number): Int32Array {
+  return key + 1 < starts.length
+    ? items.subarray(starts[key], starts[key + 1])
+    : items.subarray(0, 0)
 }
 
 /** Groups values by key in two passes; `each` gives the same pairs each time it is called. Keys are below `keys`. */

@@ -7,14 +7,11 @@
  * there; who provides a name does so for `name:any` only if it is `Multi-Arch: allowed`.
  */
 import { compareVersions } from '../debian/version.ts'
-import { createIntList, type Grouped, groupByKey } from './int-list.ts'
+import { createIntList, type Grouped, groupOf } from './int-list.ts'
 import {
   ALLOWED,
-  ARCHITECTURE,
-  ESSENTIAL,
   FLAGS,
   FOES,
-  HEAD,
   lengthAt,
   NAME,
   NEEDS,
@@ -22,6 +19,14 @@ import {
   SOURCE,
   VERSION,
 } from './package-facts.ts'
+import {
+  createStockMaker,
+  isEssentialAt,
+  listAt,
+  packagesOf,
+  providedIn,
+  type Stock,
+} from './stock.ts'
 import type { Atom, Vocabulary } from './vocabulary.ts'
 
 export const BEFORE = 1
@@ -38,6 +43,16 @@ export interface UniverseInput {
   readonly added: readonly Int32Array[]
 }
 
+/** A stock, and how what there is differs from it before and after. */
+export interface Overlay {
+  /** Packages of the stock, from the first to before the second, that are not there any more before the change. */
+  readonly gone: readonly (readonly [from: number, to: number])[]
+  /** What is there before the change, besides. */
+  readonly more: readonly Int32Array[]
+  readonly removed: readonly Int32Array[]
+  readonly added: readonly Int32Array[]
+}
+
 export interface Universe {
   readonly architecture: string
   readonly vocabulary: Vocabulary
@@ -48,6 +63,8 @@ export interface Universe {
   versionOf(one: number): number
   sourceOf(one: number): number
   isEssential(one: number): boolean
+  /** All that are. */
+  readonly essential: readonly number[]
   /** Clauses of Depends and Pre-Depends. */
   needsOf(one: number): Int32Array
   /** Clauses of Conflicts and Breaks. */
@@ -59,40 +76,43 @@ export interface Universe {
   /** The packages of either side that a clause takes: by its alternatives in order, newest first. */
   candidates(clause: number): Int32Array
   /** The clauses that mention a name. */
-  clausesWith(name: number): Int32Array
+  clausesWith(name: number): readonly number[]
   /** Who has the clause among its needs, and who among its foes. */
-  needers(clause: number): Int32Array
-  foesBy(clause: number): Int32Array
+  needers(clause: number): readonly number[]
+  foesBy(clause: number): readonly number[]
 }
 
 /** Both states as one universe. */
 export function openUniverse(vocabulary: Vocabulary, input: UniverseInput): Universe {
-  const { data, places, sides } = layOut(vocabulary, input)
-  const size = places.length
-  const at = (one: number, field: number): number => data[(places[one] ?? 0) + field] ?? 0
-  const list = (one: number, kind: number): Int32Array => {
-    let from = (places[one] ?? 0) + HEAD
-    for (let other = NEEDS; other < kind; other++) from += at(one, other)
-    return data.subarray(from, from + at(one, kind))
+  const maker = createStockMaker(vocabulary, input.architecture)
+  for (const facts of input.base) maker.add(facts)
+  const steps = maker.finish()
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done === true) return layOver(step.value, { ...input, gone: [], more: [] })
   }
-  const own = groupByKey(vocabulary.names.size, (give) => {
-    for (let one = 0; one < size; one++) give(at(one, NAME), one)
-  })
-  const providers = groupByKey(vocabulary.names.size, (give) => {
-    for (let one = 0; one < size; one++) {
-      if (at(one, PROVIDED) === 0) continue
-      for (const clause of list(one, PROVIDED)) {
-        for (const { name } of vocabulary.atomsOf(clause)) give(name, one)
-      }
+}
+
+/** A change of what a stock holds, as a universe; it is valid as long as the stock. */
+export function layOver(stock: Stock, overlay: Overlay): Universe {
+  const { architecture, vocabulary } = stock
+  const top = layOut(stock, overlay)
+  const size = stock.size + top.places.length
+  const place = (one: number): number =>
+    (one < stock.size ? stock.places[one] : top.places[one - stock.size]) ?? 0
+  const dataOf = (one: number): Int32Array => (one < stock.size ? stock.data : top.data)
+  const at = (one: number, field: number): number => dataOf(one)[place(one) + field] ?? 0
+  const list = (one: number, kind: number): Int32Array => listAt(dataOf(one), place(one), kind)
+  const grouped = (groups: Grouped, keysOf: (one: number) => Iterable<number>): Lists => {
+    const onTop = new Map<number, number[]>()
+    for (let one = stock.size; one < size; one++) {
+      for (const key of keysOf(one)) onTop.set(key, [...(onTop.get(key) ?? []), one])
     }
-  })
-  const usersBy = (kind: number): Grouped =>
-    groupByKey(vocabulary.clauses.size, (give) => {
-      for (let one = 0; one < size; one++) for (const clause of list(one, kind)) give(clause, one)
-    })
-  const [needers, foes] = [once(() => usersBy(NEEDS)), once(() => usersBy(FOES))]
-  const mentions = once(() => groupByKey(vocabulary.names.size, vocabulary.eachAtom))
-  const finder: Finder = { ...input, vocabulary, own, providers, at, list }
+    return (key) => [...groupOf(groups, key), ...(onTop.get(key) ?? [])]
+  }
+  const own = grouped(stock.own, (one) => [at(one, NAME)])
+  const provided = (one: number): number[] => providedIn(vocabulary, list(one, PROVIDED))
+  const providers = grouped(stock.providers, provided)
+  const finder: Finder = { architecture, vocabulary, own, providers, at, list }
   const found = new Map<number, Int32Array>()
   const candidates = (clause: number): Int32Array => {
     const known = found.get(clause)
@@ -101,86 +121,91 @@ export function openUniverse(vocabulary: Vocabulary, input: UniverseInput): Univ
     found.set(clause, made)
     return made
   }
+  const isEssential = (one: number): boolean => isEssentialAt(dataOf(one), place(one))
+  const onTop = Array.from(top.places, (_, index) => stock.size + index)
   return {
-    architecture: input.architecture,
+    architecture,
     vocabulary,
     size,
-    sides,
+    sides: top.sides,
     nameOf: (one) => at(one, NAME),
     versionOf: (one) => at(one, VERSION),
     sourceOf: (one) => at(one, SOURCE),
-    isEssential: (one) => (at(one, FLAGS) & ESSENTIAL) !== 0,
+    isEssential,
+    essential: [...stock.essential, ...onTop.filter(isEssential)],
     needsOf: (one) => list(one, NEEDS),
     foesOf: (one) => list(one, FOES),
-    namesOf: (one) => [
-      at(one, NAME),
-      ...[...list(one, PROVIDED)].flatMap((clause) =>
-        vocabulary.atomsOf(clause).map(({ name }) => name),
-      ),
-    ],
-    named: (name) => [...groupOf(own, name)],
+    namesOf: (one) => [at(one, NAME), ...provided(one)],
+    named: own,
     candidates,
-    clausesWith: (name) => groupOf(mentions(), name),
-    needers: (clause) => groupOf(needers(), clause),
-    foesBy: (clause) => groupOf(foes(), clause),
+    clausesWith: vocabulary.clausesWith,
+    needers: grouped(stock.needers, (one) => list(one, NEEDS)),
+    foesBy: grouped(stock.foes, (one) => list(one, FOES)),
   }
 }
 
 /** The packages of a key. */
-function groupOf({ starts, items }: Grouped, key: number): Int32Array {
-  return items.subarray(starts[key], starts[key + 1])
-}
+type Lists = (key: number) => number[]
 
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
-}
-
-/** Puts the packages of the architecture in one array, and finds what was removed among them. */
+/** What lies on top of the stock: packages of their own, and on which side each package is. */
 function layOut(
-  vocabulary: Vocabulary,
-  { architecture, base, removed, added }: UniverseInput,
+  stock: Stock,
+  { gone, more, removed, added }: Overlay,
 ): { data: Int32Array; places: Int32Array; sides: Uint8Array } {
-  const pieces = [...base, ...added]
-  const data = new Int32Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let end = 0
-  for (const piece of pieces) {
-    data.set(piece, end)
-    end += piece.length
-  }
-  const baseEnd = base.reduce((sum, piece) => sum + piece.length, 0)
-  const wanted = new Set([vocabulary.names.number(architecture), vocabulary.names.number('all')])
-  const gone = new Map<string, number>()
-  for (const piece of removed) {
-    for (let at = 0; at < piece.length; at += lengthAt(piece, at)) {
-      gone.set(keyAt(piece, at), (gone.get(keyAt(piece, at)) ?? 0) + 1)
+  const isHere = packagesOf(stock.vocabulary, stock.architecture)
+  const [data, places] = [createIntList(), createIntList()]
+  const put = (facts: Int32Array): void => {
+    for (let at = 0; at < facts.length; at += lengthAt(facts, at)) {
+      if (!isHere(facts, at)) continue
+      places.push(data.length)
+      data.append(facts.subarray(at, at + lengthAt(facts, at)))
     }
   }
-  const names = new Set([...gone.keys()].map((key) => Number(key.split(' ')[0])))
-  const places = createIntList(4096)
-  const sides = createIntList(4096)
-  for (let at = 0; at < end; at += lengthAt(data, at)) {
-    if (!wanted.has(data[at + ARCHITECTURE] ?? -1)) continue
-    places.push(at)
-    const left = at < baseEnd && names.has(data[at + NAME] ?? -1) ? gone.get(keyAt(data, at)) : 0
-    if (left !== undefined && left > 0) gone.set(keyAt(data, at), left - 1)
-    sides.push(at >= baseEnd ? AFTER : left !== undefined && left > 0 ? BEFORE : BEFORE | AFTER)
+  for (const facts of more) put(facts)
+  const before = stock.size + places.length
+  for (const facts of added) put(facts)
+  const sides = new Uint8Array(stock.size + places.length).fill(BEFORE | AFTER)
+  for (const [from, to] of gone) sides.fill(0, from, to)
+  sides.fill(AFTER, before)
+  const top = { data: data.view(), places: places.view(), sides }
+  for (const facts of removed) {
+    for (let at = 0; at < facts.length; at += lengthAt(facts, at)) {
+      if (isHere(facts, at))
+        takeOut(stock, top, before, facts.subarray(at, at + lengthAt(facts, at)))
+    }
   }
-  return { data, places: places.view(), sides: Uint8Array.from(sides.view()) }
+  return top
 }
 
-/** What tells packages of a state apart; several suites can have the same one. */
-function keyAt(data: Int32Array, at: number): string {
-  return data.subarray(at, at + lengthAt(data, at)).join(' ')
+/** Takes one of the packages with these facts out of the state after; several suites can have the same one. */
+function takeOut(
+  stock: Stock,
+  top: { readonly data: Int32Array; readonly places: Int32Array; readonly sides: Uint8Array },
+  before: number,
+  facts: Int32Array,
+): void {
+  const { sides } = top
+  const isIt = (one: number, data: Int32Array, place: number): boolean => {
+    if (sides[one] !== (BEFORE | AFTER)) return false
+    for (let at = 0; at < facts.length; at++) if (data[place + at] !== facts[at]) return false
+    return true
+  }
+  for (const one of groupOf(stock.own, facts[NAME] ?? -1)) {
+    if (!isIt(one, stock.data, stock.places[one] ?? 0)) continue
+    sides[one] = BEFORE
+    return
+  }
+  for (let one = stock.size; one < before; one++) {
+    if (!isIt(one, top.data, top.places[one - stock.size] ?? 0)) continue
+    sides[one] = BEFORE
+    return
+  }
 }
 
 interface Finder extends Pick<UniverseInput, 'architecture'> {
   readonly vocabulary: Vocabulary
-  readonly own: Grouped
-  readonly providers: Grouped
+  readonly own: Lists
+  readonly providers: Lists
   readonly at: (one: number, field: number) => number
   readonly list: (one: number, kind: number) => Int32Array
 }
@@ -198,10 +223,10 @@ function matches(finder: Finder, atom: Atom): number[] {
   const { name, qualifier } = atom
   const isHere = qualifier === undefined || ['any', 'native', architecture].includes(qualifier)
   if (!isHere) return []
-  const real = [...groupOf(own, name)].filter((one) => vocabulary.isWanted(atom, at(one, VERSION)))
+  const real = own(name).filter((one) => vocabulary.isWanted(atom, at(one, VERSION)))
   const version = (one: number): string => vocabulary.versions.text(at(one, VERSION))
   if (real.length > 1) real.sort((a, b) => compareVersions(version(b), version(a)) || b - a)
-  for (const one of groupOf(providers, name)) {
+  for (const one of providers(name)) {
     if (qualifier === 'any' && (at(one, FLAGS) & ALLOWED) === 0) continue
     const isProvided = [...list(one, PROVIDED)].some((provided) =>
       vocabulary

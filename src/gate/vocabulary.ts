@@ -2,7 +2,7 @@
  * The words of relations as numbers: names, versions, and clauses (what stands between two commas of a relation field).
  * Most clauses of an archive are the same few thousand, so that each is parsed once and packages are short lists of numbers.
  *
- * It only grows; whoever has one makes another when it is too large (see gate.ts).
+ * It only grows; whoever has one makes another when it is too large (see stocks.ts).
  */
 import {
   isVersionWanted,
@@ -12,6 +12,7 @@ import {
   type VersionOperator,
 } from '../debian/relations.ts'
 import { createIntList } from './int-list.ts'
+import { createWords, type Words } from './words.ts'
 
 /** One alternative of a clause, in the numbers of the vocabulary. */
 export interface Atom {
@@ -31,34 +32,39 @@ export interface Vocabulary {
   clausesOf(field: string): number[]
   /** The alternatives of a clause, in order. */
   atomsOf(clause: number): readonly Atom[]
-  /** Calls back with the name of each alternative of each clause. */
-  eachAtom(give: (name: number, clause: number) => void): void
+  /** The clauses that mention a name, each once. */
+  clausesWith(name: number): readonly number[]
   /** Whether a version is what the atom asks for; `found` of -1 is none, which is enough where none is asked for. */
   isWanted(atom: Atom, found: number): boolean
 }
 
-/** Texts and their numbers, from 0 on. */
-export interface Words {
-  readonly size: number
-  number(text: string): number
-  find(text: string): number | undefined
-  text(number: number): string
-}
-
 const operators: readonly (VersionOperator | undefined)[] = [undefined, '<<', '<=', '=', '>=', '>>']
-/** Numbers of an atom: name, version, operator, qualifier. */
-const ATOM = 4
+/** Numbers of an atom: name, version, operator, qualifier; its clause, and the next atom with the same name, or -1. */
+const ATOM = 6
 
 /** An empty vocabulary. */
 export function createVocabulary(): Vocabulary {
-  const [names, versions, clauses, qualifiers] = [words(), words(), words(), words()]
+  const [names, versions, clauses, qualifiers] = [
+    createWords(),
+    createWords(),
+    createWords(),
+    createWords(),
+  ]
   const starts = createIntList(1024)
   const atoms = createIntList(4096)
+  /** Name -> the last atom that has it, and 1. */
+  const last = createIntList(1024)
   const addAtom = ({ name, qualifier, operator, version }: Relation): void => {
-    atoms.push(names.number(name))
+    const number = names.number(name)
+    while (last.length <= number) last.push(0)
+    const before = last.get(number) - 1
+    last.set(number, atoms.length + 1)
+    atoms.push(number)
     atoms.push(version === undefined ? -1 : versions.number(version))
     atoms.push(Math.max(0, operators.indexOf(operator)))
     atoms.push(qualifier === undefined ? -1 : qualifiers.number(qualifier))
+    atoms.push(starts.length - 1)
+    atoms.push(before)
   }
   const endOf = (clause: number): number =>
     clause + 1 < starts.length ? starts.get(clause + 1) : atoms.length
@@ -89,36 +95,15 @@ export function createVocabulary(): Vocabulary {
     clauses,
     clausesOf,
     atomsOf,
-    eachAtom: (give) => {
-      for (let clause = 0; clause < starts.length; clause++) {
-        const end = endOf(clause)
-        for (let at = starts.get(clause); at < end; at += ATOM) give(atoms.get(at), clause)
-      }
+    clausesWith: (name) => {
+      const found = new Set<number>()
+      const first = name < last.length ? last.get(name) - 1 : -1
+      for (let at = first; at >= 0; at = atoms.get(at + 5)) found.add(atoms.get(at + 4))
+      return [...found]
     },
     isWanted: ({ operator, version }, found) => {
       if (operator === undefined) return true
       return found >= 0 && isVersionWanted(versions.text(found), operator, versions.text(version))
-    },
-  }
-}
-
-function words(): Words {
-  const numbers = new Map<string, number>()
-  const texts: string[] = []
-  return {
-    get size() {
-      return texts.length
-    },
-    find: (text) => numbers.get(text),
-    text: (number) => texts[number] ?? '',
-    number: (text) => {
-      const known = numbers.get(text)
-      if (known !== undefined) return known
-      // A copy: a slice of a field would keep all of the field in memory.
-      const own = Buffer.from(text).toString()
-      numbers.set(own, texts.length)
-      texts.push(own)
-      return texts.length - 1
     },
   }
 }
