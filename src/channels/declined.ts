@@ -27,14 +27,23 @@ export function leavesNothing(
   return newest === undefined || (had !== undefined && compareVersions(newest, had) < 0)
 }
 
+/** The decline of the newest of these versions that is declined. */
+export function declineOf(
+  declines: readonly Decline[],
+  source: string,
+  versions: readonly string[],
+): Decline | undefined {
+  const own = declines.filter((one) => one.source === source && versions.includes(one.version))
+  return own.sort((a, b) => compareVersions(b.version, a.version))[0]
+}
+
 /** `2.1-1 declined by joe since 2026-11-20: breaks our shop`, of the newest of these versions that is declined. */
 export function declineWords(
   declines: readonly Decline[],
   source: string,
   versions: readonly string[],
 ): string {
-  const own = declines.filter((one) => one.source === source && versions.includes(one.version))
-  const [last] = own.sort((a, b) => compareVersions(b.version, a.version))
+  const last = declineOf(declines, source, versions)
   if (last === undefined) return 'declined'
   const why = last.why === undefined ? '' : `: ${last.why}`
   const since = new Date(last.madeAt).toISOString().slice(0, 10)

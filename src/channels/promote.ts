@@ -201,14 +201,8 @@ async function planFor(
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
   const { selection, removals = false, force = false } = input
-  const planned = await planPromotion(parts, {
-    from,
-    to,
-    selection,
-    removals,
-    refused,
-    isDeclined: declinedIn(declines),
-  })
+  const asked = { from, to, removals, refused, isDeclined: declinedIn(declines) }
+  const planned = await planPromotion(parts, { ...asked, selection })
   assertNothingLeftOut(channel, input.from, planned, namedSources(selection))
   const all: Selection = { kind: 'all', except: selection.except }
   const gate: GatePlanInput = {
@@ -216,7 +210,7 @@ async function planFor(
     to,
     plan: planned,
     named: namedSources(selection),
-    offered: () => planPromotion(parts, { from, to, selection: all, removals, refused }),
+    offered: () => planPromotion(parts, { ...asked, selection: all }),
     withDeps: input.withDeps === true,
     force,
     dryRun: input.dryRun === true,

@@ -1,12 +1,14 @@
 /**
  * What is to be told of each source package that waits, for who decides on it in the morning: besides the difference itself
- * (channels/pending.ts) what its changelog says is new, and whether somebody holds it back.
+ * (channels/pending.ts) what its changelog says is new, and whether somebody holds it back or declined it.
  *
  * What others say of candidates (verdicts of policies, what must come along) is joined to these by archive, suite and source.
  */
 import type { Abortable } from '../base/abortable.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { getChannel } from '../channels/channel-table.ts'
+import { type Decline, listDeclines } from '../channels/decline-table.ts'
+import { declinedIn, declineOf, leavesNothing } from '../channels/declined.ts'
 import { listHolds } from '../channels/hold-end.ts'
 import { listPendingDebs, type PendingSource, type PendingWithDebs } from '../channels/pending.ts'
 import type { Pin } from '../channels/pin-table.ts'
@@ -31,12 +33,14 @@ export interface PendingNews extends NewEntries {
 export type PendingHold = Pick<Pin, 'who' | 'why' | 'madeAt' | 'until'>
 
 /** A candidate with what the database says of it at once. */
-export interface PendingCandidate extends PendingWithDebs {
-  readonly hold?: PendingHold | undefined
-}
+export interface PendingCandidate extends PendingWithDebs, KeptBack {}
 
-export interface PendingDetails extends PendingSource, PendingNews {
+export interface PendingDetails extends PendingSource, PendingNews, KeptBack {}
+
+interface KeptBack {
   readonly hold?: PendingHold | undefined
+  /** Where the second channel takes nothing of what is offered, since it declined that. */
+  readonly decline?: Decline | undefined
 }
 
 export interface PendingPair {
@@ -66,7 +70,11 @@ export async function listCandidates(
   const channel = await getChannel(parts.db, from.channel)
   const pending = await listPendingDebs(parts, { channel, view: from }, to)
   const held = await holdsOf(parts, to.channel)
-  return pending.map((one) => ({ ...one, hold: held.get(one.source) }))
+  const declines = await listDeclines(parts.db, (await getChannel(parts.db, to.channel)).id)
+  const isDeclined = declinedIn(declines)
+  const declineIn = (one: PendingSource): Decline | undefined =>
+    leavesNothing(one, isDeclined) ? declineOf(declines, one.source, one.new) : undefined
+  return pending.map((one) => ({ ...one, hold: held.get(one.source), decline: declineIn(one) }))
 }
 
 /** So many changelogs are held at once: of each it is kept what is new. */

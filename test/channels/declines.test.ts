@@ -31,6 +31,10 @@ t.test('a curated channel never takes a declined version, and takes a newer one'
       hint: /sluice undecline hello=2 --channel approved/,
     })
   }
+  t.match((await api('GET', '/pending')).pending, [
+    { source: 'hello', note: 'declined', decline: { version: '2', why: 'breaks our shop' } },
+    { source: 'other', note: undefined },
+  ])
   t.match(await api('POST', '/promotions', { ...toApproved, patterns: ['hel*'] }), {
     changes: [],
     leftOut: [{ source: 'hello', reason: 'declined', words: /2 declined by admin .*our shop/ }],
