@@ -5,6 +5,7 @@ import { archiveSection } from './archive-section.ts'
 import { channelSection } from './channel-section.ts'
 import { classSection } from './class-section.ts'
 import type { Section } from './config-section.ts'
+import { declineSection } from './decline-section.ts'
 import { holdSection } from './hold-section.ts'
 import { policySection } from './policy-section.ts'
 
@@ -14,5 +15,6 @@ export const sections: readonly Section[] = [
   channelSection,
   classSection,
   holdSection,
+  declineSection,
   policySection,
 ]

@@ -4,6 +4,7 @@
  * is as if it were not in the file.
  */
 import { chunksOfSource } from '../archives/chunk-table.ts'
+import type { Clock } from '../base/clock.ts'
 import { tomlHeader, tomlLines } from '../base/toml.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Channel, isClass, listChannels } from '../channels/channel-table.ts'
@@ -80,11 +81,17 @@ async function planHolds(round: Round): Promise<SectionPlan> {
   for (const [channel, { now }] of then.channels) {
     if (now === undefined || isClass(now)) continue
     for (const source of (await holdsOf(parts, now)).keys()) {
-      if (section.table(channel)?.has(source) !== true) others.push({ channel, source })
+      const table = section.table(channel)?.table(source)
+      if (table === undefined || hasEnded(table, parts.clock)) others.push({ channel, source })
     }
   }
   if (!isPruning) return { steps, removals: [], left: others.map(objectOf) }
   return { steps, removals: others.map((one) => lifting(parts, one)), left: [] }
+}
+
+function hasEnded(table: TableReader, clock: Clock): boolean {
+  const until = table.time('until')
+  return until !== undefined && until <= clock.now()
 }
 
 async function planHold(
@@ -98,7 +105,7 @@ async function planHold(
   const until = table.time('until')
   table.done()
   const now = held.get(source)
-  if (until !== undefined && until <= parts.clock.now()) return []
+  if (hasEnded(table, parts.clock)) return []
   // While archives are still to be looked at, nobody knows what they have.
   const isKnown = then.fetched.size > 0 || (await chunksOfSource(parts.db, source)).size > 0
   if (now === undefined && !isKnown)
