@@ -9,12 +9,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { buildDeb } from './deb.ts'
+import { buildDeb, type DebChangelog } from './deb.ts'
 import { randomFrom, sample } from './random.ts'
 import { endAgent, ensureKey } from './signing.ts'
 import {
   controlOf,
   fieldOf,
+  followVersions,
   forArchitecture,
   needField,
   readStanzas,
@@ -137,6 +138,7 @@ function openPool(
   epochSeconds: number,
   progress: Progress,
   padding: (stanza: string) => number = () => 0,
+  changelogOf: (stanza: string) => DebChangelog | undefined = () => undefined,
 ): Pool {
   const root = join(directory, archiveRoot)
   const made = new Set<string>()
@@ -152,7 +154,8 @@ function openPool(
         mkdirSync(parent, { recursive: true })
         made.add(parent)
       }
-      const deb = buildDeb(Buffer.from(controlOf(stanza), 'latin1'), epochSeconds, padding(stanza))
+      const control = Buffer.from(controlOf(stanza), 'latin1')
+      const deb = buildDeb(control, epochSeconds, padding(stanza), changelogOf(stanza))
       // A new file, never an old one's bytes: the pool may be hard links to another archive's.
       writeFileSync(`${path}.new`, deb)
       renameSync(`${path}.new`, path)
@@ -179,11 +182,19 @@ export interface Bumped {
   readonly epochSeconds: number
 }
 
-/** Gives some packages of the main suite a new version; the old `.deb`s stay, the Release is a minute later. */
-export async function bumpArchive(directory: string, choice: BumpChoice): Promise<Bumped> {
+/**
+ * Gives some packages of the main suite a new version, whose `.deb`s have these changelogs, if any; the old `.deb`s stay,
+ * the Release is a minute later.
+ */
+export async function bumpArchive(
+  directory: string,
+  choice: BumpChoice,
+  changelogOf?: (stanza: string) => DebChangelog,
+): Promise<Bumped> {
   const epochSeconds = releaseDate(directory, mainSuite) + 60
   const architectures = architecturesOf(directory)
-  const pool = openPool(directory, epochSeconds, () => undefined)
+  const nothing = () => undefined
+  const pool = openPool(directory, epochSeconds, nothing, undefined, changelogOf)
   const nameOf = choice.kind === 'sources' ? sourceOf : packageOf
   let names: ReadonlySet<string> | undefined
   let stanzas = 0
@@ -193,10 +204,15 @@ export async function bumpArchive(directory: string, choice: BumpChoice): Promis
     const old = splitStanzas(readFileSync(path, 'latin1'))
     names ??= chooseNames(old, choice, nameOf)
     const wanted = names
-    const next = old.map((stanza) => {
-      if (!wanted.has(nameOf(stanza))) return stanza
+    const bumped = old.map((stanza) =>
+      wanted.has(nameOf(stanza)) ? withNewVersion(stanza, '+bench') : stanza,
+    )
+    // What a source builds often needs the rest of it in just its version.
+    const follow = followVersions(old, bumped)
+    const next = bumped.map((stanza, at) => {
+      if (stanza === old[at]) return stanza
       stanzas += 1
-      return pool.add(withNewVersion(stanza, '+bench'))
+      return pool.add(follow(stanza))
     })
     indexes.push(writeIndex(directory, { suite: mainSuite, architecture, epochSeconds }, next))
   }

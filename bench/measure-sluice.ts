@@ -204,8 +204,10 @@ async function generations(job: Job): Promise<void> {
   if (timings.length > 0) setPercentiles(job.column, 'further one-package promotion', timings)
 }
 
+/** By force: the gate looks at each all the same, and what made-up versions break is told, not refused. */
 function promotionOf(name: string): Record<string, unknown> {
-  return { from: 'testing', to: 'approved', sources: [{ name }], reason: 'benchmark' }
+  const reason = 'benchmark'
+  return { from: 'testing', to: 'approved', sources: [{ name }], force: true, reason }
 }
 
 async function commandLine({ server, column }: Job): Promise<void> {

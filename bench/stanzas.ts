@@ -122,6 +122,25 @@ export function withNewVersion(stanza: string, suffix: string): string {
     })
 }
 
+/** Rewrites relations to just the old version of what has a new one. */
+export function followVersions(
+  old: readonly string[],
+  bumped: readonly string[],
+): (stanza: string) => string {
+  const next = new Map<string, string>()
+  for (const [at, stanza] of bumped.entries()) {
+    const before = old[at]
+    if (before === undefined || before === stanza) continue
+    const key = `${needField(before, 'Package')} (= ${needField(before, 'Version')})`
+    next.set(key, `${needField(stanza, 'Package')} (= ${needField(stanza, 'Version')})`)
+  }
+  return (stanza) =>
+    stanza.replace(
+      /[a-z0-9][a-z0-9.+-]* \(= [^)]+\)/g,
+      (relation) => next.get(relation) ?? relation,
+    )
+}
+
 function nextVersion(version: string, suffix: string): string {
   const at = version.lastIndexOf(suffix)
   const count = at === -1 ? Number.NaN : Number(version.slice(at + suffix.length))
