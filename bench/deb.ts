@@ -2,7 +2,7 @@
  * Tiny valid `.deb`s, made without a child process: 63,000 runs of dpkg-deb would take half an hour.
  *
  * A `.deb` is an ar archive of `debian-binary`, `control.tar.gz` and `data.tar.gz`, in this order (deb(5)). The data
- * tar holds `./` and, on demand, one file of bytes that do not compress. Owners are root and times are the caller's,
+ * tar holds `./` and, on demand, one file of bytes that do not compress, or a changelog at its place. Owners are root and times are the caller's,
  * so the same fields give the same bytes.
  */
 import { createCipheriv, createHash } from 'node:crypto'
@@ -11,14 +11,29 @@ import { gzipSync } from 'node:zlib'
 const zeroes = Buffer.alloc(1024)
 const tarBlock = 512
 
-/** The bytes of a `.deb` with this control file and a payload of `padBytes`; `epochSeconds` is every time in it. */
-export function buildDeb(control: Buffer, epochSeconds: number, padBytes = 0): Buffer {
+/** A changelog, and the package that it is of. */
+export interface DebChangelog {
+  readonly package: string
+  readonly text: string
+}
+
+/**
+ * The bytes of a `.deb` with this control file and a payload of `padBytes`, or a changelog; `epochSeconds` is every time in
+ * it.
+ */
+export function buildDeb(
+  control: Buffer,
+  epochSeconds: number,
+  padBytes = 0,
+  changelog?: DebChangelog,
+): Buffer {
   const members = tarOf([
     tarDirectory('./', epochSeconds),
     tarFile('./control', control, epochSeconds),
   ])
-  const data =
+  const plain =
     padBytes === 0 ? emptyData(epochSeconds) : paddedData(control, epochSeconds, padBytes)
+  const data = changelog === undefined ? plain : documentedData(changelog, epochSeconds)
   return arOf(
     [
       { name: 'debian-binary', data: Buffer.from('2.0\n') },
@@ -48,6 +63,16 @@ function paddedData(seed: Buffer, epochSeconds: number, padBytes: number): Buffe
   )
   const file = tarFile('./usr/share/padding', cipher.update(Buffer.alloc(padBytes)), epochSeconds)
   return gzip(tarOf([...directories, file]))
+}
+
+function documentedData({ package: name, text }: DebChangelog, epochSeconds: number): Buffer {
+  const directories = ['./', './usr/', './usr/share/', './usr/share/doc/'].map((path) =>
+    tarDirectory(path, epochSeconds),
+  )
+  const own = `./usr/share/doc/${name}/`
+  const packed = gzipSync(text, { level: 9 })
+  const file = tarFile(`${own}changelog.Debian.gz`, packed, epochSeconds)
+  return gzip(tarOf([...directories, tarDirectory(own, epochSeconds), file]))
 }
 
 // Level 1 and small windows: the files are about 2 kB, and setting up zlib costs more than the work itself.

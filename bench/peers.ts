@@ -83,11 +83,16 @@ function promotedByPeers(bed: Bed): readonly string[] {
   )
 }
 
-async function measureAptly(bed: Bed): Promise<Column> {
+/** Writes aptly's settings; makes of arguments those that have it use them. */
+export function prepareAptly(bed: Bed): (...args: readonly string[]) => string[] {
   const configuration = join(bed.directory, 'aptly.conf')
   writeFileSync(configuration, JSON.stringify(aptlySettings(bed)))
+  return (...args) => [`-config=${configuration}`, ...args]
+}
+
+async function measureAptly(bed: Bed): Promise<Column> {
+  const aptly = prepareAptly(bed)
   const steps = startSteps('aptly', bed)
-  const aptly = (...args: string[]) => [`-config=${configuration}`, ...args]
   const keyring = `-keyring=${keyringPath(bed.archive)}`
   const signing = ['-batch', `-gpg-key=${keyFingerprint(bed.archive)}`]
   const url = `${bed.upstream.url}/debian`
