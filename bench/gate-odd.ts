@@ -116,7 +116,9 @@ function alter(
   random: () => number,
   change: (clause: string) => readonly string[],
 ): string {
-  const clauses = (fieldOf(text, field) ?? '').split(',').map((one) => one.trim())
+  const value = fieldOf(text, field) ?? ''
+  if (value === '') return text
+  const clauses = value.split(',').map((one) => one.trim())
   const at = Math.floor(random() * clauses.length)
   const made = clauses.flatMap((one, place) => (place === at ? change(one) : [one]))
   return setField(text, field, made.filter((one) => one !== '').join(', '))

@@ -63,7 +63,8 @@ function addFacts(
   const [preDepends = '', depends = '', conflicts = '', breaks = '', provides = ''] = relations
   const { names, versions } = vocabulary
   const needs = clauses(vocabulary, preDepends, depends)
-  const foes = clauses(vocabulary, conflicts, breaks)
+  // dpkg takes `name:any` here for each package of the name, whatever its Multi-Arch.
+  const foes = clauses(vocabulary, conflicts.replaceAll(':any', ''), breaks.replaceAll(':any', ''))
   const provided = clauses(vocabulary, provides)
   facts.push(names.number(name ?? ''))
   facts.push(versions.number(version ?? ''))

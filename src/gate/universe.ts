@@ -2,9 +2,9 @@
  * The packages of one architecture before and after a change, side by side: which there are, what provides a name, who asks
  * for it. Packages are numbers from 0 on; those of other architectures are left out, as apt without foreign ones has it.
  *
- * Within one architecture only these of Multi-Arch count (as dose-debcheck judges, but for the version in `name:any`,
- * which dpkg compares): `name:any` and `name:<this architecture>` are the package itself, another architecture's is never
- * there; who provides a name does so for `name:any` only if it is `Multi-Arch: allowed`.
+ * Within one architecture only these of Multi-Arch count: `name:<this architecture>` is the package itself, another
+ * architecture's is never there; `name:any` is only who has or provides the name and is `Multi-Arch: allowed`. So apt has it;
+ * dose-debcheck takes any package of the name, of any version.
  */
 import { compareVersions } from '../debian/version.ts'
 import { createIntList, type Grouped, groupOf } from './int-list.ts'
@@ -223,11 +223,14 @@ function matches(finder: Finder, atom: Atom): number[] {
   const { name, qualifier } = atom
   const isHere = qualifier === undefined || ['any', 'native', architecture].includes(qualifier)
   if (!isHere) return []
-  const real = own(name).filter((one) => vocabulary.isWanted(atom, at(one, VERSION)))
+  const isMeant = (one: number): boolean => qualifier !== 'any' || (at(one, FLAGS) & ALLOWED) !== 0
+  const real = own(name).filter(
+    (one) => isMeant(one) && vocabulary.isWanted(atom, at(one, VERSION)),
+  )
   const version = (one: number): string => vocabulary.versions.text(at(one, VERSION))
   if (real.length > 1) real.sort((a, b) => compareVersions(version(b), version(a)) || b - a)
   for (const one of providers(name)) {
-    if (qualifier === 'any' && (at(one, FLAGS) & ALLOWED) === 0) continue
+    if (!isMeant(one)) continue
     const isProvided = [...list(one, PROVIDED)].some((provided) =>
       vocabulary
         .atomsOf(provided)

@@ -1,17 +1,7 @@
-import t from 'tap'
-import { doseBroken, gateBroken, newly, stanza } from '../support/dose.ts'
-
-interface Case {
-  readonly title: string
-  readonly kept?: readonly string[]
-  readonly removed?: readonly string[]
-  readonly added?: readonly string[]
-  readonly broken: readonly string[]
-  readonly architecture?: string
-}
+import { type GateCase, judgeWithDose } from '../support/gate-cases.ts'
 
 const app = 'app 1; Depends: lib (= 1)'
-const cases: readonly Case[] = [
+const cases: readonly GateCase[] = [
   {
     title: 'a library that goes on alone breaks who wants just the old one',
     kept: [app, 'user 1; Depends: app'],
@@ -84,13 +74,6 @@ const cases: readonly Case[] = [
     removed: ['exim 1'],
     added: ['exim 2; Provides: mta'],
     broken: ['both'],
-  },
-  {
-    title: 'the interpreter of any architecture must be one that allows it, or this one',
-    kept: ['script 1; Depends: python:any', 'native 1; Depends: python:native'],
-    removed: ['python 1; Multi-Arch: allowed'],
-    added: ['python 2; Multi-Arch: allowed'],
-    broken: [],
   },
   {
     title: 'who provides a name does it for any architecture only if it is allowed',
@@ -188,31 +171,4 @@ const cases: readonly Case[] = [
   },
 ]
 
-for (const one of cases) {
-  t.test(one.title, async (t) => {
-    const [kept, removed, added] = [one.kept, one.removed, one.added].map((list) =>
-      (list ?? []).map(stanza),
-    )
-    const before = [...(kept ?? []), ...(removed ?? [])]
-    const after = [...(kept ?? []), ...(added ?? [])]
-    const { architecture } = one
-    const change = { before, removed: removed ?? [], added: added ?? [] }
-    t.same(await gateBroken(change, architecture), one.broken, 'the gate')
-    const dir = t.testdir()
-    const judged = newly(
-      await doseBroken(dir, before, architecture),
-      await doseBroken(dir, after, architecture),
-    )
-    t.same(judged, one.broken, 'dose-debcheck')
-  })
-}
-
-t.test('versions are compared for any architecture, too, as dpkg does', async (t) => {
-  const change = {
-    before: ['script 1; Depends: python:any (>= 3)', 'python 3; Multi-Arch: allowed'].map(stanza),
-    removed: [stanza('python 3; Multi-Arch: allowed')],
-    added: [stanza('python 2; Multi-Arch: allowed')],
-  }
-  // dose-debcheck does not look at the version here.
-  t.same(await gateBroken(change), ['script'])
-})
+judgeWithDose(cases)
