@@ -3,7 +3,6 @@
  * before it was made, changed or switched on is not made up for.
  */
 import { AppError } from '../base/errors.ts'
-import { isMailAddress } from '../base/mail-address.ts'
 import type { ChannelParts, Reason } from '../channels/channel-parts.ts'
 import { getPlainChannel, isChannelName } from '../channels/channel-table.ts'
 import { writeAudit } from '../store/audit.ts'
@@ -11,19 +10,19 @@ import { type Db, inTransaction } from '../store/database.ts'
 import {
   type Digest,
   type DigestSettings,
-  type DigestTarget,
   deleteDigestRow,
   findDigest,
   getDigest,
   insertDigest,
   updateDigest,
 } from './digest-table.ts'
-import { assertTimetable, lastTime, nextTime } from './timetable.ts'
+import { assertDigestTimes, isWhole, readTarget, redactWebhook } from './judge-digest.ts'
+import { lastTime } from './timetable.ts'
 
-/** A digest is read by people: more often it would not be. */
-const LEAST_MS = 3600_000
 const DAY_MS = 24 * 3600_000
-const TRIED_TIMES = 50
+
+/** Each morning, unless told. */
+export const usualSchedule = '0 7 * * *'
 
 /** What may be said of a digest; `recipients` and `webhook` exclude each other. */
 export interface DigestWishes {
@@ -45,21 +44,21 @@ export interface DigestInput extends DigestWishes, Reason {
 
 /** Makes a digest of what waits from `testing` for `approved`, each morning at seven, unless told otherwise. */
 export async function createDigest(parts: ChannelParts, input: DigestInput): Promise<Digest> {
-  const { name, from = 'testing', to = 'approved', schedule = '0 7 * * *' } = input
+  const { name, from = 'testing', to = 'approved', schedule = usualSchedule } = input
   if (!isChannelName(name)) {
     throw new AppError('ERR_USAGE', {
       message: `a digest cannot be called ${JSON.stringify(name)}`,
       hint: 'small letters, digits and + . - ; the first a letter or digit',
     })
   }
-  const target = targetOf(input)
+  const target = readTarget(input)
   if (target === undefined) {
     throw new AppError('ERR_USAGE', {
       message: 'a digest needs somebody to go to',
       hint: `sluice digest create ${name} --mail ADDRESS, or --webhook URL`,
     })
   }
-  const timeZone = input.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+  const { timeZone = ownTimeZone() } = input
   const settings: DigestSettings = {
     name,
     fromId: await idOf(parts.db, from),
@@ -96,7 +95,7 @@ export async function setDigest(parts: ChannelParts, input: DigestInput): Promis
     name,
     fromId: from === undefined ? before.fromId : await idOf(parts.db, from),
     toId: to === undefined ? before.toId : await idOf(parts.db, to),
-    target: targetOf(input) ?? before.target,
+    target: readTarget(input) ?? before.target,
     schedule: input.schedule ?? before.schedule,
     timeZone: input.timeZone ?? before.timeZone,
     isAlways: input.always ?? before.isAlways,
@@ -129,44 +128,13 @@ export async function deleteDigest(
   })
 }
 
-/** A webhook's URL without what may be a secret of it: all but the server. */
-export function redactWebhook(url: string): string {
-  const { origin, pathname, search } = new URL(url)
-  return pathname === '/' && search === '' ? origin : `${origin}/…`
+/** The machine's. */
+export function ownTimeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
 async function idOf(db: Db, channel: string): Promise<number> {
   return (await getPlainChannel(db, channel)).id
-}
-
-function targetOf({ recipients, webhook }: DigestWishes): DigestTarget | undefined {
-  if (recipients !== undefined && webhook !== undefined) {
-    throw new AppError('ERR_USAGE', {
-      message: 'a digest goes by mail or to a webhook, not both',
-      hint: 'make two of them',
-    })
-  }
-  if (webhook !== undefined) return { kind: 'webhook', url: readWebhook(webhook) }
-  if (recipients === undefined) return undefined
-  const wrong = recipients.find((one) => !isMailAddress(one))
-  if (wrong !== undefined || recipients.length === 0) {
-    throw new AppError('ERR_USAGE', {
-      message: `${JSON.stringify(wrong ?? '')} is no address of mail`,
-      hint: 'such as admins@example.org, without a name beside it',
-    })
-  }
-  return { kind: 'mail', recipients: [...new Set(recipients)] }
-}
-
-/** What is wrong is not said again: it may have a password in it. */
-function readWebhook(text: string): string {
-  const url = URL.parse(text)
-  const isWeb = url !== null && ['http:', 'https:'].includes(url.protocol)
-  if (isWeb && url.username === '' && url.password === '' && url.hash === '') return url.href
-  throw new AppError('ERR_USAGE', {
-    message: 'a webhook is an http or https URL without user and fragment',
-    hint: 'such as https://chat.example/hooks/updates',
-  })
 }
 
 function assertSettings(settings: DigestSettings, at: number): void {
@@ -176,18 +144,13 @@ function assertSettings(settings: DigestSettings, at: number): void {
       hint: 'sluice channel list',
     })
   }
-  assertTimetable(settings)
-  for (let tried = 0, after = at; tried < TRIED_TIMES; tried++) {
-    const next = nextTime(settings, after)
-    if (next === undefined) return
-    if (tried > 0 && next - after < LEAST_MS) {
-      throw new AppError('ERR_USAGE', {
-        message: `${JSON.stringify(settings.schedule)} comes more than once an hour`,
-        hint: 'each morning at seven: 0 7 * * *',
-      })
-    }
-    after = next
+  if (settings.isEnabled && !isWhole(settings.target)) {
+    throw new AppError('ERR_USAGE', {
+      message: 'of this webhook only the server is told',
+      hint: `sluice digest set ${settings.name} --webhook URL --enable`,
+    })
   }
+  assertDigestTimes(settings, at)
 }
 
 interface DigestChange extends Reason, DigestWishes {

@@ -6,6 +6,7 @@ import { channelSection } from './channel-section.ts'
 import { classSection } from './class-section.ts'
 import type { Section } from './config-section.ts'
 import { declineSection } from './decline-section.ts'
+import { digestSection } from './digest-section.ts'
 import { holdSection } from './hold-section.ts'
 import { policySection } from './policy-section.ts'
 
@@ -17,4 +18,5 @@ export const sections: readonly Section[] = [
   holdSection,
   declineSection,
   policySection,
+  digestSection,
 ]

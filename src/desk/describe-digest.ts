@@ -4,8 +4,8 @@
 import type { Config } from '../base/config.ts'
 import { findChannelById } from '../channels/channel-table.ts'
 import type { Db } from '../store/database.ts'
-import { redactWebhook } from './change-digest.ts'
 import type { Digest, DigestTrouble } from './digest-table.ts'
+import { redactWebhook } from './judge-digest.ts'
 import { missingSetting } from './send-mail.ts'
 import { nextTime } from './timetable.ts'
 

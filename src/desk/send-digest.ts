@@ -25,6 +25,7 @@ import {
   noteProgress,
 } from './digest-table.ts'
 import { renderText, subjectOf } from './digest-text.ts'
+import { assertIsWhole } from './judge-digest.ts'
 import type { DeskParts } from './pending-details.ts'
 import { sendMail } from './send-mail.ts'
 import { lastTime } from './timetable.ts'
@@ -175,6 +176,7 @@ async function deliver(
 ): Promise<readonly string[]> {
   const { id, madeAt, name, target } = digest
   const key = `sluice.${id}-${madeAt.toString(36)}.${content.until.toString(36)}`
+  assertIsWhole(target, name)
   const limits = { signal, withinMs: parts.deliverWithinMs }
   const [subject, text] = [subjectOf(content), renderText(content)]
   if (target.kind === 'webhook') {
