@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../test/support/run.ts'
 import type { Package, State } from './gate-states.ts'
+import { fieldOf, needField } from './stanzas.ts'
 
 /** Packages of one state that go, and others that come in their place. */
 export interface Change {
@@ -28,8 +29,11 @@ export interface Links {
   readonly givers: ReadonlyMap<string, readonly Package[]>
 }
 
-/** A judge whose files, and its verdicts on states, are in the directory. */
-export function openDose(directory: string): Dose {
+/**
+ * A judge whose files, and its verdicts on states, are in the directory. It takes `name:any` for any package of the name, of any
+ * version; `asApt` has it know better.
+ */
+export function openDose(directory: string, { asApt = false } = {}): Dose {
   mkdirSync(directory, { recursive: true })
   const links = new WeakMap<State, Links>()
   const verdicts = new WeakMap<State, ReadonlySet<string>>()
@@ -41,10 +45,10 @@ export function openDose(directory: string): Dose {
   const verdictOn = async (state: State): Promise<ReadonlySet<string>> => {
     const known = verdicts.get(state)
     if (known !== undefined) return known
-    const text = indexOf(state.packages)
+    const text = indexOf(state.packages, asApt)
     const file = join(directory, createHash('sha256').update(text).digest('hex').slice(0, 32))
     if (!existsSync(file)) {
-      const found = await judge(directory, state.packages, [])
+      const found = await judge({ directory, asApt }, state.packages, [])
       writeFileSync(file, JSON.stringify([...found]))
     }
     const verdict = new Set<string>(JSON.parse(readFileSync(file, 'utf8')))
@@ -59,7 +63,7 @@ export function openDose(directory: string): Dose {
       const asked = reached === undefined ? after : after.filter(({ name }) => reached.has(name))
       const others =
         reached === undefined ? [] : reachableFrom(change, linksOf(change.before), asked)
-      const found = await judge(directory, asked, others)
+      const found = await judge({ directory, asApt }, asked, others)
       return [...found].filter((name) => !known.has(name)).sort()
     },
   }
@@ -73,14 +77,14 @@ export function packagesAfter({ before, removed, added }: Change): Package[] {
 
 /** The names of which dose-debcheck can install no version, of those asked for. */
 async function judge(
-  directory: string,
+  { directory, asApt }: { readonly directory: string; readonly asApt: boolean },
   asked: readonly Package[],
   others: readonly Package[],
 ): Promise<Set<string>> {
   if (asked.length === 0) return new Set()
   const [fg, bg] = [join(directory, 'fg'), join(directory, 'bg')]
-  writeFileSync(fg, indexOf(asked), 'latin1')
-  writeFileSync(bg, indexOf(others), 'latin1')
+  writeFileSync(fg, indexOf(asked, asApt), 'latin1')
+  writeFileSync(bg, indexOf(others, asApt), 'latin1')
   const inputs = others.length === 0 ? [fg] : [`--fg=${fg}`, `--bg=${bg}`]
   const args = ['--deb-native-arch=amd64', '-f', ...inputs]
   const { code, stdout, stderr } = await run('dose-debcheck', args, { timeoutMs: 900_000 })
@@ -94,8 +98,22 @@ async function judge(
   return new Set(asked.map(({ name }) => name).filter((name) => !good.has(name)))
 }
 
-function indexOf(packages: readonly Package[]): string {
-  return packages.map(({ text }) => text).join('\n')
+function indexOf(packages: readonly Package[], asApt: boolean): string {
+  return packages.map(({ text }) => (asApt ? withAny(text) : text)).join('\n')
+}
+
+/** `name:any` as a name that packages provide which are Multi-Arch: allowed, with their version. */
+function withAny(text: string): string {
+  const isAllowed = /^Multi-Arch: allowed$/m.test(text)
+  if (!isAllowed && !text.includes(':any')) return text
+  const plain = text
+    .replace(/^(Depends|Pre-Depends): .*$/gm, (line) => line.replaceAll(':any', '--any'))
+    .replace(/^(Conflicts|Breaks): .*$/gm, (line) => line.replaceAll(':any', ''))
+  if (!isAllowed) return plain
+  const given = (fieldOf(plain, 'Provides') ?? '').split(/,\s*/).filter((one) => one !== '')
+  const own = `${needField(plain, 'Package')} (= ${needField(plain, 'Version')})`
+  const all = [...given, ...[own, ...given].map((one) => one.replace(/^[^ ]+/, '$&--any'))]
+  return `${plain.replace(/^Provides:.*\n/m, '')}Provides: ${all.join(', ')}\n`
 }
 
 /** Who mentions and who has each name. */
@@ -103,7 +121,7 @@ export function linkPackages(packages: readonly Package[]): Links {
   const needers = new Map<string, Set<string>>()
   const givers = new Map<string, Package[]>()
   for (const one of packages) {
-    for (const need of one.needs) {
+    for (const need of one.needs.flat()) {
       const users = needers.get(need)
       if (users === undefined) needers.set(need, new Set([one.name]))
       else users.add(one.name)
@@ -156,7 +174,7 @@ function reachableFrom(change: Change, base: Links, asked: readonly Package[]): 
   const queue = [...found]
   const seen = new Set<string>()
   for (let one = queue.pop(); one !== undefined; one = queue.pop()) {
-    for (const name of one.needs) {
+    for (const name of one.needs.flat()) {
       if (seen.has(name)) continue
       seen.add(name)
       for (const { givers } of [base, more]) {

@@ -96,7 +96,8 @@ function coreSources(packages: readonly Package[]): Set<string> {
   const { givers } = linkPackages(packages)
   const found = new Set(packages.filter((one) => one.isEssential))
   for (const one of found) {
-    for (const name of one.needs) for (const giver of givers.get(name) ?? []) found.add(giver)
+    for (const name of one.needs.flat())
+      for (const giver of givers.get(name) ?? []) found.add(giver)
   }
   return new Set([...found].map(({ source }) => source))
 }
@@ -112,7 +113,7 @@ function findNeighbors(packages: readonly Package[]): Map<string, string[]> {
     near.set(source, others.add(other))
   }
   for (const { needs, source } of packages) {
-    for (const name of needs) {
+    for (const name of needs.flat()) {
       const other = sourceOf.get(name)
       if (other === undefined || other === source) continue
       note(source, other)

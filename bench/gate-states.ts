@@ -14,8 +14,8 @@ export interface Package {
   readonly version: string
   readonly source: string
   readonly isEssential: boolean
-  /** Names in Depends and Pre-Depends. */
-  readonly needs: readonly string[]
+  /** Names in Depends and Pre-Depends: alternatives, clause by clause. */
+  readonly needs: readonly (readonly string[])[]
   /** Its own name and those that it provides. */
   readonly gives: readonly string[]
   /** The stanza, with the fields that matter here, and its last newline. */
@@ -112,7 +112,10 @@ export function readPackage(stanza: string): Package {
     version: value('version'),
     source: (values.get('source') ?? name).replace(/ .*$/, ''),
     isEssential: value('essential') === 'yes',
-    needs: namesIn(`${value('pre-depends')},${value('depends')}`),
+    needs: `${value('pre-depends')},${value('depends')}`
+      .split(',')
+      .map(namesIn)
+      .filter((names) => names.length > 0),
     gives: [name, ...namesIn(value('provides'))],
     text: `${lines.join('\n')}\n`,
   }

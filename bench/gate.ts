@@ -10,7 +10,7 @@ import { mainSuite } from './archive.ts'
 import { type Column, formatFigure, formatTable, setPercentiles, type Timing } from './figures.ts'
 import { openDose } from './gate-dose.ts'
 import { changeOf, drawChange, drawSources, openRoute, type Route } from './gate-draws.ts'
-import { openOurs } from './gate-ours.ts'
+import { openOurs, startMeter } from './gate-ours.ts'
 import { fetchSuites, makeState, type Package, readSuite } from './gate-states.ts'
 import { randomFrom } from './random.ts'
 
@@ -84,6 +84,10 @@ function labelOf({ mode, before, from }: Route): string {
     : `${from.label} ${mode} ${before.label}`
 }
 
+function seconds({ wallMs }: Timing): string {
+  return `${(wallMs / 1000).toFixed(2)} s`
+}
+
 function memoryPeak(): number {
   const status = readFileSync('/proc/self/status', 'utf8')
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
@@ -98,7 +102,8 @@ interface Tally {
 }
 
 async function judgeAll(routes: readonly Route[], column: Column): Promise<number> {
-  const dose = openDose(join(values.directory, 'dose'))
+  const directory = join(values.directory, 'dose')
+  const doses = { plain: openDose(directory), asApt: openDose(directory, { asApt: true }) }
   const ours = openOurs()
   const tallies = new Map<string, Tally>()
   const [first, count, whole] = [values.first, values.promotions, values.whole].map(Number)
@@ -109,8 +114,10 @@ async function judgeAll(routes: readonly Route[], column: Column): Promise<numbe
     const tally = tallies.get(label) ?? { runs: 0, broke: 0, names: 0, differ: 0, timings: [] }
     tallies.set(label, tally)
     const change = drawChange(route, randomFrom(Number(values.seed) * 1_000_003 + at))
-    const { names, timing } = await ours.broken(change)
-    const judged = await dose.broken(change, { isWhole: at % (whole || 1) === (whole || 1) - 1 })
+    const { names, timing } = await ours.judge(change)
+    const judged = await doses[route.mode === 'odd' ? 'asApt' : 'plain'].broken(change, {
+      isWhole: at % (whole || 1) === (whole || 1) - 1,
+    })
     const differ = names.filter((name) => !judged.includes(name))
     const missed = judged.filter((name) => !names.includes(name))
     tally.runs++
@@ -142,11 +149,17 @@ async function measure500(routes: readonly Route[], column: Column): Promise<voi
     const change = changeOf(route, drawSources(route, 500, random), random)
     const ours = openOurs()
     const reading = ours.read(change.before)
-    const { names, timing } = await ours.broken(change)
+    const { names, timing, reasons } = await ours.judge(change)
+    const meter = startMeter()
+    const causes = await reasons()
+    const telling = meter()
     const label = `${change.sources.length} sources: ${labelOf(route)}`
-    const note = `${names.length} broken; reading the state ${(reading.wallMs / 1000).toFixed(2)} s more`
-    const figure = { value: timing.wallMs, unit: 'ms' as const, processorMs: timing.processorMs }
-    column.set(label, { ...figure, note })
+    column.set(label, {
+      value: timing.wallMs + telling.wallMs,
+      unit: 'ms',
+      processorMs: timing.processorMs + telling.processorMs,
+      note: `${names.length} broken by ${causes.length} causes; telling them ${seconds(telling)} of it; reading the state ${seconds(reading)} more`,
+    })
     progress(`${label}: ${formatFigure(column.get(label))}`)
   }
 }
