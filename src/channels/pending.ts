@@ -4,7 +4,9 @@
 
 import type { IndexParts } from '../archives/index-parts.ts'
 import { readState } from '../archives/suite-state.ts'
+import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import type { Db } from '../store/database.ts'
 import { type Arrival, findArrivals } from './arrivals.ts'
 import type { Channel } from './channel-table.ts'
 import { changesOf, differsOtherwise, diffStates, type IndexDiff } from './diff.ts'
@@ -60,14 +62,9 @@ export async function listPendingDebs(
   for (const { archive, suite, state, release } of source.view.suites) {
     const target = to?.suites.find((one) => one.archive === archive && one.suite === suite)
     if (target?.state === state) continue
-    const after = await readState(parts.blobs, state)
-    const before = target === undefined ? undefined : await readState(parts.blobs, target.state)
-    const diffs = await diffStates(parts, before, after, 'all')
-    const files = filesBySource(diffs)
     const isSecurity = isSecuritySuite(suite, release)
-    for (const change of changesOf({ archive, suite }, diffs)) {
-      const { binaries, sizeBytes, debs } = files.get(change.source) ?? noFiles()
-      pending.push({ ...change, binaries: binaries.size, sizeBytes, isSecurity, debs })
+    for (const one of await compareStates(parts, [target?.state, state])) {
+      pending.push({ archive, suite, ...one, isSecurity })
     }
   }
   const at = { channel: source.channel, serial: source.view.serial }
@@ -76,6 +73,43 @@ export async function listPendingDebs(
     .map((one) => ({ one, arrival: arrivalOf(one) }))
     .map(({ one, arrival }) => ({ ...one, since: arrival.since, arrival }))
     .sort((a, b) => Number(b.isSecurity) - Number(a.isSecurity) || (a.source < b.source ? -1 : 1))
+}
+
+/** A source package that differs between two states. */
+type Difference = Pick<
+  PendingWithDebs,
+  'source' | 'old' | 'new' | 'binaries' | 'sizeBytes' | 'debs'
+>
+
+/** Binary packages in all that is remembered: some 300 bytes each. */
+const REMEMBERED = 12_000
+
+/** States never change, and so neither does what differs between two of them: it is asked again and again. */
+const memories = new WeakMap<Db, Lru<string, readonly Difference[]>>()
+
+async function compareStates(
+  parts: IndexParts,
+  [before, after]: readonly [Sha256 | undefined, Sha256],
+): Promise<readonly Difference[]> {
+  const memory = memories.get(parts.db) ?? createLru(REMEMBERED)
+  memories.set(parts.db, memory)
+  const key = `${before} ${after}`
+  const known = memory.get(key)
+  if (known !== undefined) return known
+  const now = await readState(parts.blobs, after)
+  const old = before === undefined ? undefined : await readState(parts.blobs, before)
+  const diffs = await diffStates(parts, old, now, 'all')
+  const files = filesBySource(diffs)
+  const found = changesOf(now, diffs).map(({ source, old: had, new: has }): Difference => {
+    const { binaries, sizeBytes, debs } = files.get(source) ?? noFiles()
+    return { source, old: had, new: has, binaries: binaries.size, sizeBytes, debs }
+  })
+  memory.set(
+    key,
+    found,
+    found.reduce((sum, { debs }) => sum + 1 + debs.length, 1),
+  )
+  return found
 }
 
 /** Whether `from` has more than `to` besides packages, which a promotion of all brings. */

@@ -17,13 +17,14 @@ import {
 export interface EntryDigest {
   readonly version: string
   readonly urgency: string
+  /** Some hundreds at most. */
+  readonly cves: readonly string[]
+  /** This, and what follows, only of the newest entries. */
   readonly distributions: readonly string[]
   readonly maintainer?: string | undefined
   /** As it is written there. */
   readonly date?: string | undefined
-  /** Some hundreds at most. */
-  readonly cves: readonly string[]
-  /** The first lines of what changed, each without the blanks before it; none of what is further down. */
+  /** The first lines of what changed, each without the blanks before it. */
   readonly lines: readonly string[]
 }
 
@@ -50,8 +51,8 @@ export interface NewEntries {
 }
 
 const KEPT_CHARACTERS = 10_000
-/** Entries of which lines are kept, and how many. */
-const WITH_LINES = 8
+/** Entries of which all is kept, and how many lines of each. */
+const WHOLE = 8
 const LINES = 4
 const LINE_CHARACTERS = 200
 const NAME_CHARACTERS = 100
@@ -66,7 +67,7 @@ export function digestChangelog(bytes: Buffer, isWhole = true): ChangelogDigest 
   const entries: EntryDigest[] = []
   let room = KEPT_CHARACTERS
   for (const entry of readChangelogEntries(text)) {
-    const digest = digestEntry(entry, entries.length < WITH_LINES ? LINES : 0)
+    const digest = entries.length < WHOLE ? digestEntry(entry) : digestOlder(entry)
     room -= JSON.stringify(digest).length
     if (room < 0 && entries.length > 0) return { entries, isCut: true, ...odd }
     entries.push(digest)
@@ -92,21 +93,28 @@ export function newEntriesOf(
   }
 }
 
-function digestEntry(
-  { version, urgency, distributions, maintainer, date, text }: ChangelogEntry,
-  lineCount: number,
-): EntryDigest {
+/** Of what is further down: as much as counts. */
+function digestOlder({ version, urgency, text }: ChangelogEntry): EntryDigest {
+  return {
+    version: version.slice(0, LINE_CHARACTERS),
+    urgency: urgency.slice(0, NAME_CHARACTERS),
+    cves: cvesIn(text).slice(0, CVES),
+    distributions: [],
+    lines: [],
+  }
+}
+
+function digestEntry(entry: ChangelogEntry): EntryDigest {
+  const { distributions, maintainer, date, text } = entry
   const lines = text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
   return {
-    version: version.slice(0, LINE_CHARACTERS),
-    urgency: urgency.slice(0, NAME_CHARACTERS),
+    ...digestOlder(entry),
     distributions: distributions.slice(0, 10).map((one) => one.slice(0, NAME_CHARACTERS)),
     maintainer: maintainer?.slice(0, LINE_CHARACTERS),
     date: date?.slice(0, NAME_CHARACTERS),
-    cves: cvesIn(text).slice(0, CVES),
-    lines: lines.slice(0, lineCount).map((line) => line.slice(0, LINE_CHARACTERS)),
+    lines: lines.slice(0, LINES).map((line) => line.slice(0, LINE_CHARACTERS)),
   }
 }
