@@ -114,7 +114,8 @@ export function refusalReason(
   const kind: ReasonKind = isKnown(reason) ? reason : 'failed'
   if (reason === 'held') {
     const hint = `sluice unhold ${source} --channel ${name}`
-    return { kind, words: heldWords(holds.find((pin) => pin.source === source)), hint }
+    const pin = holds.find((one) => one.source === source)
+    return { kind, words: heldWords(pin), hint, until: pin?.until }
   }
   if (reason === 'declined') {
     const hint = `sluice undecline ${source}=VERSION --channel ${name}`
@@ -130,8 +131,10 @@ export function refusalReason(
 
 function heldWords(pin: Pin | undefined): string {
   if (pin === undefined) return 'held'
-  const why = pin.why === undefined ? '' : `: ${pin.why}`
-  return `held by ${pin.who} since ${new Date(pin.madeAt).toISOString().slice(0, 10)}${why}`
+  const { who, madeAt, until, why } = pin
+  const day = (at: number): string => new Date(at).toISOString().slice(0, 10)
+  const end = until === undefined ? '' : ` until ${day(until)}`
+  return `held by ${who} since ${day(madeAt)}${end}${why === undefined ? '' : `: ${why}`}`
 }
 
 function isKnown(reason: string): reason is ReasonKind {

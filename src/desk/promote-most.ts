@@ -3,7 +3,7 @@
  *
  * What the second channel or the gate refuses by name is left out and told; where a refusal does not say what it is about,
  * the halves are tried, and what was left out is tried once more after the others went. What keeps all of it from going (the
- * line to upstream, the disk) is tried with halves a few times, since it may be about one file, and is then the run's problem.
+ * line to upstream, the disk) is the run's problem; where it may be about one file, halves are tried, a few times.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { type AppError, isAppError, toAppError } from '../base/errors.ts'
@@ -99,12 +99,22 @@ async function tryAll(
       return tryAll(parts, { ...input, verdicts: rest }, attempts, { signal })
     }
     const isOver = attempts.refusalsLeft <= 0 || attempts.failuresLeft <= 0
-    if (verdicts.length === 1 || isOver) return give(verdicts, failure, isRefusal, attempts)
+    const mayBeOne = isRefusal || isAboutFile(failure)
+    if (verdicts.length === 1 || isOver || !mayBeOne)
+      return give(verdicts, failure, isRefusal, attempts)
     const half = Math.ceil(verdicts.length / 2)
     for (const some of [verdicts.slice(0, half), verdicts.slice(half)]) {
       await tryAll(parts, { ...input, verdicts: some }, attempts, { signal })
     }
   }
+}
+
+/** Whether the others may have it better. */
+function isAboutFile({ code }: AppError): boolean {
+  return (
+    code.startsWith('ERR_UPSTREAM_') ||
+    ['ERR_NOT_FOUND', 'ERR_DIGEST_MISMATCH', 'ERR_SIZE_MISMATCH'].includes(code)
+  )
 }
 
 function give(

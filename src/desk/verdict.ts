@@ -49,6 +49,8 @@ export interface VerdictReason {
   readonly words: string
   /** What would make it go. */
   readonly hint?: string | undefined
+  /** Epoch milliseconds: when it is over by itself, where that is known. */
+  readonly until?: number | undefined
 }
 
 export interface Verdict {
@@ -85,10 +87,12 @@ export function judge(candidates: readonly Candidate[], situation: Situation): V
     const { archive, suite, source, old, isSecurity } = candidate
     const rule = findRule(policy.rules, candidate)
     const freeze = isSecurity ? freezes.security : freezes.other
-    const lasting = [situation.refused(candidate), goneReason(candidate, policy), noWay(rule)]
+    const refused = situation.refused(candidate)
+    const lasting = [refused, goneReason(candidate, policy), noWay(rule)]
     const passing = [frozenReason(freeze), ageReason(candidate, rule, situation)]
     const reasons = [...lasting, ...passing].filter((one) => one !== undefined)
-    const isTimely = lasting.every((one) => one === undefined)
+    const isTimely = lasting.every((one) => one === undefined || one.until !== undefined)
+    const ripeAt = candidate.since + (rule?.afterMs ?? 0)
     return {
       archive,
       suite,
@@ -98,9 +102,7 @@ export function judge(candidates: readonly Candidate[], situation: Situation): V
       goes: reasons.length === 0,
       rule: rule?.text,
       reasons,
-      goesAt: isTimely
-        ? whenOf(Math.max(now, candidate.since + (rule?.afterMs ?? 0)), isSecurity)
-        : undefined,
+      goesAt: isTimely ? whenOf(Math.max(now, ripeAt, refused?.until ?? 0), isSecurity) : undefined,
     }
   })
 }
