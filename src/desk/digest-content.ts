@@ -58,8 +58,9 @@ export interface DigestContent {
     /** Sources that wait for somebody's decision, and how many of these for security. */
     readonly sources: number
     readonly security: number
-    /** Sources that differ and are held: they wait for nobody. */
+    /** Sources that differ and are held, or declined: they wait for nobody. */
     readonly held: number
+    readonly declined: number
     readonly entries: readonly WaitingSource[]
   }
   readonly went: {
@@ -81,7 +82,7 @@ export async function readDigest(
   const from = await channelOf(parts, digest, digest.fromId)
   const to = await channelOf(parts, digest, digest.toId)
   const waiting = await listWaiting(parts, { from, to }, abortable)
-  const waits = waiting.filter((one) => !one.isHeld)
+  const waits = waiting.filter((one) => !one.isHeld && !one.isDeclined)
   return {
     name: digest.name,
     from: { channel: from.name, serial: from.head },
@@ -93,7 +94,8 @@ export async function readDigest(
     waits: {
       sources: waits.length,
       security: waits.filter((one) => one.isSecurity).length,
-      held: waiting.length - waits.length,
+      held: waiting.filter((one) => one.isHeld).length,
+      declined: waiting.filter((one) => one.isDeclined && !one.isHeld).length,
       entries: waits.slice(0, MOST_WAITING),
     },
     went: await readWent(parts, to, since, until),

@@ -46,13 +46,17 @@ export function renderText(content: DigestContent): string {
 
 /** The first sentence. */
 export function headlineOf({ waits, from, to }: DigestContent): string {
-  const held = waits.held > 0 ? `; ${plural(waits.held, 'source')} held` : ''
-  if (waits.sources === 0) return `Nothing waits from ${from.channel} for ${to.channel}${held}`
+  const kept = [
+    ...(waits.held > 0 ? [`${formatCount(waits.held)} held`] : []),
+    ...(waits.declined > 0 ? [`${formatCount(waits.declined)} declined`] : []),
+  ]
+  const rest = kept.length === 0 ? '' : `; ${kept.join(', ')}`
+  if (waits.sources === 0) return `Nothing waits from ${from.channel} for ${to.channel}${rest}`
   const verb = waits.sources === 1 ? 'waits' : 'wait'
   const security =
     waits.security > 0 ? `${formatCount(waits.security)} of them for security` : 'none for security'
   const what = `${plural(waits.sources, 'source')} ${verb} from ${from.channel} for ${to.channel}`
-  return `${what}, ${security}${held}`
+  return `${what}, ${security}${rest}`
 }
 
 /** Which server says so, and who to ask for less. */
@@ -159,7 +163,7 @@ function sectionLines({ title, items, more, hint }: DigestSection): string[] {
 function wrap(text: string, indent: string): string[] {
   const lines: string[] = []
   let line = indent
-  const inner = indent === '' ? '' : `${indent}    `
+  const inner = indent === '' ? '' : `${indent}  `
   for (const word of text.split(' ').flatMap(pieces)) {
     const isFirst = line.trim() === ''
     if (!isFirst && line.length + 1 + word.length > COLUMNS) {

@@ -26,17 +26,28 @@ export function pack(name: string, version: string): PackageSpec {
   return { name, version, arch: 'amd64' }
 }
 
-/** Makes it; a digest may take 500 ms to be taken, unless told. */
+export interface DigestWorldOptions {
+  readonly packages?: readonly PackageSpec[]
+  /** How long a digest may take to be taken; 500 unless told. */
+  readonly deliverWithinMs?: number
+  /** When upstream's key does. */
+  readonly keyEnds?: Date | undefined
+}
+
+/** Makes it. */
 export async function makeDigestWorld(
   t: Test,
   flags: Readonly<Record<string, string>>,
-  { packages = [pack('hello', '1')], deliverWithinMs = 500 } = {},
+  { packages = [pack('hello', '1')], deliverWithinMs = 500, keyEnds }: DigestWorldOptions = {},
 ): Promise<DigestWorld> {
   const clock = createTestClock(Date.now() - beginning)
   const made = new Date(clock.now() - HOUR_MS)
   const world = await makeWorld(t, packages, {
     publish: { date: made, sign: { signedAt: made } },
-    key: { createdAt: new Date(clock.now() - DAY_MS) },
+    key: {
+      createdAt: new Date(clock.now() - DAY_MS),
+      ...(keyEnds === undefined ? {} : { expiresAt: keyEnds }),
+    },
     start: {
       clock,
       // It looks upstream when it is told to.

@@ -56,8 +56,8 @@ def judge(raw):
         "structure": [part.get_content_type() for part in mail.walk()],
         "headers": {name.lower(): str(value) for name, value in mail.items()},
         "at": email.utils.parsedate_to_datetime(mail["date"]).timestamp() * 1000,
-        "text": plain.get_content() if plain else None,
-        "html": html.get_content() if html else None,
+        "text": plain.get_content().replace("\r\n", "\n") if plain else None,
+        "html": html.get_content().replace("\r\n", "\n") if html else None,
         "charsets": [part.get_content_charset() for part in mail.iter_parts()],
     }
 
