@@ -26,9 +26,9 @@ interface Draft {
   readonly packages: IntList
   readonly pairs: IntList
   readonly facts: IntList
-  readonly choices: Map<number, Int32Array>
-  /** Clause -> the literal that stands for it: a package's, a choice's, or -1 where nothing makes it good. */
-  readonly literals: Map<number, number>
+  readonly choices: Map<number, readonly number[]>
+  /** Clause -> the literal that stands for it, and 2: a package's, a choice's, or -1 where nothing makes it good. */
+  readonly literals: Int32Array
 }
 
 /** Above so many versions of a name a chain takes the place of all pairs of them. */
@@ -49,7 +49,7 @@ export async function buildFormula(
     pairs: createIntList(4096),
     facts: createIntList(),
     choices: new Map(),
-    literals: new Map(),
+    literals: new Int32Array(universe.vocabulary.clauses.size),
   }
   for (const versions of essentials(universe, side)) {
     const literal = literalFor(draft, versions)
@@ -112,7 +112,7 @@ function literalFor(draft: Draft, candidates: readonly number[]): number {
   draft.packages.push(-1)
   draft.choices.set(
     choice,
-    Int32Array.from(candidates, (one) => variableFor(draft, one)),
+    candidates.map((one) => variableFor(draft, one)),
   )
   return 2 * choice
 }
@@ -120,13 +120,13 @@ function literalFor(draft: Draft, candidates: readonly number[]): number {
 function addNeeds(draft: Draft, variable: number, one: number): void {
   const { universe, side, literals, pairs, facts } = draft
   for (const clause of universe.needsOf(one)) {
-    let literal = literals.get(clause)
-    if (literal === undefined) {
-      const there = [...universe.candidates(clause)].filter(
-        (other) => ((universe.sides[other] ?? 0) & side) !== 0,
-      )
+    let literal = (literals[clause] ?? 0) - 2
+    if (literal < -1) {
+      const there = universe
+        .candidates(clause)
+        .filter((other) => ((universe.sides[other] ?? 0) & side) !== 0)
       literal = there.length === 0 ? -1 : literalFor(draft, there)
-      literals.set(clause, literal)
+      literals[clause] = literal + 2
     }
     if (literal < 0) {
       facts.push(2 * variable + 1)

@@ -15,11 +15,11 @@ export interface Formula {
   /** Literals that are true. */
   readonly facts: Int32Array
   /** Variable -> those of which one must be true if it is, in the order in which they are tried; two at the least. */
-  readonly choices: ReadonlyMap<number, Int32Array>
+  readonly choices: ReadonlyMap<number, readonly number[]>
 }
 
 export interface SolverState {
-  readonly choices: ReadonlyMap<number, Int32Array>
+  readonly choices: ReadonlyMap<number, readonly number[]>
   readonly implied: Grouped
   readonly values: Int8Array
   readonly levels: Int32Array
@@ -83,7 +83,7 @@ export function openState({ variables, pairs, choices, facts }: Formula): Solver
     seen: new Uint8Array(variables),
   }
   for (const [choice, candidates] of choices) {
-    addClause(state, [2 * choice + 1, ...[...candidates].map((one) => 2 * one)])
+    addClause(state, [2 * choice + 1, ...candidates.map((one) => 2 * one)])
   }
   for (const fact of facts) {
     if (truthOf(state, fact) < 0) state.isSound = false

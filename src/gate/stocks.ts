@@ -154,7 +154,10 @@ async function makeStock(
   const maker = createStockMaker(vocabulary, architecture)
   const room = createRoom()
   for (const chunk of chunks) {
-    maker.add(readFacts(vocabulary, await readChunk(parts, chunk, room)))
+    const text = await readChunk(parts, chunk, room)
+    // Who publishes next reads it again.
+    await parts.texts.put([[chunk.plain, text]])
+    maker.add(readFacts(vocabulary, text))
     await pause()
   }
   const steps = maker.finish()

@@ -74,7 +74,7 @@ export interface Universe {
   /** The packages of either side of this name itself. */
   named(name: number): number[]
   /** The packages of either side that a clause takes: by its alternatives in order, newest first. */
-  candidates(clause: number): Int32Array
+  candidates(clause: number): readonly number[]
   /** The clauses that mention a name. */
   clausesWith(name: number): readonly number[]
   /** Who has the clause among its needs, and who among its foes. */
@@ -113,8 +113,8 @@ export function layOver(stock: Stock, overlay: Overlay): Universe {
   const provided = (one: number): number[] => providedIn(vocabulary, list(one, PROVIDED))
   const providers = grouped(stock.providers, provided)
   const finder: Finder = { architecture, vocabulary, own, providers, at, list }
-  const found = new Map<number, Int32Array>()
-  const candidates = (clause: number): Int32Array => {
+  const found = new Map<number, readonly number[]>()
+  const candidates = (clause: number): readonly number[] => {
     const known = found.get(clause)
     if (known !== undefined) return known
     const made = findCandidates(finder, clause)
@@ -210,12 +210,12 @@ interface Finder extends Pick<UniverseInput, 'architecture'> {
   readonly list: (one: number, kind: number) => Int32Array
 }
 
-function findCandidates(finder: Finder, clause: number): Int32Array {
+function findCandidates(finder: Finder, clause: number): number[] {
   const found = new Set<number>()
   for (const atom of finder.vocabulary.atomsOf(clause)) {
     for (const one of matches(finder, atom)) found.add(one)
   }
-  return Int32Array.from(found)
+  return [...found]
 }
 
 function matches(finder: Finder, atom: Atom): number[] {
