@@ -1,5 +1,5 @@
 /**
- * Proxy mode: from an absolute URI of a known archive to an answer out of its verified suite state.
+ * Proxy mode and path mode: from a URL of a known archive to an answer out of its verified suite state.
  *
  * What upstream signed is answered byte for byte as it was fetched, one consistent suite at a time: Release files from
  * the state, indexes as that Release names them (those not fetched yet are fetched now, and verified), pool files by
@@ -23,6 +23,8 @@ import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
 import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
+import { hasArchive, matchArchives } from './match-archive.ts'
+import type { RequestTarget } from './request-target.ts'
 
 /** What a suite's upstream served when its state was made, read. */
 interface UpstreamSuite {
@@ -32,8 +34,10 @@ interface UpstreamSuite {
 }
 
 export interface ArchiveProxy {
-  /** The answer to `http://host[:port]/path` (path decoded, without its first slash); `unknown` for a foreign host. */
-  resolve(host: string, path: string): Promise<Answer | 'unknown' | undefined>
+  /** The answer to a request; `unknown` for what is in no archive, undefined for what its archive does not name. */
+  resolve(target: RequestTarget): Promise<Answer | 'unknown' | undefined>
+  /** Whether an archive is on this host. */
+  knowsHost(host: string): Promise<boolean>
 }
 
 /** A proxy over the archives that Sluice has. */
@@ -47,10 +51,9 @@ export function createProxy(parts: ArchiveParts): ArchiveProxy {
     return made
   }
   return {
-    resolve: async (host, path) => {
-      const matches = (await listArchives(parts.db)).flatMap((archive) =>
-        matchArchive(archive, host, path),
-      )
+    knowsHost: async (host) => hasArchive(await listArchives(parts.db), host),
+    resolve: async (target) => {
+      const matches = matchArchives(await listArchives(parts.db), target)
       if (matches.length === 0) return 'unknown'
       for (const { archive, rest } of matches) {
         const answer = await answerFrom(parts, readSuite, archive, rest)
@@ -61,23 +64,6 @@ export function createProxy(parts: ArchiveParts): ArchiveProxy {
       return first && passOn(first.archive, first.rest)
     },
   }
-}
-
-/** The path below the archive's root, if one of its URLs begins so; http and https are one. */
-function matchArchive(
-  archive: Archive,
-  host: string,
-  path: string,
-): { archive: Archive; rest: string }[] {
-  for (const text of archive.settings.urls) {
-    const url = new URL(text)
-    const root = `${url.pathname.replace(/^\//, '').replace(/\/$/, '')}/`
-    const isRoot = root === '/'
-    if (url.host !== host) continue
-    if (isRoot) return [{ archive, rest: path }]
-    if (path.startsWith(root)) return [{ archive, rest: path.slice(root.length) }]
-  }
-  return []
 }
 
 type SuiteReader = (state: Sha256) => Promise<UpstreamSuite | undefined>

@@ -1,0 +1,10 @@
+/**
+ * Names of hosts as they are compared: in lower case, without a dot at the end, with the port only if it is neither of
+ * the two that the web has. So `http://Deb.Archive.example.:80` and `https://deb.archive.example` are one host.
+ */
+
+/** `deb.archive.example`, `mirror.example.org:8080`, `[::1]:3142`. */
+export function hostKey(url: Pick<URL, 'hostname' | 'port'>): string {
+  const name = url.hostname.toLowerCase().replace(/\.$/, '')
+  return ['', '80', '443'].includes(url.port) ? name : `${name}:${url.port}`
+}

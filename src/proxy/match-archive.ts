@@ -1,0 +1,44 @@
+/**
+ * Which archives a URL is in. All URLs of an archive are one: whichever of its mirrors a machine has in its sources, it
+ * gets the same files. http and https are one, and so are the ways to write a host and a path.
+ */
+import type { Archive } from '../archives/archive-table.ts'
+import { hostKey } from '../base/host-key.ts'
+import { decodeUrlPath } from '../debian/archive-path.ts'
+import type { RequestTarget } from './request-target.ts'
+
+/** An archive that a URL is in. */
+export interface Match {
+  readonly archive: Archive
+  /** The path below its root. */
+  readonly rest: string
+}
+
+/** The archives that this is in; that whose root is longest comes first. */
+export function matchArchives(
+  archives: readonly Archive[],
+  { host, path }: Pick<RequestTarget, 'host' | 'path'>,
+): Match[] {
+  return archives
+    .flatMap((archive) => {
+      const rests = archive.settings.urls.flatMap((url) => restBelow(url, host, path) ?? [])
+      const rest = rests.sort((a, b) => a.length - b.length)[0]
+      return rest === undefined ? [] : [{ archive, rest }]
+    })
+    .sort((a, b) => a.rest.length - b.rest.length)
+}
+
+/** Whether an archive is on this host. */
+export function hasArchive(archives: readonly Archive[], host: string): boolean {
+  return archives.some(({ settings }) =>
+    settings.urls.some((url) => hostKey(new URL(url)) === host),
+  )
+}
+
+function restBelow(text: string, host: string, path: string): string | undefined {
+  const url = new URL(text)
+  if (hostKey(url) !== host) return undefined
+  const root = decodeUrlPath(url.pathname.replaceAll(/\/{2,}/g, '/'))
+  if (root === '') return path
+  return root !== undefined && path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined
+}
