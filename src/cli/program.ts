@@ -12,6 +12,7 @@ import { auditCommands } from './audit-commands.ts'
 import { backupCommands } from './backup-commands.ts'
 import { channelCommands } from './channel-commands.ts'
 import { classCommands } from './class-commands.ts'
+import { configCommands } from './config-commands.ts'
 import { run, type Surroundings } from './context.ts'
 import { declineCommands } from './decline-commands.ts'
 import { digestCommands } from './digest-commands.ts'
@@ -55,6 +56,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   declineCommands(program, around)
   policyCommands(program, around)
   digestCommands(program, around)
+  configCommands(program, around)
   keyCommands(program, around)
   adminCommands(program, around)
   auditCommands(program, around)

@@ -101,13 +101,11 @@ function readTable(table: TomlTable, path: readonly string[], faults: Faults): T
       faults.add([...path, ...below], message)
     },
     done: () => {
-      const known = [...asked].join(', ')
       for (const key of Object.keys(table)) {
-        if (!asked.has(key))
-          faults.add(
-            [...path, key],
-            `there is nothing called ${JSON.stringify(key)} here: ${known}`,
-          )
+        if (asked.has(key)) continue
+        const near = nearest(key, [...asked])
+        const meant = near === undefined ? [...asked].join(', ') : `did you mean ${near}?`
+        faults.add([...path, key], `there is nothing called ${shown(key)} here: ${meant}`)
       }
     },
   }
@@ -133,6 +131,35 @@ function timeOf(value: unknown): number | undefined {
   const text = value.toISOString()
   if (/^\d{4}-\d\d-\d\d$/.test(text)) return Date.parse(text)
   return /(Z|[+-]\d\d:\d\d)$/.test(text) ? value.getTime() : undefined
+}
+
+/** The key that was meant, if one is but for a letter or two what is there: `allow_expired`, `suits`. */
+function nearest(key: string, known: readonly string[]): string | undefined {
+  const most = key.length < 5 ? 1 : 2
+  const all = known.map((one) => ({ one, steps: distance(key.toLowerCase(), one, most) }))
+  return all.filter(({ steps }) => steps <= most).sort((a, b) => a.steps - b.steps)[0]?.one
+}
+
+/** Letters to add, drop, change or swap; some number over `most` where it is more. */
+function distance(a: string, b: string, most: number): number {
+  if (Math.abs(a.length - b.length) > most) return most + 1
+  let [before, row] = [[0], Array.from({ length: b.length + 1 }, (_, at) => at)]
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const isSame = a[i - 1] === b[j - 1]
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const steps = [
+        (row[j] ?? 0) + 1,
+        (next[j - 1] ?? 0) + 1,
+        (row[j - 1] ?? 0) + (isSame ? 0 : 1),
+        ...(isSwap ? [(before[j - 2] ?? 0) + 1] : []),
+      ]
+      next.push(Math.min(...steps))
+    }
+    ;[before, row] = [row, next]
+  }
+  return row[b.length] ?? 0
 }
 
 function shown(value: unknown): string {
