@@ -91,7 +91,9 @@ function baseTrouble({ derivation, clock }: ChannelParts, channel: Channel): Att
 async function policyTroubles({ db }: ChannelParts): Promise<Attention[]> {
   const found: Attention[] = []
   for (const { id, name, enabled } of await listPolicies(db)) {
-    const [last] = enabled ? await listPolicyRuns(db, id, 1) : []
+    // One may be under way.
+    const runs = enabled ? await listPolicyRuns(db, id, 2) : []
+    const last = runs.find(({ endedAt }) => endedAt !== undefined)
     if (last?.problem === undefined) continue
     found.push({
       kind: 'policy',

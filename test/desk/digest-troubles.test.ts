@@ -182,3 +182,34 @@ t.test('a webhook gets signed JSON; redirects are not followed; what fails is to
   t.match((await api('GET', '/digests/chat')).trouble, { message: /ECONNREFUSED$/ })
   t.notMatch(JSON.stringify(await api('GET', '/digests')), /k3y|t0ken/)
 })
+
+t.test('one that fails keeps no other from being sent, which tells of it', async (t) => {
+  const mails = await startPython(t, 'mail-server.py')
+  const hooks = await startPython(t, 'webhook-server.py')
+  const { sluice, upstream, renew, goTo } = await makeDigestWorld(t, {
+    'mail-server': `smtp://127.0.0.1:${mails.port}`,
+    'mail-from': 'sluice@updates.example',
+  })
+  const { api } = sluice
+  const webhook = `http://127.0.0.1:${hooks.port}/hooks/k3y`
+  await api('POST', '/digests', { name: 'chat', webhook, timeZone: 'UTC' })
+  await api('POST', '/digests', morning)
+  await api('POST', '/policies', {
+    ...{ name: 'night', from: 'testing', to: 'approved', schedule: '0 6 * * *' },
+    rules: ['after 0 days'],
+  })
+  await renew([pack('hello', '2')])
+  await upstream.close()
+  await hooks.behave({ status: 503 })
+  await goTo(seven(6) - HOUR_MS)
+  while ((await api('GET', '/policies/night')).last?.endedAt === undefined) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  await goTo(seven(6))
+  const { mail } = await mails.next()
+  t.equal(mail.headers.subject, 'Sluice: 1 waits for approved, 2 problems')
+  const text = mail.text.replace(/\s+/g, ' ')
+  t.match(text, / the last digest chat was not sent: the webhook at http:\S+ answered 503 /)
+  t.match(text, / the last run of policy night failed: .* sluice policy history night /)
+  t.notMatch(mail.text + mail.html, /k3y/)
+})
