@@ -2,6 +2,7 @@
  * What the API answers about what waits to be promoted. Times are epoch milliseconds, sizes bytes.
  */
 import type { FetchedChangelogs } from '../desk/fetch-changelogs.ts'
+import type { NeedsProgress } from '../desk/needs.ts'
 import type { PendingSurvey, SurveyedSource } from '../desk/survey-pending.ts'
 import type { GenerationName } from './api-types.ts'
 
@@ -24,4 +25,4 @@ export interface PendingAnswer extends Omit<PendingSurvey, 'pending'> {
   readonly pending: readonly PendingEntry[]
 }
 
-export type { FetchedChangelogs }
+export type { FetchedChangelogs, NeedsProgress }

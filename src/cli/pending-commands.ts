@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
-import type { FetchedChangelogs, PendingAnswer } from './api-pending-types.ts'
+import type { FetchedChangelogs, NeedsProgress, PendingAnswer } from './api-pending-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { readNumber } from './number.ts'
 import { pendingBlocks } from './pending-details-report.ts'
@@ -17,6 +17,7 @@ interface PendingOptions {
   readonly to: string
   readonly security?: boolean
   readonly held?: boolean
+  readonly declined?: boolean
   readonly cve?: string | true
   readonly urgency?: string
   readonly goes?: boolean
@@ -29,6 +30,7 @@ interface PendingOptions {
   readonly limit?: string
   readonly details?: boolean
   readonly fetch?: boolean
+  readonly needs?: boolean
 }
 
 /** Entries of each changelog that are asked for, to be shown whole and as JSON. */
@@ -47,6 +49,8 @@ export function pendingCommands(program: Command, around: Surroundings): void {
     .option('--urgency <least>', 'only what is so urgent: low, medium, high, emergency, critical')
     .option('--held', 'only what is held in the second channel')
     .option('--no-held', 'only what is not')
+    .option('--declined', 'only versions that the second channel declined')
+    .option('--no-declined', 'only others')
     .option('--goes', 'only what a policy lets go now')
     .option('--no-goes', 'only what none does')
     .option('--older-than <span>', `only what the first channel has had for so long: ${spanHelp}`)
@@ -57,6 +61,7 @@ export function pendingCommands(program: Command, around: Surroundings): void {
     .option('--reverse', 'the other way round')
     .option('--limit <number>', 'so many at most')
     .option('--details', 'all that is known of each, with the new entries of its changelog')
+    .option('--needs', 'ask the gate what must come along with each')
     .option('--fetch', 'get a package of each source whose changelog is not known yet')
   run(around, pending, showPending)
 }
@@ -66,11 +71,12 @@ async function showPending(
   patterns: readonly string[],
   options: PendingOptions,
 ): Promise<void> {
-  const { from, to, details = false, fetch = false } = options
+  const { from, to, details = false, fetch = false, needs = false } = options
   const candidates = candidatesOf(patterns, options)
   const query = queryOf({ from, to, ...candidates, ...moreOf(context, options) })
   const client = await context.connect()
   if (fetch) await fetchMissing(context, { from, to, ...candidates })
+  if (needs) await askGate(context, { from, to })
   const answer = await client.call<PendingAnswer>('GET', `/pending?${query}`)
   const show = details ? pendingBlocks : pendingLines
   context.out.result(answer, (one) => show(one, context.out.width))
@@ -79,13 +85,14 @@ async function showPending(
 type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
 function candidatesOf(patterns: readonly string[], options: PendingOptions): Fields {
-  const { security, held, olderThan, newerThan, archive, suite } = options
+  const { security, held, declined, olderThan, newerThan, archive, suite } = options
   return {
     patterns: patterns.length > 0 ? patterns : undefined,
     archive,
     suite,
     security,
     held,
+    declined,
     olderThanMs: olderThan === undefined ? undefined : readSpan('--older-than', olderThan),
     newerThanMs: newerThan === undefined ? undefined : readSpan('--newer-than', newerThan),
   }
@@ -139,4 +146,12 @@ async function fetchMissing(context: Context, body: Fields): Promise<void> {
     context.out.error(printable(`sluice: warning: ${name}: ${message}`))
   }
   if (fetched.problems.length > 0) context.setExitCode(3)
+}
+
+async function askGate(context: Context, body: Fields): Promise<void> {
+  const client = await context.connect()
+  await client.task<unknown, NeedsProgress>('/pending/needs', body, ({ done, total }) =>
+    context.out.progress(`gate     ${done} of ${plural(total, 'source')}  ${bar(done / total)}`),
+  )
+  context.out.clear()
 }

@@ -34,6 +34,8 @@ function pairsOf(one: PendingEntry, now: number): Pair[] {
     ...(cves.length > 0 ? [['CVEs', cves.join(' ')] as const] : []),
     ...(hold === undefined ? [] : [['held', holdText(hold)] as const]),
     ...(decline === undefined ? [] : [['declined', holdText(decline)] as const]),
+    ...(decline === undefined ? [] : [['declined', holdText(decline)] as const]),
+    ...needsPairs(one),
     ...verdicts.map(({ policy, words, goes, goesAt, enabled }): Pair => {
       const off = enabled ? '' : ' (switched off)'
       const when = goes || goesAt === undefined ? '' : `; goes ${formatTime(goesAt)} as things are`
@@ -48,6 +50,18 @@ function waitText({ since, old, arrival }: PendingEntry, now: number): string {
   const isAnew = replaced.length > 0 && replaced.join(' ') !== old.join(' ')
   const anew = isAnew ? `, when it took the place of ${replaced.join(' ')}` : ''
   return `${formatSpan(now - since)}${least}, since ${formatTime(since)}${anew}`
+}
+
+function needsPairs({ needs }: PendingEntry): Pair[] {
+  if (needs === undefined) return [['needs', 'not known yet: --needs asks the gate']]
+  const { words, isEnough, with: others } = needs
+  if (words === undefined) return []
+  const names = others.map((one) => formatChange(one)).join(', ')
+  const what = isEnough ? names : 'nothing that waits is enough'
+  return [
+    ['needs', what],
+    ['alone', `would break: ${words}`],
+  ]
 }
 
 function holdText({ who, why, madeAt, until }: NonNullable<PendingEntry['hold']>): string {

@@ -96,6 +96,7 @@ const narrowings: readonly ((columns: PendingColumn[]) => PendingColumn[])[] = [
   without('SUITE'),
   (columns) => columns.map((one) => ({ ...one, least: Math.min(one.least ?? 8, 8) })),
   without('VERDICT'),
+  without('NEEDS'),
   without('URGENCY'),
   without('NOTE'),
   without(cveCounts.title),
@@ -119,6 +120,9 @@ function allColumns({ from, to, pending, at }: PendingAnswer): PendingColumn[] {
       { title: 'NOTE', value: (one) => one.note ?? '', isWhole: true },
       ({ note }) => note !== undefined,
     ),
+    ...only({ title: 'NEEDS', value: needsText, least: 10 }, ({ needs }) => {
+      return needs?.words !== undefined
+    }),
     ...only({ title: 'VERDICT', value: verdictText, least: 14 }, ({ verdicts }) => {
       return verdicts.length > 0
     }),
@@ -139,6 +143,15 @@ export function urgencyText({ changelog, urgency }: PendingEntry): string {
 function cveText(one: PendingEntry): string {
   if (one.changelog !== 'read') return urgencyText(one)
   return one.cves.length === 0 ? '–' : someOf(one.cves, 2)
+}
+
+/** The sources that must come along; `?` where nobody asked the gate. */
+function needsText({ needs }: PendingEntry): string {
+  if (needs === undefined) return '?'
+  if (!needs.isEnough) return 'would break others'
+  return needs.words === undefined
+    ? ''
+    : someOf([...new Set(needs.with.map((one) => one.source))], 3)
 }
 
 /** What the policies say: the one that lets it go, else the first whose schedule counts. */

@@ -19,6 +19,7 @@ export interface CandidateFilter {
   /** Of suites of security updates, or of the others. */
   readonly security?: boolean | undefined
   readonly held?: boolean | undefined
+  readonly declined?: boolean | undefined
   /** How long the first channel has had it: at least, at most. */
   readonly olderThanMs?: number | undefined
   readonly newerThanMs?: number | undefined
@@ -61,7 +62,7 @@ export function candidateFilter(
   now: number,
 ): (one: PendingCandidate) => boolean {
   const patterns = (filter.patterns ?? []).map(parsePattern)
-  const { archive, suite, security, held, olderThanMs = 0 } = filter
+  const { archive, suite, security, held, declined, olderThanMs = 0 } = filter
   const newerThanMs = filter.newerThanMs ?? Number.POSITIVE_INFINITY
   return (one) =>
     (patterns.length === 0 || patterns.some((pattern) => pattern.matches(one.source))) &&
@@ -69,6 +70,7 @@ export function candidateFilter(
     (suite === undefined || one.suite === suite) &&
     (security === undefined || one.isSecurity === security) &&
     (held === undefined || (one.hold !== undefined) === held) &&
+    (declined === undefined || (one.decline !== undefined) === declined) &&
     now - one.since >= olderThanMs &&
     now - one.since <= newerThanMs
 }

@@ -5,8 +5,8 @@
  * meanwhile. Nothing is fetched (fetch-changelogs.ts does that).
  */
 import type { Abortable } from '../base/abortable.ts'
-import type { PolicyVerdicts } from './judge-policy.ts'
-import { verdictsFor } from './judge-policy.ts'
+import { type PolicyVerdicts, verdictsFor } from './judge-policy.ts'
+import type { Needs, NeedsFinder } from './needs.ts'
 import {
   addNews,
   type ChangelogState,
@@ -25,6 +25,10 @@ import {
   sortPending,
 } from './pending-selection.ts'
 import { type Verdict, verdictWords } from './verdict.ts'
+
+export interface SurveyParts extends DeskParts {
+  readonly needs: NeedsFinder
+}
 
 export interface SurveyInput extends PendingPair {
   readonly filter: PendingFilter
@@ -46,6 +50,8 @@ export interface NamedVerdict extends Pick<Verdict, 'goes' | 'rule' | 'reasons' 
 export interface SurveyedSource extends PendingDetails {
   /** Of each policy from the one channel to the other; none between generations that are no heads. */
   readonly verdicts: readonly NamedVerdict[]
+  /** What must come along; absent where that is not known. */
+  readonly needs?: Needs | undefined
 }
 
 export interface PendingSurvey {
@@ -60,10 +66,12 @@ export interface PendingSurvey {
 
 /** How long is waited for changelogs. */
 const PATIENCE_MS = 300
+/** Of so many the gate is asked what they need without anybody having said so: seconds of work. */
+const ASKED_UNASKED = 200
 
 /** Surveys; `ERR_USAGE` for a filter that makes no sense. */
 export async function surveyPending(
-  parts: DeskParts,
+  parts: SurveyParts,
   input: SurveyInput,
   { signal }: Abortable = {},
 ): Promise<PendingSurvey> {
@@ -74,7 +82,13 @@ export async function surveyPending(
   const candidates = all.filter(isAskedFor)
   const details = await addNews(parts, candidates, { signal, patienceMs: PATIENCE_MS })
   const judged = await judgeAll(parts, input, candidates)
-  const surveyed = details.map((one, at) => ({ ...one, verdicts: verdictsAt(judged, at) }))
+  const needs = parts.needs.known(input)
+  if (all.length <= ASKED_UNASKED) parts.needs.start(parts, input)
+  const surveyed = details.map((one, at) => ({
+    ...one,
+    verdicts: verdictsAt(judged, at),
+    needs: needs?.get(one.source),
+  }))
   const found = sortPending(surveyed.filter(passes), sort, isReverse)
   const counted = asksChangelogs(filter) ? surveyed : found
   return {

@@ -1,5 +1,6 @@
 /**
- * Routes of what waits to be promoted: a survey of it, and the reading of changelogs whose packages are not here yet.
+ * Routes of what waits to be promoted: a survey of it; the reading of changelogs whose packages are not here yet; the gate's
+ * word on what must come along.
  */
 import type { FastifyInstance } from 'fastify'
 import { getChannel } from '../channels/channel-table.ts'
@@ -42,6 +43,7 @@ const candidateFields = {
   suite: name,
   security: flag,
   held: flag,
+  declined: flag,
   olderThanMs: span,
   newerThanMs: span,
 }
@@ -70,6 +72,10 @@ const fetchSchema = {
   },
 }
 
+const needsSchema = {
+  body: { type: 'object', properties: ends, additionalProperties: false },
+}
+
 /** Adds the routes to the API. */
 export function pendingRoutes(api: FastifyInstance, context: ApiContext): void {
   const { parts } = context
@@ -88,6 +94,14 @@ export function pendingRoutes(api: FastifyInstance, context: ApiContext): void {
       })
     },
   )
+  api.post<{ Body: Ends }>('/pending/needs', { schema: needsSchema }, async (request, reply) => {
+    const pair = await pairOf(parts, request.body)
+    return replyWithTask(request, reply, async (emit, signal) => {
+      const onProgress = (progress: object): void => emit({ kind: 'gate', ...progress })
+      await parts.needs.find(parts, pair, { signal, onProgress })
+      return { sources: parts.needs.known(pair)?.size ?? 0 }
+    })
+  })
 }
 
 async function pairOf(parts: ServerParts, { from, to }: Ends): Promise<PendingPair> {

@@ -45,6 +45,7 @@ import { changelogMigrations } from '../desk/changelog-table.ts'
 import { type ChangelogReader, createChangelogReader } from '../desk/changelogs.ts'
 import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.ts'
 import { digestMigrations } from '../desk/digest-table.ts'
+import { createNeedsFinder, type NeedsFinder } from '../desk/needs.ts'
 import { policyRunMigrations } from '../desk/policy-runs.ts'
 import { policyMigrations } from '../desk/policy-table.ts'
 import { createGate } from '../gate/gate.ts'
@@ -116,6 +117,7 @@ export interface ServerParts extends ChannelParts {
   readonly proxy: ArchiveProxy
   readonly changelogs: Changelogs
   readonly changelogReader: ChangelogReader
+  readonly needs: NeedsFinder
   readonly comparisons: DebComparisons
   readonly clientLog: ClientLog
   readonly rescue: Rescue
@@ -163,6 +165,7 @@ export async function openParts(
     const { upstream, downloads, leases, texts, members } = archives
     const changelogs = createChangelogs(archives)
     const changelogReader = createChangelogReader(archives)
+    const needs = createNeedsFinder()
     const clientLog = createClientLog(db, clock, logOf('clients'))
     const ledger = createFileLedger(archives)
     const rescue = createRescue({ ...archives, ledger }, logOf('rescue'))
@@ -170,8 +173,7 @@ export async function openParts(
     const keyring = createKeyringWork(log)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       changelogs.close()
-      await changelogReader.close()
-      await clientLog.close()
+      for (const one of [changelogReader, needs, clientLog]) await one.close()
       await rescue.stop()
       await downloads.close({ signal })
       await keyring.close()
@@ -197,6 +199,7 @@ export async function openParts(
       proxy: createProxy(archives),
       changelogs,
       changelogReader,
+      needs,
       comparisons: createDebComparisons(blobs),
       clientLog,
       ledger,
