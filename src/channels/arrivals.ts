@@ -106,7 +106,7 @@ async function changesIn(
     const here = [...open.values()].filter((one) => suiteKey(one.archive, one.suite) === key)
     const sources = new Set(here.map(({ source }) => source))
     const [left, right] = [await readState(parts.blobs, old), await readState(parts.blobs, state)]
-    found.push(...changesOf(right, await diffStates(parts, left, right, sources)))
+    found.push(...changesOf(right, await diffStates(parts, left, right, sources, 'ignored')))
   }
   return found
 }

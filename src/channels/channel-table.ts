@@ -34,6 +34,10 @@ export const channelMigrations: readonly Migration[] = [
       'ALTER TABLE channel ADD COLUMN keep_days INTEGER',
     ],
   },
+  {
+    name: 'channels-phasing-1',
+    statements: ['ALTER TABLE channel ADD COLUMN keep_phasing INTEGER NOT NULL DEFAULT 0'],
+  },
 ]
 
 /**
@@ -57,6 +61,8 @@ export interface Channel {
   /** How much of its history is kept, where the server's settings do not hold for it: see retention.ts. */
   readonly keepGenerations?: number | undefined
   readonly keepDays?: number | undefined
+  /** Whether promotions to it keep `Phased-Update-Percentage`: see phasing.ts. */
+  readonly keepsPhasing: boolean
 }
 
 type ChannelTables = {
@@ -70,6 +76,7 @@ type ChannelTables = {
     base_id: number | null
     keep_generations: number | null
     keep_days: number | null
+    keep_phasing: number
   }
 }
 
@@ -223,6 +230,16 @@ export async function setRetention(
     .execute()
 }
 
+/** Says whether promotions to a channel keep phasing; within the caller's transaction. */
+export async function setKeepsPhasing(db: Db, id: number, keepsPhasing: boolean): Promise<void> {
+  await db
+    .withTables<ChannelTables>()
+    .updateTable('channel')
+    .set({ keep_phasing: Number(keepsPhasing) })
+    .where('id', '=', id)
+    .execute()
+}
+
 /** Says which generation is served; within the transaction that writes it. */
 export async function setHead(db: Db, id: number, serial: number): Promise<void> {
   await db
@@ -250,5 +267,6 @@ function toChannel(row: ChannelTables['channel']): Channel {
     madeAt: row.made_at,
     keepGenerations: row.keep_generations ?? undefined,
     keepDays: row.keep_days ?? undefined,
+    keepsPhasing: row.keep_phasing !== 0,
   }
 }

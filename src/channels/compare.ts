@@ -49,7 +49,7 @@ export interface GenerationDifference {
 /** The fields that say where the file is, and those that every new version changes. */
 const untold = new Set(['filename', 'directory', 'size', 'sha256', 'checksums-sha256', 'version'])
 
-/** How `to` differs from `from`. */
+/** How `to` differs from `from`, whatever the phasing of either. */
 export async function compareGenerations(
   parts: IndexParts,
   from: GenerationView,
@@ -67,7 +67,7 @@ export async function compareGenerations(
       await stateOf(parts, to, archive, suite),
     ]
     if (left !== undefined && right !== undefined) {
-      const diffs = await diffStates(parts, left, right, 'all')
+      const diffs = await diffStates(parts, left, right, 'all', 'ignored')
       const packages = packagesOf(diffs, fields)
       for (const change of changesOf({ archive, suite }, diffs))
         changes.push({ ...change, packages: packages.get(change.source) ?? [] })

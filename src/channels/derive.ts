@@ -14,6 +14,7 @@ import { changesAgainstHead, followedEntries } from './follow.ts'
 import type { Generation, GenerationKind } from './generation-table.ts'
 import { isOver, lifted, settleHolds } from './hold-end.ts'
 import { keepDeclined } from './keep-declined.ts'
+import { phasingOf } from './phasing.ts'
 import { dropPins, listPins, type Pin, putPins } from './pin-table.ts'
 import { publishGeneration } from './publish.ts'
 
@@ -79,7 +80,10 @@ export async function publishDerived(
   const declines = input.declines ?? (await listDeclines(parts.db, channel.id))
   const { entries: under } = below
   const kept = await keepDeclined(parts, { below: under, head, pins: counting, declines, now: at })
-  const { entries, caughtUp } = await layerPins(parts, under, kept.pins, kept.without)
+  const { entries, caughtUp } = await layerPins(parts, under, {
+    ...kept,
+    phasing: phasingOf(channel),
+  })
   const also = async (trx: Db): Promise<void> => {
     await input.also?.(trx)
     await settleHolds(trx, channel, { over, at })

@@ -2,6 +2,8 @@
  * What a derived channel holds: what its base holds, the suites of archives that it follows itself and its base lacks, and
  * its pins on top, without versions that it declines. A function of those alone: whichever way a channel came there, it holds the same bytes.
  *
+ * What is promoted to it comes without phasing, unless it keeps that (phasing.ts); what it holds is as it was.
+ *
  * Only the chunks that pinned sources touch are made anew; a suite without pins is the very state that the base has. Which
  * indexes there are is decided by what lies below the pins.
  */
@@ -16,6 +18,7 @@ import { diffStates, entriesOfSource, type IndexDiff } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import { editState } from './edit-state.ts'
 import type { Kept } from './keep-declined.ts'
+import type { Phasing } from './phasing.ts'
 import { isAhead } from './pin-order.ts'
 import type { Pin } from './pin-table.ts'
 
@@ -25,12 +28,11 @@ export interface DerivedContent {
   readonly caughtUp: readonly Pin[]
 }
 
-/** `below` with these pins on top and `without` such versions; states that are new are in the store on return. */
+/** `below` with these pins on top, of which promotions are taken so, and `without` such versions; states that are new are in the store on return. */
 export async function layerPins(
   parts: IndexParts,
   below: readonly SuiteEntry[],
-  pins: readonly Pin[],
-  without: Kept['without'] = [],
+  { pins, without, phasing }: Pick<Kept, 'pins' | 'without'> & { readonly phasing: Phasing },
 ): Promise<DerivedContent> {
   const entries: SuiteEntry[] = []
   const caughtUp: Pin[] = []
@@ -43,16 +45,22 @@ export async function layerPins(
       continue
     }
     const base = await readState(parts.blobs, entry.state)
-    const byState = new Map<Sha256 | undefined, Set<string>>([[undefined, strangers]])
+    const layers = new Map<string, Layer>([['', { sources: strangers, phasing }]])
     for (const pin of here) {
       if (pin.kind === 'promotion' && !(await isAhead(parts, pin, base))) {
         caughtUp.push(pin)
         continue
       }
-      const sources = byState.get(pin.state) ?? new Set()
-      byState.set(pin.state, sources.add(pin.source))
+      const how = isPromoted(pin) ? phasing : 'kept'
+      const key = `${pin.state} ${how}`
+      const layer = layers.get(key) ?? { state: pin.state, sources: new Set(), phasing: how }
+      layer.sources.add(pin.source)
+      layers.set(key, layer)
     }
-    entries.push({ ...entry, state: await layerSuite(parts, entry.state, base, { byState, out }) })
+    entries.push({
+      ...entry,
+      state: await layerSuite(parts, entry.state, base, { layers: [...layers.values()], out }),
+    })
   }
   return { entries, caughtUp }
 }
@@ -64,26 +72,32 @@ function heldElsewhere(pins: readonly Pin[], here: readonly Pin[]): Set<string> 
   return new Set(held.map((pin) => pin.source))
 }
 
-/** The state with the content that other states have of these sources; under `undefined` those that it shall not have. */
+/** What a state has of some sources; without a state, nothing. */
+interface Layer {
+  readonly state?: Sha256 | undefined
+  readonly sources: Set<string>
+  readonly phasing: Phasing
+}
+
+/** Whether its content came by a promotion: also of what was held, which force took. */
+function isPromoted({ kind, old, new: versions }: Pin): boolean {
+  return kind === 'promotion' || (kind === 'hold' && old.join(' ') !== versions.join(' '))
+}
+
+/** The state with these layers on top. */
 async function layerSuite(
   parts: IndexParts,
   digest: Sha256,
   base: SuiteState,
-  {
-    byState,
-    out,
-  }: {
-    readonly byState: ReadonlyMap<Sha256 | undefined, ReadonlySet<string>>
-    readonly out: readonly DeclinedVersion[]
-  },
+  { layers, out }: { readonly layers: readonly Layer[]; readonly out: readonly DeclinedVersion[] },
 ): Promise<Sha256> {
   const diffs: IndexDiff[] = []
   const donors: SuiteState[] = []
-  for (const [state, sources] of byState) {
+  for (const { state, sources, phasing } of layers) {
     if (sources.size === 0) continue
     const pinned = state === undefined ? undefined : await readState(parts.blobs, state)
     const isOut = declinedIn(out)
-    const found = await diffStates(parts, base, pinned, sources)
+    const found = await diffStates(parts, base, pinned, sources, phasing)
     const isIn = (entry: IndexEntry): boolean => !isOut(entry.source, entry.sourceVersion)
     diffs.push(...found.map((diff) => ({ ...diff, added: diff.added.filter(isIn) })))
     if (pinned !== undefined) donors.push(pinned)

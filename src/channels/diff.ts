@@ -28,6 +28,7 @@ import type { Sha256 } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { compareVersions } from '../debian/version.ts'
 import type { SourceChange } from './generation-table.ts'
+import { isAlike, type Phasing, taken } from './phasing.ts'
 
 /** Which source packages to look at: all, or those of this set. */
 export type SourceFilter = ReadonlySet<string> | 'all'
@@ -38,12 +39,13 @@ export interface IndexDiff extends IndexName {
   readonly added: readonly IndexEntry[]
 }
 
-/** How `to` differs from `from`, index by index; either may be absent. */
+/** How `to` differs from `from`, index by index; either may be absent. What is added has the phasing that is asked for. */
 export async function diffStates(
   parts: IndexParts,
   from: SuiteState | undefined,
   to: SuiteState | undefined,
   sources: SourceFilter,
+  phasing: Phasing = 'kept',
 ): Promise<IndexDiff[]> {
   const diffs: IndexDiff[] = []
   const names = indexNames(from, to)
@@ -51,7 +53,8 @@ export async function diffStates(
     const left = findIndex(from, name)?.root
     const right = findIndex(to, name)?.root
     if (left === right) return
-    const { removed, added } = await diffIndexes(parts, { kind: name.kind, left, right }, filter)
+    const pair = { kind: name.kind, left, right, phasing }
+    const { removed, added } = await diffIndexes(parts, pair, filter)
     if (removed.length + added.length > 0) diffs.push({ ...name, removed, added })
   }
   for (const name of names.filter(({ kind }) => kind === 'Packages')) await diffOne(name, sources)
@@ -155,10 +158,11 @@ async function diffIndexes(
     readonly kind: IndexKind
     readonly left: Sha256 | undefined
     readonly right: Sha256 | undefined
+    readonly phasing: Phasing
   },
   sources: SourceFilter,
 ): Promise<{ removed: IndexEntry[]; added: IndexEntry[] }> {
-  const { kind } = roots
+  const { kind, phasing } = roots
   const [left, right] = [await chunksAt(parts, roots.left), await chunksAt(parts, roots.right)]
   const [inLeft, inRight] = [digests(left), digests(right)]
   const isWanted = await chunkFilter(parts, sources)
@@ -167,8 +171,11 @@ async function diffIndexes(
   const removed: IndexEntry[] = []
   const added: IndexEntry[] = []
   for await (const { before, after } of pairByName(parts, old, fresh)) {
-    removed.push(...readUnlike(kind, before, after, sources))
-    added.push(...readUnlike(kind, after, before, sources))
+    const gone = before.filter((old) => !after.some((text) => isAlike(old, text, phasing)))
+    const come = after.filter((text) => !before.some((old) => isAlike(old, text, phasing)))
+    removed.push(...readStanzas(kind, gone, sources))
+    const texts = come.map((text) => taken(text, phasing))
+    added.push(...readStanzas(kind, texts, sources))
   }
   return { removed, added }
 }
@@ -222,15 +229,13 @@ async function* stanzasByName(
   }
 }
 
-/** The stanzas that have no like among the others, read; their bytes are copied, so that the chunk can go. */
-function readUnlike(
+/** The stanzas of these sources, read; their bytes are copied, so that the chunk can go. */
+function readStanzas(
   kind: IndexKind,
   stanzas: readonly Buffer[],
-  others: readonly Buffer[],
   sources: SourceFilter,
 ): IndexEntry[] {
   return stanzas
-    .filter((text) => !others.some((other) => other.equals(text)))
     .map((text) => ({
       ...readStanza(kind, text, { start: 0, end: text.length }),
       text: Buffer.from(text),

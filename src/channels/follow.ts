@@ -75,7 +75,10 @@ export async function followedEntries(
   return entries
 }
 
-/** What these entries change in the channel, by source package; undefined where it serves nothing yet. */
+/**
+ * What these entries change in the channel, by source package, more than its phasing: a percentage that upstream raises makes
+ * no version young again. Undefined where the channel serves nothing yet.
+ */
 export async function changesAgainstHead(
   parts: ChannelParts,
   channel: Channel,
@@ -93,7 +96,7 @@ export async function changesAgainstHead(
       await readState(parts.blobs, old.state),
       await readState(parts.blobs, entry.state),
     ]
-    changes.push(...changesOf(after, await diffStates(parts, before, after, 'all')))
+    changes.push(...changesOf(after, await diffStates(parts, before, after, 'all', 'ignored')))
   }
   return changes
 }

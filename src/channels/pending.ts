@@ -8,9 +8,10 @@ import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { Db } from '../store/database.ts'
 import { type Arrival, findArrivals } from './arrivals.ts'
-import type { Channel } from './channel-table.ts'
+import { type Channel, getChannel } from './channel-table.ts'
 import { changesOf, differsOtherwise, diffStates, type IndexDiff } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
+import { type Phasing, phasingOf } from './phasing.ts'
 import type { GenerationView } from './views.ts'
 
 export interface PendingSource extends SourceChange {
@@ -59,11 +60,12 @@ export async function listPendingDebs(
   to: GenerationView | undefined,
 ): Promise<PendingWithDebs[]> {
   const pending: Omit<PendingWithDebs, 'since' | 'arrival'>[] = []
+  const phasing = to === undefined ? 'dropped' : phasingOf(await getChannel(parts.db, to.channel))
   for (const { archive, suite, state, release } of source.view.suites) {
     const target = to?.suites.find((one) => one.archive === archive && one.suite === suite)
     if (target?.state === state) continue
     const isSecurity = isSecuritySuite(suite, release)
-    for (const one of await compareStates(parts, [target?.state, state])) {
+    for (const one of await compareStates(parts, [target?.state, state], phasing)) {
       pending.push({ archive, suite, ...one, isSecurity })
     }
   }
@@ -90,15 +92,16 @@ const memories = new WeakMap<Db, Lru<string, readonly Difference[]>>()
 async function compareStates(
   parts: IndexParts,
   [before, after]: readonly [Sha256 | undefined, Sha256],
+  phasing: Phasing,
 ): Promise<readonly Difference[]> {
   const memory = memories.get(parts.db) ?? createLru(REMEMBERED)
   memories.set(parts.db, memory)
-  const key = `${before} ${after}`
+  const key = `${before} ${after} ${phasing}`
   const known = memory.get(key)
   if (known !== undefined) return known
   const now = await readState(parts.blobs, after)
   const old = before === undefined ? undefined : await readState(parts.blobs, before)
-  const diffs = await diffStates(parts, old, now, 'all')
+  const diffs = await diffStates(parts, old, now, 'all', phasing)
   const files = filesBySource(diffs)
   const found = changesOf(now, diffs).map(({ source, old: had, new: has }): Difference => {
     const { binaries, sizeBytes, debs } = files.get(source) ?? noFiles()

@@ -29,6 +29,8 @@ export interface PlanOptions {
   readonly whole: boolean
   readonly removals: boolean
   readonly force: boolean
+  /** Whether what comes keeps its `Phased-Update-Percentage`. */
+  readonly keepsPhasing: boolean
 }
 
 /** Plans that were told, by the beginning of their digests. */
@@ -46,8 +48,8 @@ export function digestOfPlan(known: KnownPlans, facts: PlanFacts): Sha256 {
     .map((one) => JSON.stringify([one.archive, one.suite, one.source, one.old, one.new]))
     .sort()
   const ends = [from.channel, from.serial, to.channel, to.serial]
-  const { whole, removals, force } = options
-  const text = JSON.stringify({ format: 1, ends, whole, removals, force, changes })
+  const { whole, removals, force, keepsPhasing } = options
+  const text = JSON.stringify({ format: 1, ends, whole, removals, force, keepsPhasing, changes })
   const digest = sha256Of(Buffer.from(text))
   known.set(digest.slice(0, KEY_LENGTH), facts, 1 + changes.length)
   return digest
@@ -84,8 +86,13 @@ function differencesOf(shown: PlanFacts, now: PlanFacts): string[] {
       differences.push(`${is.channel} is at generation ${is.serial}, not ${then.serial}`)
     }
   }
-  const options = { whole: '--all', removals: '--removals', force: '--force' }
-  for (const name of ['whole', 'removals', 'force'] as const) {
+  const options = {
+    whole: '--all',
+    removals: '--removals',
+    force: '--force',
+    keepsPhasing: 'phasing kept',
+  }
+  for (const name of ['whole', 'removals', 'force', 'keepsPhasing'] as const) {
     if (shown.options[name] === now.options[name]) continue
     differences.push(`it was ${shown.options[name] ? 'with' : 'without'} ${options[name]}`)
   }

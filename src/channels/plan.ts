@@ -14,6 +14,7 @@ import type { ChannelParts } from './channel-parts.ts'
 import type { IsDeclined } from './declined.ts'
 import { changesOf, differsOtherwise, diffStates, entriesOfSource, type IndexDiff } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
+import type { Phasing } from './phasing.ts'
 import {
   createSelector,
   isWhole,
@@ -85,6 +86,7 @@ export interface PlanInput {
   readonly refused?: ((changes: readonly SourceChange[]) => Promise<readonly LeftOut[]>) | undefined
   /** Versions that do not come with the others of their source. */
   readonly isDeclined?: IsDeclined | undefined
+  readonly phasing: Phasing
 }
 
 /** The plan; `ERR_NOT_FOUND` if a source, or the version named, is not in the first channel. */
@@ -95,7 +97,7 @@ export async function planPromotion(parts: ChannelParts, input: PlanInput): Prom
   const keptBack: SourceChange[] = []
   const leftOut: LeftOut[] = []
   for (const { view, ...pair } of await suitePairs(parts, input)) {
-    const found = await diffStates(parts, pair.old, pair.from, selector.filter)
+    const found = await diffStates(parts, pair.old, pair.from, selector.filter, input.phasing)
     const changes = changesOf(pair, found).filter(selector.means)
     const sorted = await sortOut(parts, input, { selector, view, state: pair.from, changes })
     keptBack.push(...sorted.absent)

@@ -22,6 +22,7 @@ import type { Generation } from './generation-table.ts'
 import { settledPins } from './hold-end.ts'
 import { fetchNeeded, findLost } from './needed-files.ts'
 import { breakageWords, type GatedPlan, type GatePlanInput, gatePlan } from './pass-gate.ts'
+import { phasingOf } from './phasing.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion } from './plan.ts'
 import { assertPlan, digestOfPlan, type PlanFacts } from './plan-digest.ts'
@@ -146,10 +147,11 @@ async function readTarget(parts: ChannelParts, name: string): Promise<Target> {
 
 /** Whether a plan for the one is a plan for the other: it may be another channel of the same name by now. */
 function isSameTarget(a: Target, b: Target): boolean {
-  const { id, baseId } = a.channel
+  const { id, baseId, keepsPhasing } = a.channel
   return (
     id === b.channel.id &&
     baseId === b.channel.baseId &&
+    keepsPhasing === b.channel.keepsPhasing &&
     a.view?.serial === b.view?.serial &&
     JSON.stringify([a.pins, a.declines]) === JSON.stringify([b.pins, b.declines])
   )
@@ -201,7 +203,8 @@ async function planFor(
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
   const { selection, removals = false, force = false } = input
-  const asked = { from, to, removals, refused, isDeclined: declinedIn(declines) }
+  const phasing = phasingOf(channel)
+  const asked = { from, to, removals, refused, isDeclined: declinedIn(declines), phasing }
   const planned = await planPromotion(parts, { ...asked, selection })
   assertNothingLeftOut(channel, input.from, planned, namedSources(selection))
   const all: Selection = { kind: 'all', except: selection.except }
@@ -220,7 +223,7 @@ async function planFor(
   const facts: PlanFacts = {
     from: { channel: from.channel, serial: from.serial },
     to: { channel: channel.name, serial: to.serial },
-    options: { whole: isWhole(selection), removals, force },
+    options: { whole: isWhole(selection), removals, force, keepsPhasing: phasing === 'kept' },
     changes: plan.changes,
   }
   if (input.plan !== undefined) assertPlan(parts.plans, input.plan, facts)

@@ -16,6 +16,7 @@ import { type Below, readBelow } from './derive.ts'
 import { diffStates } from './diff.ts'
 import type { SourceChange } from './generation-table.ts'
 import { listHolds } from './hold-end.ts'
+import { phasingOf } from './phasing.ts'
 import { isAhead, versionsIn } from './pin-order.ts'
 import type { Pin } from './pin-table.ts'
 import type { LeftOut, LeftOutReason, PlanInput, PromotionPlan } from './plan.ts'
@@ -69,7 +70,8 @@ export async function refusals(
       else if (leavesNothing(change, isDeclined)) {
         reason = 'declined'
         words = declineWords(declines, change.source, change.new)
-      } else if (below !== undefined) reason = await whyNotOnTop(parts, below, from, change, isHeld)
+      } else if (below !== undefined)
+        reason = await whyNotOnTop(parts, { target, below, from }, change, isHeld)
       if (reason !== undefined) refused.push({ ...change, reason, words })
     }
     return refused
@@ -78,8 +80,11 @@ export async function refusals(
 
 async function whyNotOnTop(
   parts: ChannelParts,
-  below: Below,
-  from: GenerationView,
+  {
+    target,
+    below,
+    from,
+  }: { readonly target: Channel; readonly below: Below; readonly from: GenerationView },
   change: SourceChange,
   isHeld: boolean,
 ): Promise<LeftOutReason | undefined> {
@@ -94,7 +99,7 @@ async function whyNotOnTop(
   const { source, old } = change
   const pin = { source, old, new: await versionsIn(parts, its, source), state: promoted.state }
   if (await isAhead(parts, pin, state)) return undefined
-  const differing = await diffStates(parts, state, its, new Set([source]))
+  const differing = await diffStates(parts, state, its, new Set([source]), phasingOf(target))
   return differing.length === 0 ? undefined : 'not newer'
 }
 

@@ -104,6 +104,8 @@ export interface ChannelAnswer extends ChannelEntry, ChannelFiles {
   readonly clients: ClientCount
   /** How much of its history. */
   readonly keeps: { readonly generations: number; readonly days: number }
+  /** Whether promotions to it keep `Phased-Update-Percentage`. */
+  readonly keepsPhasing: boolean
   readonly pins: readonly PinAnswer[]
   readonly usedBy: { readonly derived: readonly string[]; readonly classes: readonly string[] }
   /** Where upstream calls itself otherwise than is published. */

@@ -19,6 +19,7 @@ interface SetOptions {
   readonly base?: string
   readonly keep?: string
   readonly keepDays?: string
+  readonly keepPhasing?: boolean
   readonly reason?: string
 }
 
@@ -29,7 +30,7 @@ export function channelChangeCommands(channel: Command, around: Surroundings): v
   const set = channel
     .command('set <name>')
     .description(
-      'what a channel follows or is based on from now on, and how long it keeps what it was',
+      'what a channel follows or is based on from now on, and what it keeps: history, phasing',
     )
     .option(
       '--follow <archive...>',
@@ -39,6 +40,8 @@ export function channelChangeCommands(channel: Command, around: Surroundings): v
     .option('--base <channel>', 'a derived channel: the channel to be based on')
     .option('--keep <generations>', 'the newest ones; default: what the server keeps')
     .option('--keep-days <days>', 'and all that were served so lately; default: as the server')
+    .option('--keep-phasing', 'promotions keep Phased-Update-Percentage')
+    .option('--no-keep-phasing', 'they take it off: all machines get what was promoted')
     .option(...reason)
   run(around, set, setChannel)
   const copy = channel
@@ -57,9 +60,9 @@ export function channelChangeCommands(channel: Command, around: Surroundings): v
 async function setChannel(
   context: Context,
   [name = '']: readonly string[],
-  { follow, base, keep, keepDays, reason: why }: SetOptions,
+  { follow, base, keep, keepDays, keepPhasing, reason: why }: SetOptions,
 ): Promise<void> {
-  if ([follow, base, keep, keepDays].every((one) => one === undefined)) {
+  if ([follow, base, keep, keepDays, keepPhasing].every((one) => one === undefined)) {
     throw new AppError('ERR_USAGE', {
       message: `what of channel ${name} is to be set?`,
       hint: 'sluice channel set --help',
@@ -71,6 +74,7 @@ async function setChannel(
     base,
     keepGenerations: readKept('--keep', keep),
     keepDays: readKept('--keep-days', keepDays),
+    keepPhasing,
     reason: why,
   }
   const path = `/channels/${encodeURIComponent(name)}`
@@ -78,6 +82,9 @@ async function setChannel(
   context.out.result(now, (one) => [
     `channel ${name} ${whatItIs(one)}; generation ${one.head}`,
     ...(keep === undefined && keepDays === undefined ? [] : [`it keeps ${keptText(one.keeps)}`]),
+    ...(keepPhasing === undefined
+      ? []
+      : [`promotions to it ${one.keepsPhasing ? 'keep' : 'take off'} Phased-Update-Percentage`]),
     ...lostLines(`channel ${name}`, one.lost),
   ])
 }

@@ -113,6 +113,7 @@ export function describeChannel(channel: ChannelAnswer, width: number | undefine
     ...(users.length === 0 ? [] : [['used by', users.join(', ')] as const]),
     ['generation', `${head}, ${formatAgo(now - channel.changedAt)}`],
     ['keeps', keptText(channel.keeps)],
+    ...(channel.keepsPhasing ? [['phasing', 'of what is promoted stays'] as const] : []),
     ['state', channelState(channel, now)],
     ...(head === 0 ? [] : [...filePairs(channel), clientsPair(channel.clients)]),
     ...(fingerprint === undefined ? [] : [['key', longFingerprint(fingerprint)] as const]),

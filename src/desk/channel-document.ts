@@ -5,6 +5,7 @@
  *   base                       what a derived channel is based on
  *   from                       what a curated channel is copied from where it has to be made; else it says nothing
  *   keep, keep-days            how much of its history stays, where that is not what the server's settings say
+ *   keep-phasing               whether promotions to it keep Phased-Update-Percentage; they do not, unless told
  *   was                        what it was called: where there is a channel of that name, it is renamed
  *   kind                       `following`, `curated` or `derived`; what the other keys say, unless told
  */
@@ -29,6 +30,7 @@ export interface WantedChannel {
   readonly was: string | undefined
   readonly keepGenerations: number | undefined
   readonly keepDays: number | undefined
+  readonly keepsPhasing: boolean
 }
 
 const kinds = ['following', 'curated', 'derived'] as const
@@ -41,7 +43,7 @@ export interface ChannelRelations {
 
 /** The lines of one channel. */
 export function channelLines(channel: Channel, { base, from }: ChannelRelations): string[] {
-  const { name, kind, follows, keepGenerations, keepDays } = channel
+  const { name, kind, follows, keepGenerations, keepDays, keepsPhasing } = channel
   const lines = [tomlHeader(['channel', name]), `kind = "${kind}"`]
   if (base !== undefined) lines.push(...tomlLines('base', base))
   if (from !== undefined) lines.push(...tomlLines('from', from))
@@ -53,6 +55,7 @@ export function channelLines(channel: Channel, { base, from }: ChannelRelations)
   if (follows.length > 0) lines.push(...tomlLines('follow', follows))
   if (keepGenerations !== undefined) lines.push(`keep = ${keepGenerations}`)
   if (keepDays !== undefined) lines.push(`keep-days = ${keepDays}`)
+  if (keepsPhasing) lines.push('keep-phasing = true')
   return lines
 }
 
@@ -67,9 +70,15 @@ export function readChannel(table: TableReader): WantedChannel {
     was: table.text('was'),
     keepGenerations: table.whole('keep', LEAST_GENERATIONS, 1_000_000),
     keepDays: table.whole('keep-days', LEAST_DAYS, 36_500),
+    keepsPhasing: table.boolean('keep-phasing') ?? false,
     kind: readKind(table),
   }
   table.done()
+  if (wanted.keepsPhasing && wanted.kind === 'following')
+    table.fault(
+      'keep-phasing',
+      'a following channel takes no promotion: it has the phasing of its archives',
+    )
   return wanted
 }
 

@@ -13,6 +13,7 @@ import { parseGenerationName } from '../channels/generation-name.ts'
 import { renameChannel } from '../channels/rename-channel.ts'
 import { changeBase } from '../channels/set-base.ts'
 import { setFollowed } from '../channels/set-follows.ts'
+import { changePhasing } from '../channels/set-phasing.ts'
 import { assertCanBeCalled } from '../channels/taken-names.ts'
 import { changeRetention } from '../keeping/set-retention.ts'
 import { channelLines, findOrigins, readChannel, type WantedChannel } from './channel-document.ts'
@@ -214,12 +215,13 @@ function planChannel({ parts, then }: Round, wanted: WantedChannel): Step[] {
 }
 
 function making(parts: ApplyParts, wanted: WantedChannel): Step['run'] {
-  const { name, follow, base, from } = wanted
+  const { name, follow, base, from, keepsPhasing } = wanted
   const source: CreateInput['source'] =
     base !== undefined ? { base, follow } : from !== undefined ? { from } : { follow }
   return async (reason, abortable) => {
     const made = await createChannel(parts, { ...reason, name, source }, abortable)
     await keep(parts, wanted, reason)
+    if (keepsPhasing) await changePhasing(parts, { ...reason, channel: name, keepsPhasing })
     return made.head === 0 ? ['it holds nothing yet'] : undefined
   }
 }
@@ -229,7 +231,7 @@ function setting(
   wanted: WantedChannel,
   changes: readonly StepChange[],
 ): Step['run'] {
-  const { name: channel, follow, base } = wanted
+  const { name: channel, follow, base, keepsPhasing } = wanted
   const isSet = (what: string): boolean => changes.some((one) => one.what === what)
   return async (reason, abortable) => {
     const told: string[] = []
@@ -239,6 +241,7 @@ function setting(
     }
     if (isSet('follow')) await setFollowed(parts, { ...reason, channel, follow }, abortable)
     if (isSet('keep') || isSet('keep-days')) await keep(parts, wanted, reason, true)
+    if (isSet('keep-phasing')) await changePhasing(parts, { ...reason, channel, keepsPhasing })
     return told
   }
 }
@@ -261,6 +264,7 @@ function keptChanges(here: Channel | undefined, wanted: WantedChannel): StepChan
   return [
     ...changeOf('keep', text(here?.keepGenerations), text(wanted.keepGenerations)),
     ...changeOf('keep-days', text(here?.keepDays), text(wanted.keepDays)),
+    ...changeOf('keep-phasing', String(here?.keepsPhasing ?? false), String(wanted.keepsPhasing)),
   ]
 }
 

@@ -127,7 +127,7 @@ async function differsIn(
   source: string,
 ): Promise<boolean> {
   for (const { from, to } of suites) {
-    if ((await diffStates(parts, from, to, new Set([source]))).length > 0) return true
+    if ((await diffStates(parts, from, to, new Set([source]), 'ignored')).length > 0) return true
   }
   return false
 }
@@ -145,7 +145,7 @@ async function planPairs(
   for (const { from, to } of suites) {
     const named = to ?? from
     if (named === undefined || names.size === 0) continue
-    const diffs = await diffStates(parts, from, to, names)
+    const diffs = await diffStates(parts, from, to, names, 'ignored')
     const all = entryPairs(diffs.filter(({ kind }) => kind === 'Packages'))
     for (const change of changesOf(named, diffs)) {
       const pairs = pairPackages(all.get(change.source) ?? [], architectures)

@@ -9,6 +9,7 @@ import { urlPathOf } from '../channels/release-urls.ts'
 import { renameChannel } from '../channels/rename-channel.ts'
 import { changeBase, type Move } from '../channels/set-base.ts'
 import { setFollowed } from '../channels/set-follows.ts'
+import { changePhasing } from '../channels/set-phasing.ts'
 import { changeRetention } from '../keeping/set-retention.ts'
 import { type ApiContext, reasonOf } from './api-context.ts'
 import { show } from './channel-summary.ts'
@@ -28,6 +29,7 @@ const setSchema = {
       // null is what the server's settings say.
       keepGenerations: { type: ['integer', 'null'] },
       keepDays: { type: ['integer', 'null'] },
+      keepPhasing: { type: 'boolean' },
       reason,
     },
     additionalProperties: false,
@@ -54,6 +56,7 @@ interface SetBody {
   readonly base?: string
   readonly keepGenerations?: number | null
   readonly keepDays?: number | null
+  readonly keepPhasing?: boolean
 }
 
 interface AdoptBody {
@@ -69,12 +72,16 @@ export function channelChangeRoutes(api: FastifyInstance, context: ApiContext): 
     '/channels/:name',
     { schema: setSchema },
     async (request) => {
-      const { follow, base, keepGenerations: generations, keepDays: days } = request.body
+      const { follow, base, keepPhasing, ...kept } = request.body
+      const { keepGenerations: generations, keepDays: days } = kept
       const channel = await getPlainChannel(parts.db, request.params.name)
       assertSomething(channel.name, request.body, channel.baseId !== undefined)
       const input = { ...reasonOf(request), channel: channel.name }
       if (generations !== undefined || days !== undefined) {
         await changeRetention(parts, { ...input, generations, days })
+      }
+      if (keepPhasing !== undefined) {
+        await changePhasing(parts, { ...input, keepsPhasing: keepPhasing })
       }
       let move: Move | undefined
       if (base !== undefined) move = await changeBase(parts, { ...input, base })
@@ -112,8 +119,9 @@ export function channelChangeRoutes(api: FastifyInstance, context: ApiContext): 
 }
 
 function assertSomething(channel: string, body: SetBody, isBased: boolean): void {
-  const { follow, base, keepGenerations, keepDays } = body
-  const isNone = [follow, base, keepGenerations, keepDays].every((one) => one === undefined)
+  const { follow, base, keepGenerations, keepDays, keepPhasing } = body
+  const settings = [follow, base, keepGenerations, keepDays, keepPhasing]
+  const isNone = settings.every((one) => one === undefined)
   const isEmpty = follow?.length === 0 && !isBased
   if (!isNone && !isEmpty) return
   throw new AppError('ERR_USAGE', {

@@ -71,7 +71,9 @@ async function countWaiting(
   const source = following && parts.views.head(following.name)
   if (following === undefined || source === undefined) return null
   // Generations never change, and so neither does what differs between two of them.
-  const key = [following.id, source.serial, channel.id, view?.serial].join(' ')
+  const key = [following.id, source.serial, channel.id, view?.serial, channel.keepsPhasing].join(
+    ' ',
+  )
   const known = parts.waiting.get(key)
   if (known !== undefined) return known
   const pending = await listPending(parts, { channel: following, view: source }, view)
@@ -118,6 +120,7 @@ export async function show(
     suiteList,
     clients: await countClients(parts, channel),
     keeps: retentionOf(channel, retentionSettings(parts)),
+    keepsPhasing: channel.keepsPhasing,
     ...(await describeFiles(parts, channel)),
     ...(await summarizeOwn(parts, channel)),
     differences: await findDifferences(parts, channel.name),
