@@ -15,6 +15,7 @@ import { declinedIn } from '../channels/declined.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
 import { judgePlan } from '../channels/judge-plan.ts'
 import { breakageWords, gatePlan } from '../channels/pass-gate.ts'
+import { phasingOf } from '../channels/phasing.ts'
 import { type PromotionPlan, planPromotion } from '../channels/plan.ts'
 import { changeKey, subsetOf } from '../channels/plan-subset.ts'
 import { refusals } from '../channels/promotion-target.ts'
@@ -151,7 +152,8 @@ async function planAll(parts: ChannelParts, { from, to }: PendingPair): Promise<
   const target = await getChannel(parts.db, to.channel)
   const refused = await refusals(parts, target, { from, isForced: false })
   const isDeclined = declinedIn(await listDeclines(parts.db, target.id))
-  const asked = { from, to, removals: true, refused, isDeclined }
+  const phasing = phasingOf(target)
+  const asked = { from, to, removals: true, refused, isDeclined, phasing }
   return planPromotion(parts, { ...asked, selection: { kind: 'all' } })
 }
 
