@@ -2,6 +2,7 @@
  * Archives and what is known of their suites: owns the tables `archive` and `archive_suite`.
  */
 import { AppError } from '../base/errors.ts'
+import { hostKey } from '../base/host-key.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { Db, Migration } from '../store/database.ts'
 
@@ -123,6 +124,13 @@ export async function listArchives(db: Db): Promise<Archive[]> {
     .orderBy('name')
     .execute()
   return rows.map(toArchive)
+}
+
+/** Whether a URL of one of them, a fallback too, is on this host, which is as `hostKey` writes it. */
+export function hasUrlOn(archives: readonly Archive[], host: string): boolean {
+  return archives.some(({ settings: { urls, fallbacks = [] } }) =>
+    [...urls, ...fallbacks].some((url) => hostKey(new URL(url)) === host),
+  )
 }
 
 /** The archive of this name; `ERR_NOT_FOUND` if there is none. */

@@ -5,7 +5,7 @@ import type { Archive } from './archive-table.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from './upstream.ts'
 
 /** How patient the clients are. */
-export type UpstreamLimits = Omit<UpstreamOptions, 'proxy' | 'auth'>
+export type UpstreamLimits = Omit<UpstreamOptions, 'proxy' | 'auth' | 'mayBeInternal'>
 
 export interface RoutedUpstream extends Upstream {
   /** Says from now on which proxy leads to URLs that begin with `prefix`; undefined is the direct way. */
@@ -13,7 +13,9 @@ export interface RoutedUpstream extends Upstream {
 }
 
 /** A client that goes the direct way until routes are told. */
-export function createRoutedUpstream(limits: UpstreamLimits = {}): RoutedUpstream {
+export function createRoutedUpstream(
+  limits: Omit<UpstreamOptions, 'proxy' | 'auth'> = {},
+): RoutedUpstream {
   const direct = createUpstream(limits)
   const byProxy = new Map<string, Upstream>()
   const routes = new Map<string, string>()

@@ -58,6 +58,18 @@ export function nextUrl(
   return next
 }
 
+/** A redirect to where the caller does not follow. */
+export function foreignUrl(url: URL, next: URL): AppError {
+  return failed(
+    'ERR_UPSTREAM_REFUSED',
+    { url: url.href },
+    {
+      reason: `redirect to ${next.host}, which is in no archive of this server`,
+      hint: `where it may be followed, name that host in the setting pass-hosts: ${next.hostname}`,
+    },
+  )
+}
+
 const hints: Readonly<Record<number, string>> = {
   401: 'the archive wants a login: put it into the URL, or into auth.conf.d before an import',
   403: 'the archive refuses this machine or login',

@@ -3,19 +3,22 @@
  *
  * - `Accept-Encoding: identity`; an answer in another encoding is refused (F20), since digests are of the bytes as
  *   published. What many servers say of a file that is compressed itself (`x-gzip` for `Packages.gz`) is let through.
- * - Redirects are followed by hand: at most `maxRedirects`, never from https to http, never twice to one URL (F18).
+ * - Redirects are followed by hand: at most `maxRedirects`, never from https to http, never twice to one URL, never to
+ *   where the caller lets them not (F18).
  * - Credentials of the URL become `Authorization`, sent to that origin only, and are in no message (F17).
- * - HTTP/1.1: one HTTP/2 connection would be one TCP stream for everything. 8 connections for each origin.
  * - A kept connection that turns out to be closed costs one more try, before any byte of an answer (F5).
  */
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Abortable } from '../base/abortable.ts'
-import { AppError } from '../base/errors.ts'
+import type { AppError } from '../base/errors.ts'
+import { judgeHost, type MayBeInternal } from './internal-hosts.ts'
 import { type Answer, type Request, send, tooLarge } from './upstream-answer.ts'
+import { createDispatcher } from './upstream-dispatcher.ts'
 import { type Failure, failed, isStaleConnection, toUpstreamError } from './upstream-errors.ts'
 import {
   badEncoding,
   badStatus,
+  foreignUrl,
   type GoodStatus,
   isGoodStatus,
   isIdentity,
@@ -45,6 +48,8 @@ export interface UpstreamOptions {
   readonly stallMs?: number | undefined
   /** 5. */
   readonly maxRedirects?: number | undefined
+  /** Which hosts may be inside of the network, or on this machine; all, unless told. */
+  readonly mayBeInternal?: MayBeInternal | undefined
 }
 
 export interface UpstreamGet {
@@ -55,6 +60,8 @@ export interface UpstreamGet {
   readonly ifModifiedSince?: string | undefined
   /** With its quotes: the answer may be 304. */
   readonly etag?: string | undefined
+  /** Whether a redirect to this URL may be followed; to any, unless told. */
+  readonly mayFollow?: ((url: URL) => Promise<boolean>) | undefined
   /** Of the body of this answer; more is `ERR_TOO_LARGE`, at once if Content-Length says so. */
   readonly maxBytes: number
 }
@@ -75,7 +82,7 @@ export interface UpstreamResponse {
 export interface Upstream {
   /**
    * Resolves with the head of a 200, 206 or 304 answer; 206 and 304 only if asked for. Throws
-   * `ERR_UPSTREAM_STATUS` (details `status`, `url`), `_REDIRECT`, `_UNREACHABLE`, `_TIMEOUT`, `_ENCODING`,
+   * `ERR_UPSTREAM_STATUS` (details `status`, `url`), `_REDIRECT`, `_REFUSED`, `_UNREACHABLE`, `_TIMEOUT`, `_ENCODING`,
    * `ERR_TOO_LARGE`; `ERR_INTERRUPTED` if the signal is aborted.
    */
   get(url: string, opts: UpstreamGet, abortable: Abortable): Promise<UpstreamResponse>
@@ -88,6 +95,7 @@ interface Client {
   readonly proxy: string | undefined
   readonly auth: UpstreamOptions['auth']
   readonly maxRedirects: number
+  readonly mayBeInternal: MayBeInternal | undefined
   readonly limits: Pick<Request, 'firstByteTimeoutMs' | 'minBytesPerSecond' | 'stallMs'>
 }
 
@@ -96,9 +104,15 @@ export function createUpstream(opts: UpstreamOptions = {}): Upstream {
   const proxy = opts.proxy === undefined || opts.proxy === 'DIRECT' ? undefined : opts.proxy
   const firstByteTimeoutMs = opts.firstByteTimeoutMs ?? 15_000
   const client: Client = {
-    dispatcher: createDispatcher(proxy, opts.connectTimeoutMs ?? 8_000, firstByteTimeoutMs),
+    dispatcher: createDispatcher({
+      proxy,
+      connectTimeoutMs: opts.connectTimeoutMs ?? 8_000,
+      firstByteTimeoutMs,
+      mayBeInternal: opts.mayBeInternal,
+    }),
     proxy,
     auth: opts.auth,
+    mayBeInternal: opts.mayBeInternal,
     maxRedirects: opts.maxRedirects ?? 5,
     limits: {
       firstByteTimeoutMs,
@@ -110,37 +124,6 @@ export function createUpstream(opts: UpstreamOptions = {}): Upstream {
     get: (url, get, { signal }) => follow(client, url, get, signal),
     close: () => client.dispatcher.destroy(),
   }
-}
-
-function createDispatcher(
-  proxy: string | undefined,
-  connectTimeoutMs: number,
-  firstByteTimeoutMs: number,
-): Dispatcher {
-  const connect = { timeout: connectTimeoutMs, allowH2: false }
-  const pool = {
-    connections: 8,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: 10_000,
-    headersTimeout: firstByteTimeoutMs,
-  }
-  if (proxy === undefined) return new Agent({ ...pool, connect })
-  if (!/^https?:\/\//.test(proxy) || !URL.canParse(proxy)) {
-    throw new AppError('ERR_CONFIG', {
-      message: 'the proxy is not an http or https URL',
-      hint: 'write it as http://proxy.example:3128, or DIRECT for none',
-    })
-  }
-  return new ProxyAgent({
-    ...pool,
-    uri: proxy,
-    connectTimeout: connectTimeoutMs,
-    requestTls: { timeout: connectTimeoutMs },
-    proxyTls: { timeout: connectTimeoutMs },
-    clientFactory: (origin, own) => new Pool(origin, { ...own, ...pool }),
-    factory: (origin, own) => new Pool(origin, { ...own, ...pool }),
-  })
 }
 
 async function follow(
@@ -164,7 +147,11 @@ async function follow(
     const answer = await sendTwice(client.dispatcher, request, signal)
     if (!isRedirect(answer.status)) return accept(answer, request, get)
     answer.discard()
-    url = nextUrl(url, answer, { seen, maxRedirects: client.maxRedirects })
+    const next = nextUrl(url, answer, { seen, maxRedirects: client.maxRedirects })
+    if (get.mayFollow !== undefined && !(await get.mayFollow(next))) throw foreignUrl(url, next)
+    // By a proxy there is no connection of ours that would be judged.
+    if (client.mayBeInternal !== undefined) await judgeHost(next, client.mayBeInternal)
+    url = next
   }
 }
 

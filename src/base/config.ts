@@ -8,6 +8,7 @@
 import { parse } from 'smol-toml'
 import { findDataDir } from './data-dir.ts'
 import { AppError } from './errors.ts'
+import { readHosts } from './host-patterns.ts'
 import {
   type Listen,
   type LogLevel,
@@ -43,6 +44,8 @@ export interface Config {
   readonly retainDays: number
   /** Networks (CIDR) whose machines are served. */
   readonly clients: readonly string[]
+  /** Hosts beside those of archives whose files the proxy hands through: patterns of base/host-patterns.ts. */
+  readonly passHosts: readonly string[]
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
   readonly logLevel: LogLevel
@@ -79,6 +82,7 @@ const settings = {
   'retain-generations': setting(readWhole(10, 1_000_000), 100),
   'retain-days': setting(readWhole(10, 36_500), 30),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
+  'pass-hosts': setting<readonly string[]>(readHosts(), []),
   'api-remote': setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
   'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
@@ -111,6 +115,7 @@ export function parseConfig(raw: RawConfig): Config {
     retainGenerations: take('retain-generations', settings['retain-generations']),
     retainDays: take('retain-days', settings['retain-days']),
     clients: take('clients', settings.clients),
+    passHosts: take('pass-hosts', settings['pass-hosts']),
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),
     signCommand: take('sign-command', settings['sign-command']),

@@ -5,6 +5,7 @@
 
 /** `deb.archive.example`, `mirror.example.org:8080`, `[::1]:3142`. */
 export function hostKey(url: Pick<URL, 'hostname' | 'port'>): string {
-  const name = url.hostname.toLowerCase().replace(/\.$/, '')
+  const bare = url.hostname.toLowerCase().replace(/^\[|\]$|\.$/g, '')
+  const name = bare.includes(':') ? `[${bare}]` : bare
   return ['', '80', '443'].includes(url.port) ? name : `${name}:${url.port}`
 }

@@ -24,6 +24,7 @@ export interface ServeOptions {
   readonly retainGenerations?: string
   readonly retainDays?: string
   readonly clients?: string
+  readonly passHosts?: string
   readonly apiRemote?: boolean
   readonly logLevel?: string
   readonly signCommand?: string
@@ -73,6 +74,7 @@ function flagsOf(
     'retain-generations': options.retainGenerations,
     'retain-days': options.retainDays,
     clients: options.clients,
+    'pass-hosts': options.passHosts,
     'api-remote': options.apiRemote,
     'log-level': options.logLevel,
     'sign-command': options.signCommand,

@@ -28,13 +28,6 @@ export function matchArchives(
     .sort((a, b) => a.rest.length - b.rest.length)
 }
 
-/** Whether an archive is on this host. */
-export function hasArchive(archives: readonly Archive[], host: string): boolean {
-  return archives.some(({ settings }) =>
-    settings.urls.some((url) => hostKey(new URL(url)) === host),
-  )
-}
-
 function restBelow(text: string, host: string, path: string): string | undefined {
   const url = new URL(text)
   if (hostKey(url) !== host) return undefined

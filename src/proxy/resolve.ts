@@ -4,13 +4,15 @@
  * What upstream signed is answered byte for byte as it was fetched, one consistent suite at a time: Release files from
  * the state, indexes as that Release names them (those not fetched yet are fetched now, and verified), pool files by
  * the digest that an index named: those of source packages where the archive's settings take these. All else of a known
- * archive (changelogs, the installer's images) is handed through unkept; a host that is not known is refused, so that the proxy is no open relay.
+ * archive (changelogs, the installer's images) is handed through unkept; so are the hosts that the setting `pass-hosts` names.
+ * All others are refused, so that the proxy is no open relay.
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import {
   type Archive,
   type ArchiveSuite,
+  hasUrlOn,
   listArchives,
   listSuites,
 } from '../archives/archive-table.ts'
@@ -18,12 +20,14 @@ import { fileUrls, type IndexSource, indexForms } from '../archives/fetch-index.
 import { type Located, locateOrigin } from '../archives/locate.ts'
 import { originAt } from '../archives/origins.ts'
 import { readState, type UpstreamFiles } from '../archives/suite-state.ts'
+import { hostKey } from '../base/host-key.ts'
+import { matchesHost } from '../base/host-patterns.ts'
 import { createLru } from '../base/lru.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
 import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
-import { hasArchive, matchArchives } from './match-archive.ts'
+import { matchArchives } from './match-archive.ts'
 import type { RequestTarget } from './request-target.ts'
 
 /** What a suite's upstream served when its state was made, read. */
@@ -33,15 +37,23 @@ interface UpstreamSuite {
   readonly byDigest: ReadonlyMap<string, ReleaseFile>
 }
 
+/** What is handed through beside the files of archives. */
+export interface HostPolicy {
+  /** Patterns of base/host-patterns.ts. */
+  readonly passHosts: readonly string[]
+}
+
 export interface ArchiveProxy {
   /** The answer to a request; `unknown` for what is in no archive, undefined for what its archive does not name. */
   resolve(target: RequestTarget): Promise<Answer | 'unknown' | undefined>
   /** Whether an archive is on this host. */
   knowsHost(host: string): Promise<boolean>
+  /** Whether what is handed through may come from where a redirect leads: another archive, or a host that is named. */
+  mayFollow(url: URL): Promise<boolean>
 }
 
 /** A proxy over the archives that Sluice has. */
-export function createProxy(parts: ArchiveParts): ArchiveProxy {
+export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): ArchiveProxy {
   const suites = createLru<Sha256, UpstreamSuite>(64)
   const readSuite = async (state: Sha256): Promise<UpstreamSuite | undefined> => {
     const known = suites.get(state)
@@ -50,11 +62,17 @@ export function createProxy(parts: ArchiveParts): ArchiveProxy {
     if (made !== undefined) suites.set(state, made)
     return made
   }
+  const knowsHost = async (host: string): Promise<boolean> =>
+    hasUrlOn(await listArchives(parts.db), host)
   return {
-    knowsHost: async (host) => hasArchive(await listArchives(parts.db), host),
+    knowsHost,
+    mayFollow: async (url) => matchesHost(passHosts, hostKey(url)) || knowsHost(hostKey(url)),
     resolve: async (target) => {
       const matches = matchArchives(await listArchives(parts.db), target)
-      if (matches.length === 0) return 'unknown'
+      if (matches.length === 0) {
+        const isPassed = matchesHost(passHosts, target.host)
+        return isPassed ? { kind: 'pass', urls: [target.url] } : 'unknown'
+      }
       for (const { archive, rest } of matches) {
         const answer = await answerFrom(parts, readSuite, archive, rest)
         if (answer === 'absent') return undefined

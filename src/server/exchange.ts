@@ -23,7 +23,7 @@ export function sendError(exchange: Exchange, error: unknown): void {
   const { code, message, hint } = toAppError(error)
   const status = upstreamSays404(error)
     ? 404
-    : code.startsWith('ERR_UPSTREAM') || isTransient(code)
+    : (code.startsWith('ERR_UPSTREAM') && code !== 'ERR_UPSTREAM_REFUSED') || isTransient(code)
       ? 503
       : httpStatus(code)
   sendText(exchange, status, `sluice: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)

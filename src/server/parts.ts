@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
-import { archiveMigrations, listArchives } from '../archives/archive-table.ts'
+import { archiveMigrations, hasUrlOn, listArchives } from '../archives/archive-table.ts'
 import { createBell } from '../archives/bell.ts'
 import { type Changelogs, createChangelogs } from '../archives/changelogs.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
@@ -161,7 +161,7 @@ export async function openParts(
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
     const blobs = await openBlobStore(db, dataDir)
-    const archives = await openArchives({ db, blobs, clock }, patience)
+    const archives = await openArchives({ db, blobs, clock }, config, patience)
     const { upstream, downloads, leases, texts, members } = archives
     const changelogs = createChangelogs(archives)
     const changelogReader = createChangelogReader(archives)
@@ -196,7 +196,7 @@ export async function openParts(
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       holdEnds: createBell(),
-      proxy: createProxy(archives),
+      proxy: createProxy(archives, config),
       changelogs,
       changelogReader,
       needs,
@@ -220,11 +220,17 @@ export async function openParts(
 
 async function openArchives(
   { db, blobs, clock }: Pick<ArchiveParts, 'db' | 'blobs' | 'clock'>,
+  { passHosts }: Config,
   patience: Patience,
 ): Promise<ArchiveParts & { readonly upstream: RoutedUpstream }> {
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
-  const upstream = createRoutedUpstream(patience)
+  const upstream = createRoutedUpstream({
+    ...patience,
+    // What an administrator named.
+    mayBeInternal: async (host) =>
+      passHosts.includes(host) || hasUrlOn(await listArchives(db), host),
+  })
   const downloads = createDownloads({ blobs, upstream, clock })
   const leases = createLeases(clock)
   const archiveLock = leased(createMutexes(), leases)

@@ -45,7 +45,7 @@ export async function answerProxied(
   if (answer === 'unknown') {
     throw new AppError('ERR_REFUSED', {
       message: `${host}/${path} is not in an archive of this server, and it is no open proxy`,
-      hint: `its administrator can add it: sluice archive add NAME http://${host}/…`,
+      hint: `its administrator can add it: sluice archive add NAME http://${host}/…, or let it through: pass-hosts`,
     })
   }
   if (answer === undefined)

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
 import { AppError } from '../base/errors.ts'
+import type { ArchiveProxy } from '../proxy/resolve.ts'
 import { writeBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import type { Metrics } from './metrics.ts'
@@ -14,6 +15,8 @@ const MAX_PASSED_BYTES = 16 * 1024 ** 3
 export interface PassParts {
   readonly upstream: Upstream
   readonly metrics: Metrics
+  /** Says where redirects may lead. */
+  readonly proxy: Pick<ArchiveProxy, 'mayFollow'>
 }
 
 /** Hands a file through from upstream: not verified, so not kept, and said so. */
@@ -23,7 +26,7 @@ export async function sendPassed(
   urls: readonly string[],
 ): Promise<void> {
   const { request, response, signal } = exchange
-  const upstream = await firstAnswer(parts.upstream, urls, request, signal)
+  const upstream = await firstAnswer(parts, urls, request, signal)
   if (upstream.status === 304) {
     response.writeHead(304, { 'X-Cache': 'PASS' }).end()
     return
@@ -45,7 +48,7 @@ export async function sendPassed(
 }
 
 async function firstAnswer(
-  upstream: Upstream,
+  { upstream, proxy }: PassParts,
   urls: readonly string[],
   request: IncomingMessage,
   signal: AbortSignal,
@@ -53,6 +56,7 @@ async function firstAnswer(
   const since = request.headers['if-modified-since']
   const options = {
     maxBytes: MAX_PASSED_BYTES,
+    mayFollow: proxy.mayFollow,
     ...(since === undefined ? {} : { ifModifiedSince: since }),
   }
   let problem: unknown

@@ -8,7 +8,6 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Answer } from '../archives/answer.ts'
 import type { Download, Downloads } from '../archives/download.ts'
 import type { Located } from '../archives/locate.ts'
-import type { Upstream } from '../archives/upstream.ts'
 import { withTimeout } from '../base/abortable.ts'
 import { AppError, toAppError } from '../base/errors.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
@@ -16,14 +15,11 @@ import { writeBody } from './body.ts'
 import { extentOf, httpDate, type Validator } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import type { FileProblems } from './file-problems.ts'
-import type { Metrics } from './metrics.ts'
-import { sendPassed } from './send-passed.ts'
+import { type PassParts, sendPassed } from './send-passed.ts'
 
-export interface SendParts {
+export interface SendParts extends PassParts {
   readonly blobs: BlobStore
   readonly downloads: Downloads
-  readonly upstream: Upstream
-  readonly metrics: Metrics
   readonly fileProblems: FileProblems
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
   readonly answerWithinMs: number

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { type Config, parseConfig, type RawConfig } from '../../src/base/config.ts'
 import { AppError } from '../../src/base/errors.ts'
+import { matchesHost } from '../../src/base/host-patterns.ts'
 
 function parse(raw: Partial<RawConfig>): Config {
   return parseConfig({ flags: {}, env: {}, ...raw })
@@ -74,6 +75,29 @@ t.test('who is served: networks, and the words private and any', async (t) => {
   for (const clients of ['192.0.2.0/33', '::/129', 'everybody', '192.0.2.0/24/1', ' ']) {
     t.match(problemsOf({ flags: { clients } }), [/^clients: /], clients)
   }
+})
+
+t.test('hosts are read as they are compared, and never all of them', async (t) => {
+  const read = (hosts: string) => parse({ flags: { 'pass-hosts': hosts } }).passHosts
+  t.same(parse({}).passHosts, [])
+  t.same(read('none'), [])
+  t.same(read('Keys.Archive.example., *.example.org:8080 [::1]:80'), [
+    'keys.archive.example',
+    '*.example.org:8080',
+    '[::1]',
+  ])
+  t.same(parse({ toml: 'pass-hosts = ["a.example"]' }).passHosts, ['a.example'])
+  for (const hosts of ['*', '*.', '*.*.example', 'a*.example', 'http://a.example', 'a/b', 'u@a']) {
+    t.match(
+      problemsOf({ flags: { 'pass-hosts': hosts } }),
+      [/^pass-hosts: .* is not a host/],
+      hosts,
+    )
+  }
+  const patterns = read('a.example,*.b.example')
+  t.ok(matchesHost(patterns, 'a.example') && matchesHost(patterns, 'x.y.b.example'))
+  for (const host of ['b.example', 'xb.example', 'x.a.example', 'a.example:8080', 'x.b.example:1'])
+    t.notOk(matchesHost(patterns, host), host)
 })
 
 t.test('all that is wrong is told at once, with its key and its place', async (t) => {
