@@ -1,6 +1,7 @@
 /**
  * Sends digests when they are due, and tries again those that could not be sent; what of it counts is send-digest.ts's.
  */
+import { waitFor } from '../base/abortable.ts'
 import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { nextDigestTime } from './describe-digest.ts'
@@ -19,11 +20,12 @@ export interface DigestSchedule {
   stop(): Promise<void>
 }
 
-/** Starts it. */
-export function startDigests(parts: DigestParts, log: Log): DigestSchedule {
+/** Starts it when `ready`: what a server puts in order at its start is not told as something that is wrong. */
+export function startDigests(parts: DigestParts, log: Log, ready: Promise<void>): DigestSchedule {
   const stopping = new AbortController()
   const { signal } = stopping
   const loop = async (): Promise<void> => {
+    await waitFor(ready, signal).catch(() => undefined)
     while (!signal.aborted) {
       let until = parts.clock.now() + PAUSE_MS
       try {

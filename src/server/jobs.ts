@@ -108,12 +108,13 @@ export function startJobs(
       return isGood
     },
   })
+  const resigned = Promise.withResolvers<void>()
   const resign = start({
     name: 're-sign',
     firstInMs: 0,
     everyMs: RESIGN_LOOK_MS,
     retryMs: RETRY_MS,
-    work: (signal) => resignAll(parts, log, signal),
+    work: (signal) => resignAll(parts, log, signal).finally(() => resigned.resolve()),
   })
   const worker = startDerivation(parts, log)
   const derive = start({
@@ -137,7 +138,7 @@ export function startJobs(
   })
   const gc = start(gcJob(parts, log))
   const policies = startPolicies(parts, log)
-  const digests = startDigests(parts, log)
+  const digests = startDigests(parts, log, resigned.promise)
   const holds = startHoldEnds(parts, log)
   const all = [policies, digests, holds, worker, refresh, resign, derive, keys, gc]
   return {

@@ -13,8 +13,10 @@ import {
   HOUR_MS,
   makeDigestWorld,
   pack,
+  settled,
 } from '../support/digest-world.ts'
 import { startPython } from '../support/python-server.ts'
+import { startSluice } from '../support/sluice.ts'
 
 const seven = (day: number): number => Date.UTC(2026, 0, day, 7)
 const recipients = ['admins@updates.example']
@@ -146,6 +148,24 @@ t.test('where there is nothing to tell nothing is sent, unless it is asked for',
   await api('PATCH', '/digests/morning', { enabled: false })
   await goTo(seven(9))
   t.match(await api('GET', '/digests/morning'), { enabled: false })
+  t.same(server.rest(), [])
+})
+
+t.test('what a start puts in order again is not told as a problem', async (t) => {
+  const world = await mailWorld(t, [pack('hello', '1')])
+  const { sluice, server, clock } = world
+  await world.goTo(seven(6))
+  await server.next()
+  await sluice.close()
+  // Past the Valid-Until of all Releases.
+  clock.advance(40 * DAY_MS)
+  const flags = {
+    'mail-server': `smtp://127.0.0.1:${server.port}`,
+    ...{ 'mail-from': 'sluice@updates.example', 'log-level': 'silent' },
+  }
+  const again = await startSluice(sluice.dataDir, { clock, flags })
+  t.teardown(() => again.close())
+  await settled(again, clock)
   t.same(server.rest(), [])
 })
 
