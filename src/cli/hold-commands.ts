@@ -5,10 +5,11 @@ import type { Command } from 'commander'
 import { AppError } from '../base/errors.ts'
 import type { HoldAnswer, PinAnswer } from './api-based-types.ts'
 import type { UnholdAnswer } from './api-class-types.ts'
+import type { DeclineEntry } from './api-decline-types.ts'
 import { holdLines } from './based-report.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { readUntil, untilHelp } from './when.ts'
-import { formatChange, formatTime, printable } from './words.ts'
+import { formatChange, formatTime, printable, someOf } from './words.ts'
 
 interface HoldOptions {
   readonly channel?: string
@@ -73,7 +74,13 @@ async function listHolds(context: Context, channel: string | undefined): Promise
   const client = await context.connect()
   const query = channel === undefined ? '' : `?${new URLSearchParams({ channel })}`
   const holds = await client.call<HoldAnswer[]>('GET', `/holds${query}`)
-  context.out.result(holds, (all) => holdLines(all, context.out.width))
+  if (context.out.isJson) return context.out.result(holds, () => [])
+  const declines = await client.call<DeclineEntry[]>('GET', `/declines${query}`)
+  const told = declines.map((one) => printable(`${one.source} ${one.version} in ${one.channel}`))
+  context.out.result(holds, (all) => [
+    ...holdLines(all, context.out.width),
+    ...(told.length === 0 ? [] : [`declined (sluice decline --list): ${someOf(told)}`]),
+  ])
 }
 
 async function unholdSource(

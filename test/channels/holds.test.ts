@@ -179,3 +179,20 @@ t.test('what is promoted to is what was there when it was asked, not its success
   t.match((await promoting).error, { code: 'ERR_REFUSED' })
   t.match(await api('GET', '/channels/approved/history'), [{ serial: 1, kind: 'create' }])
 })
+
+t.test('what is declined while its files are on their way does not come', async (t) => {
+  const gate = await makeGate(t, join(t.testdirName, 'archive'), /(hello|other)_2/)
+  const settings = { urls: [gate.url] }
+  const world = await makeWorld(t, [pack('hello', '1'), pack('other', '1')], { settings })
+  const { api } = world.sluice
+  await world.publish([pack('hello', '2'), pack('other', '2')])
+  await api('POST', '/archives/refresh')
+  const promoting = api('POST', '/promotions', { ...toApproved, all: true })
+  await gate.asked
+  await api('POST', '/declines', { channel: 'approved', source: 'hello', version: '2' })
+  gate.open()
+  t.match(await promoting, {
+    changes: [{ source: 'other', new: ['2'] }],
+    leftOut: [{ source: 'hello', reason: 'declined' }],
+  })
+})
