@@ -42,10 +42,21 @@ export interface StockMaker {
   finish(): Generator<void, Stock>
 }
 
-/** Makes a stock of the packages of an architecture; those of others are left out. */
-export function createStockMaker(vocabulary: Vocabulary, architecture: string): StockMaker {
+/** Numbers of facts of a package, with some room: what is not used takes no memory. */
+const FACTS = 16
+
+/** Makes a stock of some so many packages of an architecture; those of others are left out. */
+export function createStockMaker(
+  vocabulary: Vocabulary,
+  architecture: string,
+  count = 0,
+): StockMaker {
   const isHere = packagesOf(vocabulary, architecture)
-  const [data, places, pieces] = [createIntList(65_536), createIntList(4096), createIntList()]
+  const [data, places, pieces] = [
+    createIntList(FACTS * count),
+    createIntList(count),
+    createIntList(),
+  ]
   return {
     add: (facts) => {
       pieces.push(places.length)
@@ -58,9 +69,9 @@ export function createStockMaker(vocabulary: Vocabulary, architecture: string): 
     finish: function* () {
       pieces.push(places.length)
       const all = {
-        data: data.view().slice(),
-        places: places.view().slice(),
-        pieces: pieces.view().slice(),
+        data: data.view(),
+        places: places.view(),
+        pieces: pieces.view(),
       }
       const size = all.places.length
       const list = (one: number, kind: number): Int32Array =>

@@ -8,7 +8,7 @@
  */
 import { createRoom } from '../archives/chunk-cache.ts'
 import { chunksAt, type IndexParts, readChunk } from '../archives/index-parts.ts'
-import type { Chunk } from '../archives/index-tree.ts'
+import { type Chunk, measure } from '../archives/index-tree.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { breathe, createMutex } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
@@ -151,7 +151,8 @@ async function makeStock(
   { architecture, chunks }: { readonly architecture: string; readonly chunks: readonly Chunk[] },
   pause: () => Promise<void>,
 ): Promise<Kept> {
-  const maker = createStockMaker(vocabulary, architecture)
+  const { stanzas } = measure(chunks)
+  const maker = createStockMaker(vocabulary, architecture, stanzas)
   const room = createRoom()
   for (const chunk of chunks) {
     const text = await readChunk(parts, chunk, room)
