@@ -55,6 +55,8 @@ export type Answer =
       /** Handed through from upstream: not verified, not kept. */
       readonly kind: 'pass'
       readonly urls: readonly string[]
+      /** The client's own, in base64, to be presented there: what comes is for that client alone. */
+      readonly login?: string | undefined
     }
 
 /** Content-Type by the ending of a file's name; apt does not look at it. */

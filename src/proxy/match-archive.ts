@@ -5,6 +5,7 @@
 import type { Archive } from '../archives/archive-table.ts'
 import { hostKey } from '../base/host-key.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
+import { type BasicLogin, loginInUrl } from './login.ts'
 import type { RequestTarget } from './request-target.ts'
 
 /** An archive that a URL is in. */
@@ -12,24 +13,27 @@ export interface Match {
   readonly archive: Archive
   /** The path below its root. */
   readonly rest: string
+  /** What the URL wants, where it wants one. */
+  readonly login: BasicLogin | undefined
 }
 
-/** The archives that this is in; that whose root is longest comes first. */
+/** The URLs of archives that this is below; that whose root is longest comes first. */
 export function matchArchives(
   archives: readonly Archive[],
   { host, path }: Pick<RequestTarget, 'host' | 'path'>,
 ): Match[] {
   return archives
-    .flatMap((archive) => {
-      const rests = archive.settings.urls.flatMap((url) => restBelow(url, host, path) ?? [])
-      const rest = rests.sort((a, b) => a.length - b.length)[0]
-      return rest === undefined ? [] : [{ archive, rest }]
-    })
+    .flatMap((archive) =>
+      archive.settings.urls.flatMap((text) => {
+        const url = new URL(text)
+        const rest = restBelow(url, host, path)
+        return rest === undefined ? [] : [{ archive, rest, login: loginInUrl(url) }]
+      }),
+    )
     .sort((a, b) => a.rest.length - b.rest.length)
 }
 
-function restBelow(text: string, host: string, path: string): string | undefined {
-  const url = new URL(text)
+function restBelow(url: URL, host: string, path: string): string | undefined {
   if (hostKey(url) !== host) return undefined
   const root = decodeUrlPath(url.pathname.replaceAll(/\/{2,}/g, '/'))
   if (root === '') return path

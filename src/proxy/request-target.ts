@@ -11,6 +11,7 @@
  */
 import { hostKey } from '../base/host-key.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
+import { type BasicLogin, loginInUrl } from './login.ts'
 
 /** A file of another server. */
 export interface RequestTarget {
@@ -20,6 +21,8 @@ export interface RequestTarget {
   readonly path: string
   /** The whole of it, with its query, without credentials. */
   readonly url: string
+  /** The credentials that stood in it. */
+  readonly login: BasicLogin | undefined
 }
 
 /** The target of an absolute URI; undefined for what is none of an archive. */
@@ -68,6 +71,7 @@ function targetOf(scheme: string, authority: string, rest: string): RequestTarge
     host: hostKey(url),
     path,
     url: `${url.protocol}//${url.host}/${encoded}${end}${asked}`,
+    login: loginInUrl(url),
   }
 }
 

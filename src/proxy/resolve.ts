@@ -27,6 +27,7 @@ import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
 import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
+import { isSameLogin } from './login.ts'
 import { matchArchives } from './match-archive.ts'
 import type { RequestTarget } from './request-target.ts'
 
@@ -44,8 +45,11 @@ export interface HostPolicy {
 }
 
 export interface ArchiveProxy {
-  /** The answer to a request; `unknown` for what is in no archive, undefined for what its archive does not name. */
-  resolve(target: RequestTarget): Promise<Answer | 'unknown' | undefined>
+  /**
+   * The answer to a request; `unknown` for what is in no archive, `login` for what is in one whose login it lacks,
+   * undefined for what its archive does not name.
+   */
+  resolve(target: RequestTarget): Promise<Answer | 'unknown' | 'login' | undefined>
   /** Whether an archive is on this host. */
   knowsHost(host: string): Promise<boolean>
   /** Whether what is handed through may come from where a redirect leads: another archive, or a host that is named. */
@@ -68,11 +72,15 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
     knowsHost,
     mayFollow: async (url) => matchesHost(passHosts, hostKey(url)) || knowsHost(hostKey(url)),
     resolve: async (target) => {
-      const matches = matchArchives(await listArchives(parts.db), target)
-      if (matches.length === 0) {
-        const isPassed = matchesHost(passHosts, target.host)
-        return isPassed ? { kind: 'pass', urls: [target.url] } : 'unknown'
+      const all = matchArchives(await listArchives(parts.db), target)
+      if (all.length === 0) {
+        if (!matchesHost(passHosts, target.host)) return 'unknown'
+        return { kind: 'pass', urls: [target.url], login: target.login }
       }
+      const matches = all.filter(
+        ({ login }) => login === undefined || isSameLogin(login, target.login),
+      )
+      if (matches.length === 0) return 'login'
       for (const { archive, rest } of matches) {
         const answer = await answerFrom(parts, readSuite, archive, rest)
         if (answer === 'absent') return undefined

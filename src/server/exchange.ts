@@ -37,7 +37,11 @@ export function sendText(
   text: string,
 ): void {
   const body = Buffer.from(text)
-  const more = { 503: { 'Retry-After': '5' }, 405: { Allow: 'GET, HEAD' } }[status]
+  const more = {
+    401: { 'WWW-Authenticate': 'Basic realm="archive"' },
+    405: { Allow: 'GET, HEAD' },
+    503: { 'Retry-After': '5' },
+  }[status]
   response.writeHead(status, reasonPhrase(text), {
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': String(body.length),

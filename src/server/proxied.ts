@@ -4,6 +4,7 @@
  */
 import { AppError } from '../base/errors.ts'
 import { hostKey } from '../base/host-key.ts'
+import { loginInHeader } from '../proxy/login.ts'
 import { hostInPath, parseHostPath, type RequestTarget } from '../proxy/request-target.ts'
 import { type Exchange, sendText } from './exchange.ts'
 import { type FileFront, isOfFiles, sendFile } from './own-files.ts'
@@ -38,7 +39,8 @@ export async function answerProxied(
     return sendText(exchange, 400, 'sluice: that is no URL of an archive\n')
   }
   const { host, path } = target
-  const answer = await front.parts.proxy.resolve(target)
+  const login = target.login ?? loginInHeader(exchange.request.headers.authorization)
+  const answer = await front.parts.proxy.resolve({ ...target, login })
   if (answer === 'unknown' && isOwnHost(front, exchange, target)) {
     if (await answerOwn(front, exchange, target)) return
   }
@@ -46,6 +48,12 @@ export async function answerProxied(
     throw new AppError('ERR_REFUSED', {
       message: `${host}/${path} is not in an archive of this server, and it is no open proxy`,
       hint: `its administrator can add it: sluice archive add NAME http://${host}/…, or let it through: pass-hosts`,
+    })
+  }
+  if (answer === 'login') {
+    throw new AppError('ERR_UNAUTHORIZED', {
+      message: `${host}/${path} is in an archive that wants its login`,
+      hint: 'write it into /etc/apt/auth.conf.d as for the archive itself; channels want none',
     })
   }
   if (answer === undefined)

@@ -3,6 +3,7 @@
  * is not kept.
  */
 import type { IncomingMessage } from 'node:http'
+import type { Answer } from '../archives/answer.ts'
 import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
 import { AppError } from '../base/errors.ts'
 import type { ArchiveProxy } from '../proxy/resolve.ts'
@@ -19,14 +20,16 @@ export interface PassParts {
   readonly proxy: Pick<ArchiveProxy, 'mayFollow'>
 }
 
+type PassAnswer = Extract<Answer, { kind: 'pass' }>
+
 /** Hands a file through from upstream: not verified, so not kept, and said so. */
 export async function sendPassed(
   parts: PassParts,
   exchange: Exchange,
-  urls: readonly string[],
+  answer: PassAnswer,
 ): Promise<void> {
   const { request, response, signal } = exchange
-  const upstream = await firstAnswer(parts, urls, request, signal)
+  const upstream = await firstAnswer(parts, answer, request, signal)
   if (upstream.status === 304) {
     response.writeHead(304, { 'X-Cache': 'PASS' }).end()
     return
@@ -49,7 +52,7 @@ export async function sendPassed(
 
 async function firstAnswer(
   { upstream, proxy }: PassParts,
-  urls: readonly string[],
+  { urls, login }: PassAnswer,
   request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<UpstreamResponse> {
@@ -57,6 +60,7 @@ async function firstAnswer(
   const options = {
     maxBytes: MAX_PASSED_BYTES,
     mayFollow: proxy.mayFollow,
+    ...(login === undefined ? {} : { headers: { authorization: `Basic ${login}` } }),
     ...(since === undefined ? {} : { ifModifiedSince: since }),
   }
   let problem: unknown

@@ -36,7 +36,7 @@ export async function sendAnswer(
   exchange: Exchange,
   answer: Answer,
 ): Promise<void> {
-  if (answer.kind === 'pass') return sendPassed(parts, exchange, answer.urls)
+  if (answer.kind === 'pass') return sendPassed(parts, exchange, answer)
   if (answer.kind === 'blob') return sendBlob(parts, exchange, answer)
   const size = answer.kind === 'bytes' ? answer.data.length : answer.size
   const { modifiedAt, isMutable, type } = answer
