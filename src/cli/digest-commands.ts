@@ -25,6 +25,7 @@ const reason = ['--reason <text>', 'why, for the audit'] as const
 const notes = `
 A mail goes over mail-server, from mail-from (sluice serve --help). A webhook gets one POST of JSON, signed if there is
 a webhook-secret-file: X-Sluice-Signature: sha256=HMAC of the body in hex. Its URL is not told again: it may be a secret.
+The server calls it from where it stands: names and addresses of its own network are allowed.
 What cannot be sent is tried again for six hours; then the next one tells that too.`
 
 /** Adds the commands. */

@@ -1,7 +1,7 @@
 /**
  * Sends digests when they are due, and tries again those that could not be sent; what of it counts is send-digest.ts's.
  */
-import { waitFor } from '../base/abortable.ts'
+import { waitFor, withTimeout } from '../base/abortable.ts'
 import { toAppError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { nextDigestTime } from './describe-digest.ts'
@@ -14,18 +14,20 @@ const LOOK_AGAIN_MS = 60_000
 /** After what should not fail at all. */
 const PAUSE_MS = 2 * 60_000
 const LEAST_MS = 1000
+/** What takes longer than this at a start is wrong, and has to be told. */
+const READY_MS = 5 * 60_000
 
 export interface DigestSchedule {
   /** Resolves when the one under way has ended. */
   stop(): Promise<void>
 }
 
-/** Starts it when `ready`: what a server puts in order at its start is not told as something that is wrong. */
+/** Starts it when `ready`, or after five minutes: what a server puts in order at its start is not told as something that is wrong. */
 export function startDigests(parts: DigestParts, log: Log, ready: Promise<void>): DigestSchedule {
   const stopping = new AbortController()
   const { signal } = stopping
   const loop = async (): Promise<void> => {
-    await waitFor(ready, signal).catch(() => undefined)
+    await waitFor(ready, withTimeout(signal, READY_MS)).catch(() => undefined)
     while (!signal.aborted) {
       let until = parts.clock.now() + PAUSE_MS
       try {

@@ -3,9 +3,8 @@
  */
 import t from 'tap'
 import { DAY_MS, makeDigestWorld, settled } from '../support/digest-world.ts'
-import { runSluice, sluiceProgram } from '../support/program.ts'
+import { runSluice } from '../support/program.ts'
 import { startPython } from '../support/python-server.ts'
-import { run } from '../support/run.ts'
 import { startSluice } from '../support/sluice.ts'
 import { makeWorld } from '../support/world.ts'
 
@@ -65,35 +64,32 @@ t.test('a digest is made by a command, and its mail is a proper one', async (t) 
   ])
 })
 
-t.test('digests are changed, shown and removed by commands', async (t) => {
-  const { sluice } = await makeWorld(t, [pack('hello', '1')])
-  const run = (...args: string[]) => runSluice(['--data', sluice.dataDir, ...args])
-  t.match(await run('digest', 'list'), { stdout: /^there is no digest: sluice digest create/ })
-  const none = await run('digest', 'create', 'chat')
-  t.match(none, { code: 2, stderr: /needs somebody to go to\nsluice: hint: .* --mail ADDRESS/ })
-  // A command line is seen by everybody on the machine.
-  const made = await pipe('http://chat.example/hooks/k3y\n', [
-    ...[sluice.dataDir, 'digest', 'add', 'chat', '--webhook', '-', '--schedule', '0 8 * * 1'],
-    ...['--time-zone', 'Europe/Berlin', '--always', '--disable'],
-  ])
-  t.match(made.stdout, /^goes to +http:\/\/chat\.example\/…$/m)
-  t.match(made.stdout, /^schedule +0 8 \* \* 1 \(Europe\/Berlin\)$/m)
-  t.match(made.stdout, /^next +switched off$/m)
-  t.match(made.stdout, /^empty ones +are sent too$/m)
-  const set = await run('digest', 'set', 'chat', '--mail', 'a@b.example,c@d.example', '--enable')
-  t.match(set.stdout, /^goes to +a@b\.example, c@d\.example$/m)
-  t.match(set.stdout, /^problem +no mail goes: the server is not told mail-server$/m)
-  t.match((await run('digest', 'list')).stdout, /^chat +testing -> approved +a@b.example, /m)
-  const tried = await run('digest', 'send', 'chat')
-  t.match(tried, { code: 1, stderr: /is not told a mail server\nsluice: hint: mail-server = / })
-  t.match(await run('digest', 'set', 'chat', '--enable', '--disable'), { code: 2 })
-  t.match(await run('digest', 'remove', 'chat', '--reason', 'enough'), { code: 0 })
-  t.match(await run('digest', 'show', 'chat'), { code: 4, stderr: /there is no digest chat/ })
-  t.match(await sluice.api('GET', '/audit?limit=3'), [
-    { what: 'digest delete', why: 'enough' },
-    { what: 'digest set', detail: { recipients: ['a@b.example', 'c@d.example'] } },
-    { what: 'digest create', detail: { webhook: 'http://chat.example/…' } },
-  ])
+t.test('many recipients and odd texts make no odd mail', async (t) => {
+  const server = await startPython(t, 'mail-server.py')
+  const flags = {
+    'mail-server': `smtp://127.0.0.1:${server.port}`,
+    'mail-from': 'sluice@updates.example',
+    'log-level': 'silent',
+  }
+  const { sluice, publish } = await makeWorld(t, [pack('hello', '1')], { start: { flags } })
+  const recipients = Array.from(
+    { length: 50 },
+    (_, at) => `${'some.body'.repeat(5)}.${at}@department-${at}.updates.example`,
+  )
+  await sluice.api('POST', '/digests', { name: 'all', recipients })
+  await publish([pack('hello', '2')])
+  await sluice.api('POST', '/archives/refresh')
+  const reason = `.\r\n.\r\nBcc: x@y.example\r\n\r\n\u202e${'wörd'.repeat(200)} \u{1f4a5}\u0000`
+  await sluice.api('POST', '/promotions', { from: 'testing', to: 'approved', all: true, reason })
+  t.match(await sluice.api('POST', '/digests/all/send', {}), { isSent: true })
+  const { mail } = await server.next()
+  t.match(mail, { wrong: [], recipients })
+  t.same(mail.headers.to.split(/,\s+/), recipients)
+  t.notOk(mail.headers.bcc)
+  t.match(mail.text, /promote by admin: \.\?\?\.\?\?Bcc:\s+x@y\.example\?{5}/)
+  t.match(mail.text, '\u{1f4a5}?')
+  t.equal(mail.text.split('\n').filter((line: string) => line.length > 76).length, 0)
+  t.same(server.rest(), [])
 })
 
 t.test('a server stops while a mail server hangs, and sends the digest later', async (t) => {
@@ -119,8 +115,3 @@ t.test('a server stops while a mail server hangs, and sends the digest later', a
   await settled(again, clock)
   t.notOk((await again.api('GET', '/digests/morning')).trouble)
 })
-
-/** Runs `sluice --data DIR …` with this on its standard input. */
-function pipe(input: string, [dataDir = '', ...args]: readonly string[]) {
-  return run(sluiceProgram, ['--data', dataDir, ...args], { input })
-}
