@@ -29,7 +29,7 @@ export interface Kept {
   readonly fresh: readonly Pin[]
   /** Of those there were, what is needed no more. */
   readonly over: readonly Pin[]
-  /** What has to be taken out of each suite. */
+  /** What must not be in each suite. */
   readonly without: readonly (DeclinedVersion & Pick<SuiteEntry, 'archive' | 'suite'>)[]
 }
 
@@ -73,18 +73,20 @@ async function keepOne(
   const { source } = at
   const offer = await readState(parts.blobs, state)
   const offered = await versionsIn(parts, offer, source)
-  if (!offered.some((version) => versions.includes(version))) return { out: [] }
+  const isOffered = offered.some((version) => versions.includes(version))
+  const known = pins.find((pin) => isSame(pin, at))
+  if (!isOffered && known === undefined) return { out: [] }
   const had =
     own === undefined ? [] : await versionsIn(parts, await readState(parts.blobs, own), source)
-  const out = versions.filter((version) => offered.includes(version) && !had.includes(version))
+  // A pin's state may have it too, where an archive keeps several versions.
+  const out = versions.filter((version) => !had.includes(version))
   const isOut: IsDeclined = (_source, version) => out.includes(version)
   const isKept = had.length > 0 && leavesNothing({ source, old: had, new: offered }, isOut)
   if (own === undefined || !isKept) return { out }
-  const known = pins.find((pin) => isSame(pin, at))
   if (known?.kind === 'hold') return { out }
   if (known?.kind === 'promotion' && (await isAhead(parts, known, offer))) return { out }
   if (known?.kind === 'decline') return { out, pin: known }
-  const why = `${out.join(', ')} is declined`
+  const why = `${out.filter((version) => offered.includes(version)).join(', ')} is declined`
   const made = { kind: 'decline', state: own, madeAt: now, who: 'system', why } as const
   return { out, pin: { ...at, ...made, old: had, new: had } }
 }

@@ -110,6 +110,8 @@ t.test('of several versions that an archive keeps, the declined one does not com
   const { dir, sluice } = world
   const { api } = sluice
   await api('POST', '/channels', { name: 'web', base: 'testing' })
+  await api('POST', '/channels', { name: 'lab', base: 'approved' })
+  await api('POST', '/declines', { ...declined, channel: 'lab' })
   for (const channel of ['web', 'approved'])
     await api('POST', '/declines', { ...declined, channel })
   const versions = async (name: string, channel: string): Promise<string[]> => {
@@ -124,6 +126,9 @@ t.test('of several versions that an archive keeps, the declined one does not com
   await upstreamHas(world, pack('hello', '1'), pack('hello', '2'), pack('hello', '3'))
   await caughtUp(sluice, 'web')
   t.same(await versions('two', 'web'), ['3', '1'])
+  const toLab = await api('POST', '/promotions', { ...hello, to: 'lab' })
+  t.match(toLab, { changes: [{ old: [], new: ['3'] }] })
+  t.same(await versions('four', 'lab'), ['3', '1'])
   t.match(await api('POST', '/promotions', hello), { changes: [{ old: [], new: ['3'] }] })
   t.same(await versions('three', 'approved'), ['3', '1'])
   t.match((await api('POST', '/promotions', { ...hello, dryRun: true })).error, {
