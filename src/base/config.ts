@@ -8,7 +8,7 @@
 import { parse } from 'smol-toml'
 import { findDataDir } from './data-dir.ts'
 import { AppError } from './errors.ts'
-import { readHosts } from './host-patterns.ts'
+import { OF_ARCHIVES, readHosts, readTunnelHosts } from './host-patterns.ts'
 import {
   type Listen,
   type LogLevel,
@@ -46,6 +46,8 @@ export interface Config {
   readonly clients: readonly string[]
   /** Hosts beside those of archives whose files the proxy hands through: patterns of base/host-patterns.ts. */
   readonly passHosts: readonly string[]
+  /** Hosts that CONNECT leads to: such patterns, and the word `archives` for archives with https. */
+  readonly tunnelHosts: readonly string[]
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
   readonly logLevel: LogLevel
@@ -82,7 +84,8 @@ const settings = {
   'retain-generations': setting(readWhole(10, 1_000_000), 100),
   'retain-days': setting(readWhole(10, 36_500), 30),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
-  'pass-hosts': setting<readonly string[]>(readHosts(), []),
+  'pass-hosts': setting<readonly string[]>(readHosts, []),
+  'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
   'api-remote': setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
   'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
@@ -116,6 +119,7 @@ export function parseConfig(raw: RawConfig): Config {
     retainDays: take('retain-days', settings['retain-days']),
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),
+    tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),
     signCommand: take('sign-command', settings['sign-command']),

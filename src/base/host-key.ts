@@ -5,7 +5,16 @@
 
 /** `deb.archive.example`, `mirror.example.org:8080`, `[::1]:3142`. */
 export function hostKey(url: Pick<URL, 'hostname' | 'port'>): string {
-  const bare = url.hostname.toLowerCase().replace(/^\[|\]$|\.$/g, '')
+  return withPort(url, ['', '80', '443'])
+}
+
+/** The same of an https URL, for tunnels: only its own port goes without saying. */
+export function tunnelKey(url: Pick<URL, 'hostname' | 'port'>): string {
+  return withPort(url, ['', '443'])
+}
+
+function withPort({ hostname, port }: Pick<URL, 'hostname' | 'port'>, silent: string[]): string {
+  const bare = hostname.toLowerCase().replace(/^\[|\]$|\.$/g, '')
   const name = bare.includes(':') ? `[${bare}]` : bare
-  return ['', '80', '443'].includes(url.port) ? name : `${name}:${url.port}`
+  return silent.includes(port) ? name : `${name}:${port}`
 }

@@ -2,34 +2,47 @@
  * Patterns of hosts in settings: a name or address, or `*.` before a domain for all below it; `:PORT` behind it for
  * others than the web's own.
  */
-import { hostKey } from './host-key.ts'
-import type { Reader } from './setting-readers.ts'
+import { hostKey, tunnelKey } from './host-key.ts'
+import type { Read } from './setting-readers.ts'
+
+/** The word for what archives have by themselves. */
+export const OF_ARCHIVES = 'archives'
 
 /**
- * A list, or text with commas, of patterns; `none` is an empty one. `words` are taken as they are. `*` alone is refused:
- * that would be an open relay.
+ * A list, or text with commas, of patterns; `none` is an empty one. `*` alone is refused: that would be an open relay.
  */
-export function readHosts(words: readonly string[] = []): Reader<readonly string[]> {
-  return (raw) => {
-    const names = Array.isArray(raw) ? raw.map(String) : String(raw).split(/[\s,]+/)
-    const patterns: string[] = []
-    for (const name of names.filter((text) => text !== '' && text !== 'none')) {
-      const pattern = words.includes(name) ? name : readPattern(name)
-      if (pattern === undefined) {
-        return {
-          problem: `${JSON.stringify(name)} is not a host like deb.archive.example, or *.archive.example`,
-        }
-      }
-      patterns.push(pattern)
-    }
-    return { value: [...new Set(patterns)] }
-  }
+export function readHosts(raw: unknown): Read<readonly string[]> {
+  return readPatterns(raw, (host) => keyOf(`http://${host}`, hostKey))
 }
 
-function readPattern(text: string): string | undefined {
-  const [, wild = '', host = ''] = /^(\*\.)?([^/?#@*]+)$/.exec(text) ?? []
-  const url = URL.parse(`http://${host}`)
-  return host === '' || url === null ? undefined : `${wild}${hostKey(url)}`
+/** The same for tunnels, whose port is 443 unless told; the word `archives` may stand among them. */
+export function readTunnelHosts(raw: unknown): Read<readonly string[]> {
+  return readPatterns(raw, (host) =>
+    host === OF_ARCHIVES ? host : keyOf(`https://${host}`, tunnelKey),
+  )
+}
+
+function readPatterns(
+  raw: unknown,
+  read: (host: string) => string | undefined,
+): Read<readonly string[]> {
+  const names = Array.isArray(raw) ? raw.map(String) : String(raw).split(/[\s,]+/)
+  const patterns: string[] = []
+  for (const name of names.filter((text) => text !== '' && text !== 'none')) {
+    const [, wild = '', host = ''] = /^(\*\.)?([^/?#@*]+)$/.exec(name) ?? []
+    const key = host === '' ? undefined : read(host)
+    if (key === undefined || (wild !== '' && key === OF_ARCHIVES)) {
+      const like = 'a host like deb.archive.example, or *.archive.example'
+      return { problem: `${JSON.stringify(name)} is not ${like}` }
+    }
+    patterns.push(`${wild}${key}`)
+  }
+  return { value: [...new Set(patterns)] }
+}
+
+function keyOf(text: string, key: (url: URL) => string): string | undefined {
+  const url = URL.parse(text)
+  return url === null ? undefined : key(url)
 }
 
 /** Whether one of the patterns fits the host, which is as `hostKey` writes it. */

@@ -83,6 +83,10 @@ function serveCommand(program: Command, around: Surroundings): void {
     .option('--retain-days <number>', 'and all that were served so lately (default: 30)')
     .option('--clients <networks>', 'who is served: networks, private, any (default: private)')
     .option('--pass-hosts <hosts>', 'hosts that are no archives, handed through (default: none)')
+    .option(
+      '--tunnel-hosts <hosts>',
+      'where CONNECT leads to (default: archives, those with https)',
+    )
     .option('--api-remote', 'let the API answer other machines: put TLS in front')
     .option('--sign-command <command>', 'a program that signs in place of the key files')
     .option('--mail-server <url>', 'smtp://HOST:PORT or smtps://HOST:PORT, for digests')

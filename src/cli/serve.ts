@@ -25,6 +25,7 @@ export interface ServeOptions {
   readonly retainDays?: string
   readonly clients?: string
   readonly passHosts?: string
+  readonly tunnelHosts?: string
   readonly apiRemote?: boolean
   readonly logLevel?: string
   readonly signCommand?: string
@@ -75,6 +76,7 @@ function flagsOf(
     'retain-days': options.retainDays,
     clients: options.clients,
     'pass-hosts': options.passHosts,
+    'tunnel-hosts': options.tunnelHosts,
     'api-remote': options.apiRemote,
     'log-level': options.logLevel,
     'sign-command': options.signCommand,

@@ -3,6 +3,7 @@
  * a body (rule 1 of apt-on-the-wire.md: without one apt does not retry).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { httpStatus, isAppError, toAppError } from '../base/errors.ts'
 
 /** One request and its response. */
@@ -48,6 +49,19 @@ export function sendText(
     ...more,
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Answers on a bare socket that Node left to us, and ends the connection. */
+export function refuseSocket(socket: Socket, status: number, text: string): void {
+  const head = [
+    `HTTP/1.1 ${status} ${reasonPhrase(text)}`,
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+  ]
+  socket.on('error', () => socket.destroy())
+  socket.write(`${head.join('\r\n')}\r\n\r\n${text}`)
+  socket.destroySoon()
 }
 
 /** The first line of `text` as a status line can carry it. */

@@ -8,7 +8,7 @@ import { decodeUrlPath } from '../debian/archive-path.ts'
 import { parseAbsoluteUri, parseHostPath } from '../proxy/request-target.ts'
 import type { ApiContext } from './api-context.ts'
 import { clientList, isClient } from './clients.ts'
-import { type Exchange, reasonPhrase, sendError, sendText } from './exchange.ts'
+import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
 import { answerProxied, isOfOthers, type ProxyFront } from './proxied.ts'
@@ -18,6 +18,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 /** Above 65 s, so that a client which keeps its connection is not cut off (rule 8). */
 const KEEP_ALIVE_MS = 75_000
 const SOCKET_BYTES = 512 * 1024
+const NO_CLIENT = 'sluice: this address is not one of its clients\nhint: the setting `clients`\n'
 
 /** A server that answers files of channels and the proxy, and gives everything else to `others`. */
 export function createHttpServer(
@@ -37,36 +38,20 @@ export function createHttpServer(
     },
   )
   server.maxRequestsPerSocket = 0
-  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
-    // Node leaves the socket to us: its errors too.
-    socket.on('error', () => socket.destroy())
-    endWith(socket, 403, NO_TUNNEL)
+  server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (isClient(front.clients, socket)) parts.tunnels.open(request, socket, head)
+    else refuseSocket(socket, 403, NO_CLIENT)
   })
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     sendText({ request, response }, 417, 'sluice: only 100-continue can be expected\n')
   })
   server.on('clientError', (_error: Error, socket: Socket) => {
     // Behind the head of an answer any text would be taken for a part of its body.
-    if (socket.writable && socket.bytesWritten === 0) endWith(socket, 400, 'sluice: bad request\n')
+    if (socket.writable && socket.bytesWritten === 0)
+      refuseSocket(socket, 400, 'sluice: bad request\n')
     else socket.destroy()
   })
   return server
-}
-
-const NO_TUNNEL =
-  'sluice: tunnels are not open here\n' +
-  'hint: give https archives a direct way: Acquire::https::Proxy "DIRECT";\n'
-
-/** Answers on a bare socket, and ends the connection. */
-function endWith(socket: Socket, status: number, text: string): void {
-  const head = [
-    `HTTP/1.1 ${status} ${reasonPhrase(text)}`,
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(text)}`,
-    'Connection: close',
-  ]
-  socket.write(`${head.join('\r\n')}\r\n\r\n${text}`)
-  socket.destroySoon()
 }
 
 interface Front extends ProxyFront {
@@ -86,13 +71,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
     others(request, response)
     return
   }
-  if (!isClient(clients, request.socket)) {
-    return sendText(
-      exchange,
-      403,
-      'sluice: this address is not one of its clients\nhint: the setting `clients`\n',
-    )
-  }
+  if (!isClient(clients, request.socket)) return sendText(exchange, 403, NO_CLIENT)
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return sendText(exchange, 405, 'sluice: only GET and HEAD\n')
   }

@@ -65,6 +65,7 @@ import { clientMigrations } from './client-table.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { tokenMigrations } from './tokens.ts'
+import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
 
 /** The tables of all floors, in the order in which they are made. */
 export const migrations = [
@@ -101,6 +102,7 @@ const ANSWER_MS = 20_000
 export interface Patience extends UpstreamLimits {
   /** Until a client that has got nothing is told to ask again; 20 s. */
   readonly answerWithinMs?: number | undefined
+  readonly tunnels?: Partial<TunnelLimits> | undefined
   /** Until a mail server or webhook is given up for now. */
   readonly deliverWithinMs?: number | undefined
 }
@@ -115,6 +117,7 @@ export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
+  readonly tunnels: Tunnels
   readonly changelogs: Changelogs
   readonly changelogReader: ChangelogReader
   readonly needs: NeedsFinder
@@ -144,6 +147,18 @@ function limitsOf({
   deliverWithinMs,
 }: Patience): Pick<ServerParts, 'answerWithinMs' | 'deliverWithinMs'> {
   return { answerWithinMs, deliverWithinMs }
+}
+
+/** The ways through this server to others. */
+function openWays(
+  archives: ArchiveParts,
+  config: Config,
+  patience: Patience,
+): Pick<ServerParts, 'proxy' | 'tunnels'> {
+  return {
+    proxy: createProxy(archives, config),
+    tunnels: createTunnels(archives.db, config.tunnelHosts, patience.tunnels),
+  }
 }
 
 /** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
@@ -196,7 +211,7 @@ export async function openParts(
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       holdEnds: createBell(),
-      proxy: createProxy(archives, config),
+      ...openWays(archives, config, patience),
       changelogs,
       changelogReader,
       needs,

@@ -201,11 +201,17 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
   const close = async (): Promise<void> => {
     const drained = new AbortController()
     const timer = setTimeout(() => drained.abort(), DRAIN_MS)
-    drained.signal.addEventListener('abort', () => app.server.closeAllConnections())
+    drained.signal.addEventListener('abort', () => {
+      app.server.closeAllConnections()
+      parts.tunnels.close()
+    })
     await jobs.stop()
     const closed = app.close()
     // A machine keeps its connection after its download: it would hold us until the time is over.
-    const sweeping = setInterval(() => app.server.closeIdleConnections(), 50)
+    const sweeping = setInterval(() => {
+      app.server.closeIdleConnections()
+      parts.tunnels.closeIdle()
+    }, 50)
     await closed
     clearInterval(sweeping)
     await parts.close(drained)
@@ -218,7 +224,7 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
     dataDir: parts.config.dataDir,
     isFirstStart,
     get active() {
-      return Math.max(parts.downloads.active, countAnswers())
+      return Math.max(parts.downloads.active, countAnswers() + parts.tunnels.active)
     },
     setups: () => allSetups(context),
     close: () => {

@@ -94,6 +94,11 @@ t.test('hosts are read as they are compared, and never all of them', async (t) =
       hosts,
     )
   }
+  const tunnels = (hosts: string) => parse({ flags: { 'tunnel-hosts': hosts } }).tunnelHosts
+  t.same(parse({}).tunnelHosts, ['archives'])
+  t.same(tunnels('none'), [])
+  t.same(tunnels('archives a.example:443,a.example:80'), ['archives', 'a.example', 'a.example:80'])
+  t.match(problemsOf({ flags: { 'tunnel-hosts': '*.archives' } }), [/^tunnel-hosts: /])
   const patterns = read('a.example,*.b.example')
   t.ok(matchesHost(patterns, 'a.example') && matchesHost(patterns, 'x.y.b.example'))
   for (const host of ['b.example', 'xb.example', 'x.a.example', 'a.example:8080', 'x.b.example:1'])
