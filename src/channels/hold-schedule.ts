@@ -34,7 +34,11 @@ export function startHoldEnds(parts: ChannelParts, log: Log): HoldSchedule {
       const isOver = AbortSignal.any([signal, round.signal])
       // Before looking: a hold that is made while this looks is seen by the next look.
       const rung = holdEnds.wait(isOver)
-      const until = await settleAll(parts, log, signal)
+      const until = await settleAll(parts, log, signal).catch((error: unknown) => {
+        const { code, message } = toAppError(error)
+        if (!signal.aborted) log.error({ code, problem: message }, 'holds not looked at')
+        return clock.now() + RETRY_MS
+      })
       const waking = AbortSignal.any([isOver, AbortSignal.timeout(LOOK_AGAIN_MS)])
       const due = clock.until(until, { signal: waking }).catch(() => undefined)
       await Promise.race([rung, due])
