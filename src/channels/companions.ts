@@ -3,7 +3,8 @@
  * none can be spared.
  *
  * Wherever something breaks, what could mend it is added: what satisfies the relation, then the newer versions of those
- * that are broken by it. When all goes, whatever can be spared is dropped again, halves first.
+ * that are broken by it. Where that leads nowhere, it is begun with all that could go, without what breaks something. When
+ * all goes, whatever can be spared is dropped again, halves first.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { fieldValue } from '../debian/control.ts'
@@ -18,6 +19,8 @@ export interface CompanionsInput {
   /** All that could go. */
   readonly offered: PromotionPlan
   readonly judge: (plan: PromotionPlan) => Promise<readonly PlannedBreakage[]>
+  /** Also begins with all that could go, which can take a while. */
+  readonly isThorough: boolean
 }
 
 /** Rounds of adding, and attempts with what turned out to have no place left out. */
@@ -31,24 +34,57 @@ export async function findCompanions(
 ): Promise<SourceChange[] | undefined> {
   const { plan, offered } = input
   const own = new Set(plan.changes.map(changeKey))
-  const open = new Map(
+  const all = new Map(
     offered.changes.map((one) => [changeKey(one), one] as const).filter(([key]) => !own.has(key)),
   )
-  const remedies = createRemedies(offered, open)
+  const chosen =
+    (await growFromNothing(input, new Map(all), { signal })) ??
+    (input.isThorough ? await shrinkFromAll(input, new Map(all), { signal }) : undefined)
+  if (chosen === undefined) return undefined
+  const needed = await spare(input, chosen, { signal })
+  return needed.flatMap((key) => all.get(key) ?? [])
+}
+
+async function growFromNothing(
+  input: CompanionsInput,
+  open: Map<string, SourceChange>,
+  { signal }: Abortable,
+): Promise<string[] | undefined> {
+  const remedies = createRemedies(input.offered, open)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await collect(input, open, remedies, { signal })
-    if (found.isGood) {
-      const needed = await spare(input, [...found.chosen], { signal })
-      return needed.flatMap((key) => open.get(key) ?? [])
-    }
+    if (found.isGood) return [...found.chosen]
     // What came along and broke something itself that nothing mends has no place.
-    const blamed = [...found.chosen].filter((key) =>
-      found.broken.some((one) => one.blamed.includes(open.get(key)?.source ?? '')),
-    )
+    const blamed = blamedIn(found.broken, open).filter((key) => found.chosen.has(key))
     if (blamed.length === 0) return undefined
     for (const key of blamed) open.delete(key)
   }
   return undefined
+}
+
+/** All that there is, without what breaks something. */
+async function shrinkFromAll(
+  { plan, offered, judge }: CompanionsInput,
+  open: Map<string, SourceChange>,
+  { signal }: Abortable,
+): Promise<string[] | undefined> {
+  for (;;) {
+    signal?.throwIfAborted()
+    const chosen = new Set(open.keys())
+    const broken = await judge(extended(plan, offered, chosen))
+    if (broken.length === 0) return [...chosen]
+    const blamed = blamedIn(broken, open)
+    if (blamed.length === 0) return undefined
+    for (const key of blamed) open.delete(key)
+  }
+}
+
+function blamedIn(
+  broken: readonly PlannedBreakage[],
+  open: ReadonlyMap<string, SourceChange>,
+): string[] {
+  const blamed = new Set(broken.flatMap((one) => one.blamed))
+  return [...open].flatMap(([key, { source }]) => (blamed.has(source) ? [key] : []))
 }
 
 interface Collected {

@@ -26,8 +26,10 @@ export async function sideBySide(
   suites: readonly SuiteState[],
 ): Promise<Surroundings[]> {
   const groups = [...Map.groupBy(suites, releaseOf)]
-  const isWhole = await Promise.all(groups.map(([, some]) => hasSystem(parts, some)))
-  const whole = groups.filter((_, at) => groups.length === 1 || isWhole[at] === true)
+  const whole: typeof groups = []
+  for (const one of groups) {
+    if (groups.length === 1 || (await hasSystem(parts, one[1]))) whole.push(one)
+  }
   const besides = groups.filter((one) => !whole.includes(one)).flatMap(([, some]) => some)
   const releases = whole.length > 0 ? whole : [['', []] as const]
   return releases.flatMap(([release, own]) => {

@@ -56,7 +56,11 @@ export async function judgePlan(
       const isHopeless = await hopeless(parts, { from, release, architecture, broken }, { signal })
       for (const one of broken) {
         const left = one.broken.filter((other) => !isHopeless(other))
-        if (left.length > 0) found.push({ ...one, broken: left, release, architecture })
+        // Suites that are there for several others are looked at with each of them.
+        const isKnown = found.some((other) => isSameCause(other, { ...one, architecture }))
+        if (left.length > 0 && !isKnown) {
+          found.push({ ...one, broken: left, release, architecture })
+        }
       }
     }
   }
@@ -113,6 +117,18 @@ async function suitesWith(
 
 function packageDiffs({ diffs }: SuitePlan): SuitePlan['diffs'] {
   return diffs.filter((diff) => diff.kind === 'Packages' && !isForInstaller(diff))
+}
+
+function isSameCause(
+  a: Pick<PlannedBreakage, 'architecture' | 'root' | 'words'>,
+  b: typeof a,
+): boolean {
+  return (
+    a.architecture === b.architecture &&
+    a.words === b.words &&
+    a.root.package === b.root.package &&
+    a.root.version === b.root.version
+  )
 }
 
 function isSameSuite(

@@ -71,12 +71,13 @@ export async function gatePlan(
 type Judge = (plan: PromotionPlan) => Promise<PlannedBreakage[]>
 
 async function addCompanions(
-  { plan, offered }: GatePlanInput,
+  { plan, offered, withDeps }: GatePlanInput,
   judge: Judge,
   { signal }: Abortable,
 ): Promise<Pick<GatedPlan, 'plan' | 'companions'> | undefined> {
   const all = await offered()
-  const companions = await findCompanions({ plan, offered: all, judge }, { signal })
+  const search = { plan, offered: all, judge, isThorough: withDeps }
+  const companions = await findCompanions(search, { signal })
   if (companions === undefined) return undefined
   return { plan: extended(plan, all, new Set(companions.map(changeKey))), companions }
 }
@@ -125,15 +126,19 @@ async function refuse(
   })
 }
 
-function hintOf({ from, isBrief }: GatePlanInput, companions: readonly SourceChange[]): string {
+function hintOf(
+  { from, isBrief, withDeps }: GatePlanInput,
+  companions: readonly SourceChange[],
+): string {
   const names = [...new Set(companions.map(({ source }) => source))]
   if (names.length > 0) {
     const more = names.length > HINTED ? ` and ${names.length - HINTED} more` : ''
     return `promote ${names.slice(0, HINTED).join(', ')}${more} with it: --with-deps; or all the same: --force`
   }
-  return isBrief
-    ? 'sluice promote … --dry-run tells what could go with it'
-    : `nothing that ${from.channel} has besides mends it; all the same: --force`
+  if (isBrief) return 'sluice promote … --dry-run tells what could go with it'
+  return withDeps
+    ? `nothing was found that ${from.channel} has and that mends it; all the same: --force`
+    : '--with-deps looks for more that could go with it; all the same: --force'
 }
 
 /** `app 1 (amd64) depends on lib (= 1), and 3 more break by it`. */

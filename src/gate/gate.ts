@@ -21,8 +21,6 @@ export interface Gate {
     names: readonly string[],
     abortable?: Abortable,
   ): Promise<Set<string>>
-  /** Reads what is needed to judge changes of the view, if that is not here. */
-  warm(view: GateView, abortable?: Abortable): Promise<void>
   /** What the change breaks, and why; nothing if all goes on. */
   judge(change: GateChange, abortable?: Abortable): Promise<Breakage[]>
 }
@@ -43,9 +41,6 @@ export function createGate(parts: IndexParts): Gate {
       const there = numbers.filter((name) => versionsOn(universe, name, BEFORE).length > 0)
       const bad = await withoutInstallable(universe, BEFORE, there, pause)
       return new Set([...bad].map((name) => universe.vocabulary.names.text(name)))
-    },
-    warm: async (view, { signal } = {}) => {
-      await stocks.open(view, { removed: [], added: [] }, createPause(signal))
     },
   }
 }

@@ -106,7 +106,9 @@ t.test('by force it goes, and the audit tells what broke', async (t) => {
   )
   const { api } = sluice
   const refused = await api('POST', '/promotions', named('lib'))
-  t.match(refused.error, { hint: /^nothing that testing has besides mends it/ })
+  t.match(refused.error, { hint: /^--with-deps looks for more .*--force$/ })
+  const more = await api('POST', '/promotions', { ...named('lib'), withDeps: true })
+  t.match(more.error, { hint: /^nothing was found that testing has and that mends it/ })
   const forced = await api('POST', '/promotions', { ...named('lib'), force: true })
   t.match(forced, { generation: { serial: 2 }, broken: [{ package: 'app', count: 1 }] })
   t.match(await api('GET', '/audit?limit=1'), [
