@@ -17,6 +17,8 @@ import { readSecretLines } from './secret-file.ts'
 const CONNECT_MS = 30_000
 const SILENCE_MS = 60_000
 const WHOLE_MS = 180_000
+/** Characters of what a mail server says that are told. */
+const MOST_SAID = 300
 
 export interface DigestMail {
   /** With angle brackets: the same whenever the same digest is sent for the same time. */
@@ -99,16 +101,25 @@ function translate(
 ): AppError {
   const status: unknown = error instanceof Error ? Reflect.get(error, 'responseCode') : undefined
   const isRefused = typeof status === 'number' && status >= 500
-  const said = error instanceof Error ? error.message : String(error)
-  let text = redactText(printable(said)).slice(0, 300)
-  for (const secret of secrets) if (secret) text = text.replaceAll(secret, '[redacted]')
   const code = typeof status === 'number' ? String(status) : (systemCode(error) ?? 'no answer')
   // No cause: the library's errors carry what was said on the line.
   return new AppError(isRefused ? 'ERR_DELIVERY_REFUSED' : 'ERR_DELIVERY', {
-    message: `the mail server ${server} did not take the digest: ${text}`,
+    message: `the mail server ${server} did not take the digest: ${textOf(error, secrets)}`,
     hint: isRefused
       ? 'what it says tells what to change: recipients, mail-from, or mail-login-file'
       : 'it is tried again; look at mail-server in sluice.toml',
     details: { code },
   })
+}
+
+/** What went wrong; of a login that was refused only the numbers: a server may say again what it was given. */
+function textOf(error: unknown, secrets: readonly (string | undefined)[]): string {
+  const said = error instanceof Error ? error.message : String(error)
+  if (systemCode(error) === 'EAUTH') {
+    const numbers = /\b[245]\d\d(?:[ -]\d\.\d{1,3}\.\d{1,3})?(?!\d)/.exec(said)?.[0]
+    return numbers === undefined ? 'there is no way to log in' : `login refused, ${numbers}`
+  }
+  let text = redactText(printable(said))
+  for (const secret of secrets) if (secret) text = text.replaceAll(secret, '[redacted]')
+  return text.slice(0, MOST_SAID)
 }
