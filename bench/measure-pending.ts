@@ -51,6 +51,7 @@ export async function measurePending(bed: Bed, { runs, change }: PendingRuns): P
     await bed.upstream.takeTraffic()
     await time(job, 'pending --fetch: a package of each', ['pending', '--fetch'])
     bed.progress(`fetched: ${describeTraffic(await bed.upstream.takeTraffic())}`)
+    await time(job, 'pending --needs: the gate asked of each', ['pending', '--needs'])
     for (const [label, words] of Object.entries(commands)) {
       const timings: Timing[] = []
       for (let count = 0; count < runs; count++) {

@@ -2,17 +2,19 @@
  * What must come along: for each source that waits, whether it could go by itself, and if not, the smallest set of others
  * that has to go with it, as the gate finds it (channels/pass-gate.ts).
  *
- * Asking the gate takes some tens of milliseconds a source: it is done once for each pair of generations, one pair at a
- * time, while nobody waits for it, and kept in memory. Generations never change; what is held or declined is told beside.
+ * Asking the gate takes some tens of milliseconds a source: it is done once for what two channels hold and what the second
+ * one keeps back, one pair at a time, and kept in memory.
  */
-import { setImmediate } from 'node:timers/promises'
 import { type Abortable, waitFor } from '../base/abortable.ts'
 import { createLru } from '../base/lru.ts'
+import { breathe, createMutex } from '../base/mutex.ts'
+import { sha256Of } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { getChannel } from '../channels/channel-table.ts'
 import { listDeclines } from '../channels/decline-table.ts'
 import { declinedIn } from '../channels/declined.ts'
 import type { SourceChange } from '../channels/generation-table.ts'
+import { listHolds } from '../channels/hold-end.ts'
 import { judgePlan } from '../channels/judge-plan.ts'
 import { breakageWords, gatePlan } from '../channels/pass-gate.ts'
 import { phasingOf } from '../channels/phasing.ts'
@@ -37,114 +39,116 @@ export interface NeedsProgress {
 }
 
 export interface NeedsFinder {
-  /** What is known by now, by the names of sources; undefined if nobody looked. */
-  known(pair: PendingPair): ReadonlyMap<string, Needs> | undefined
-  /** Begins to look, unless somebody does already. */
-  start(parts: ChannelParts, pair: PendingPair): void
-  /** Looks, and waits until all is known. The signal ends the waiting, not the looking. */
-  find(
-    parts: ChannelParts,
-    pair: PendingPair,
-    waiting?: Abortable & { readonly onProgress?: ((progress: NeedsProgress) => void) | undefined },
-  ): Promise<void>
+  /** What is known by now, by the names of sources. */
+  known(parts: ChannelParts, pair: PendingPair): Promise<ReadonlyMap<string, Needs>>
+  /** Begins to look, unless it looks at something already. */
+  start(parts: ChannelParts, pair: PendingPair): Promise<void>
+  /** Looks, and waits until all is known: how many sources. The signal ends the waiting, not the looking. */
+  find(parts: ChannelParts, pair: PendingPair, waiting?: NeedsWaiting): Promise<number>
   /** Ends what is under way, and waits for its end. */
   close(): Promise<void>
 }
 
+interface NeedsWaiting extends Abortable {
+  readonly onProgress?: ((progress: NeedsProgress) => void) | undefined
+}
+
 interface Found {
   readonly needs: Map<string, Needs>
+  progress: NeedsProgress
+  /** Settles when it is whole, while it is looked for; undefined before and, unless it failed, after that. */
+  work?: Promise<void> | undefined
   isWhole: boolean
 }
 
-interface Work {
-  readonly key: string
-  readonly stop: AbortController
-  readonly progress: { done: number; total: number }
-  readonly ended: Promise<void>
-}
-
-/** Pairs of generations of which it is kept. */
+/** Pairs of contents of which it is kept. */
 const KEPT = 8
+const TELL_EVERY_MS = 200
 
 /** Nothing is known yet. */
 export function createNeedsFinder(): NeedsFinder {
   const pairs = createLru<string, Found>(KEPT)
-  let current: Work | undefined
-  const begin = (parts: ChannelParts, pair: PendingPair): Work | undefined => {
-    const key = keyOf(pair)
-    const found: Found = pairs.get(key) ?? { needs: new Map(), isWhole: false }
-    if (found.isWhole) return undefined
-    if (current?.key === key) return current
-    // Another pair is asked about now: most often the same channels, a generation later.
-    current?.stop.abort()
-    const before = current?.ended
+  const oneAtATime = createMutex()
+  const stop = new AbortController()
+  const running = new Set<Promise<void>>()
+  const foundOf = async (parts: ChannelParts, pair: PendingPair): Promise<Found> => {
+    const key = await keyOf(parts, pair)
+    const found: Found = pairs.get(key) ?? {
+      needs: new Map(),
+      progress: { done: 0, total: 0 },
+      isWhole: false,
+    }
     pairs.set(key, found)
-    const stop = new AbortController()
-    const progress = { done: 0, total: 0 }
-    const ended = (async () => {
-      await before?.catch(() => undefined)
-      await findAll(parts, pair, { needs: found.needs, progress, signal: stop.signal })
-      found.isWhole = true
-    })()
-    const work: Work = { key, stop, progress, ended }
-    ended
+    return found
+  }
+  const begin = (parts: ChannelParts, pair: PendingPair, found: Found): Promise<void> => {
+    if (found.isWhole) return Promise.resolve()
+    if (found.work !== undefined) return found.work
+    const work = oneAtATime(() => findAll(parts, pair, found, stop))
+    found.work = work
+    running.add(work)
+    work
       .catch(() => undefined)
       .finally(() => {
-        if (current === work) current = undefined
+        found.work = undefined
+        running.delete(work)
       })
-    current = work
     return work
   }
   return {
-    known: (pair) => pairs.get(keyOf(pair))?.needs,
-    start: (parts, pair) => {
-      begin(parts, pair)
+    known: async (parts, pair) => (await foundOf(parts, pair)).needs,
+    start: async (parts, pair) => {
+      const found = await foundOf(parts, pair)
+      // Whoever asks waits for it; else nobody does, and the next who looks begins anew.
+      if (running.size === 0) begin(parts, pair, found).catch(() => undefined)
     },
     find: async (parts, pair, { signal, onProgress } = {}) => {
-      const work = begin(parts, pair)
-      if (work === undefined) return
-      const timer = setInterval(() => onProgress?.({ ...work.progress }), 200)
+      const found = await foundOf(parts, pair)
+      const timer = setInterval(() => onProgress?.(found.progress), TELL_EVERY_MS)
       try {
-        await waitFor(work.ended, signal)
+        await waitFor(begin(parts, pair, found), signal)
       } finally {
         clearInterval(timer)
       }
+      return found.needs.size
     },
     close: async () => {
-      current?.stop.abort()
-      await current?.ended.catch(() => undefined)
+      stop.abort()
+      await Promise.allSettled(running)
     },
   }
 }
 
-function keyOf({ from, to }: PendingPair): string {
-  return `${from.channel}@${from.serial} ${to.channel}@${to.serial}`
+/** What both hold, and what the second one keeps back. */
+async function keyOf(parts: ChannelParts, { from, to }: PendingPair): Promise<string> {
+  const { id } = await getChannel(parts.db, to.channel)
+  const holds = (await listHolds(parts, id)).map(({ source }) => source)
+  const declines = (await listDeclines(parts.db, id)).map((one) => [one.source, one.version])
+  const states = [from, to].map(({ suites }) =>
+    suites.map(({ archive, suite, state }) => [archive, suite, state]),
+  )
+  return sha256Of(Buffer.from(JSON.stringify([id, holds, declines, states])))
 }
 
 async function findAll(
   parts: ChannelParts,
   pair: PendingPair,
-  {
-    needs,
-    progress,
-    signal,
-  }: {
-    readonly needs: Map<string, Needs>
-    readonly progress: Work['progress']
-    readonly signal: AbortSignal
-  },
+  found: Found,
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
+  signal.throwIfAborted()
   const offered = await planAll(parts, pair)
   const sources = [...new Set(offered.changes.map(({ source }) => source))]
-  progress.total = sources.length
-  for (const source of sources) {
+  for (const [done, source] of sources.entries()) {
     signal.throwIfAborted()
+    found.progress = { done, total: sources.length }
+    const { needs } = found
     if (!needs.has(source)) {
       needs.set(source, await findNeeds(parts, pair, offered, source, { signal }))
     }
-    progress.done += 1
-    await setImmediate()
+    await breathe()
   }
+  found.isWhole = true
 }
 
 /** All that could go; what is held or declined is no part of it. */

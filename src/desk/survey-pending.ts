@@ -82,12 +82,12 @@ export async function surveyPending(
   const candidates = all.filter(isAskedFor)
   const details = await addNews(parts, candidates, { signal, patienceMs: PATIENCE_MS })
   const judged = await judgeAll(parts, input, candidates)
-  const needs = parts.needs.known(input)
-  if (all.length <= ASKED_UNASKED) parts.needs.start(parts, input)
+  const needs = await parts.needs.known(parts, input)
+  if (all.length <= ASKED_UNASKED) await parts.needs.start(parts, input)
   const surveyed = details.map((one, at) => ({
     ...one,
     verdicts: verdictsAt(judged, at),
-    needs: needs?.get(one.source),
+    needs: needs.get(one.source),
   }))
   const found = sortPending(surveyed.filter(passes), sort, isReverse)
   const counted = asksChangelogs(filter) ? surveyed : found

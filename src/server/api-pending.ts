@@ -98,8 +98,7 @@ export function pendingRoutes(api: FastifyInstance, context: ApiContext): void {
     const pair = await pairOf(parts, request.body)
     return replyWithTask(request, reply, async (emit, signal) => {
       const onProgress = (progress: object): void => emit({ kind: 'gate', ...progress })
-      await parts.needs.find(parts, pair, { signal, onProgress })
-      return { sources: parts.needs.known(pair)?.size ?? 0 }
+      return { sources: await parts.needs.find(parts, pair, { signal, onProgress }) }
     })
   })
 }
