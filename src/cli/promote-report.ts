@@ -95,8 +95,14 @@ function leftOutLines({ from, to, leftOut }: PromotionAnswer, limit: number | un
   return [...new Set(leftOut.map(({ reason }) => reason))].sort().flatMap((reason) => {
     const sources = [...new Set(leftOut.filter((one) => one.reason === reason).map(sourceOf))]
     if (sources.length === 0) return []
+    const told = leftOut.flatMap((one) =>
+      one.reason === reason && one.words !== undefined
+        ? [`  ${printable(`${one.source}: ${one.words}`)}`]
+        : [],
+    )
     return [
       `left out: ${plural(sources.length, 'source')} ${reasons[reason]}: ${someOf(sources, limit)}`,
+      ...told.slice(0, limit ?? SHOWN_BREAKAGES),
     ]
   })
 }
@@ -127,7 +133,7 @@ function dryRunLines(
     ...kept,
     answer.refusal === undefined
       ? `nothing was changed; to do just this: ${command} --plan ${digest.slice(0, SHOWN_DIGITS)}`
-      : 'nothing was changed, and nothing would be: it would be refused',
+      : 'nothing was changed, and nothing would be',
   ]
 }
 

@@ -16,10 +16,13 @@ function hello(version: string): PackageSpec {
   return { name: 'hello', version, arch: 'amd64', content: 3000 }
 }
 
-/** `hello=2` as a package; `other` has no architecture. */
+/** `hello=2` as a package, `hello=2/other=1` as one that needs just that; `other` has no architecture. */
 function readPackage(word: string): PackageSpec {
-  const [name = '', version = '1'] = word.split('=')
-  return name === 'other' ? { name, version, arch: 'all' } : { ...hello(version), name }
+  const [own = '', needed] = word.split('/')
+  const [name = '', version = '1'] = own.split('=')
+  const depends = needed === undefined ? {} : { depends: needed.replace(/=(.*)/, ' (= $1)') }
+  const made = name === 'other' ? { name, version, arch: 'all' } : { ...hello(version), name }
+  return { ...made, ...depends }
 }
 
 async function stage(t: Test): Promise<ScriptOptions> {
