@@ -18,6 +18,8 @@ export interface Change {
 }
 
 export interface Dose {
+  /** The names of a state of which no version can be installed. */
+  uninstallable(state: State): Promise<ReadonlySet<string>>
   /** The names that the change breaks. */
   broken(change: Change, options?: { readonly isWhole?: boolean }): Promise<string[]>
 }
@@ -56,6 +58,7 @@ export function openDose(directory: string, { asApt = false } = {}): Dose {
     return verdict
   }
   return {
+    uninstallable: verdictOn,
     broken: async (change, { isWhole = false } = {}) => {
       const known = await verdictOn(change.before)
       const after = packagesAfter(change)

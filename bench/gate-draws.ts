@@ -5,8 +5,9 @@
  * from a suite of updates. `odd`: the state is nobody's: the sources get new versions that change as new versions do, and worse.
  */
 import { type Change, linkPackages } from './gate-dose.ts'
-import { oddVersions } from './gate-odd.ts'
-import type { Package, State } from './gate-states.ts'
+import { oddVersions, renamedVersions } from './gate-odd.ts'
+import { makeState, type Package, type State } from './gate-states.ts'
+import { sample } from './random.ts'
 
 export type Mode = 'instead' | 'beside' | 'odd'
 
@@ -46,6 +47,30 @@ export function openRoute(mode: Mode, before: State, from: State): Route {
     core: coreSources(before.packages),
     neighbors: findNeighbors([...before.packages, ...from.packages]),
   }
+}
+
+/** Users that a library of a transition has at most: of the largest ones everything would be part. */
+const USERS = 25
+
+/** A route to a state where so many libraries have other names and all who need them were made anew: they go together. */
+export function openTransitions(before: State, count: number, random: () => number): Route {
+  const { core } = openRoute('odd', before, before)
+  const users = new Map<string, Package[]>()
+  for (const one of before.packages) {
+    for (const name of new Set(one.needs.flat())) users.set(name, [...(users.get(name) ?? []), one])
+  }
+  const isFit = ({ name, source }: Package): boolean => {
+    const own = users.get(name)?.length ?? 0
+    return /^lib.*\d$/.test(name) && own > 0 && own <= USERS && !core.has(source)
+  }
+  const libraries = sample(before.packages.filter(isFit), count, random)
+  const renamed = new Map(libraries.map(({ name }) => [name, `${name}t64`]))
+  const touched = libraries.flatMap((one) => [one, ...(users.get(one.name) ?? [])])
+  const sources = new Set(touched.map(({ source }) => source))
+  const old = before.packages.filter(({ source }) => sources.has(source))
+  const kept = before.packages.filter(({ source }) => !sources.has(source))
+  const next = makeState('transitions', kept, renamedVersions(old, renamed))
+  return openRoute('instead', before, next)
 }
 
 /** A promotion of one source or some, seldom of many. */

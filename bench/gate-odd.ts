@@ -3,17 +3,23 @@
  * go, conflicts with what is near, names that are provided with a version or without, other Multi-Arch, what is essential.
  */
 import { type Package, readPackage } from './gate-states.ts'
-import { fieldOf } from './stanzas.ts'
+import { fieldOf, needField } from './stanzas.ts'
 
 interface Odd {
   readonly random: () => number
   /** Any package of the archive. */
   readonly any: () => Package
-  /** Names of packages of these sources, and what they become. */
-  readonly renamed: Map<string, string>
 }
 
 type Turn = (text: string, odd: Odd) => string
+
+/** What becomes of the packages that get new versions together. */
+interface Next {
+  /** `name version` -> the next version. */
+  readonly versions: ReadonlyMap<string, string>
+  /** Names of packages, and what they become. */
+  readonly renamed: ReadonlyMap<string, string>
+}
 
 /** These packages, all in new versions. */
 export function oddVersions(
@@ -22,29 +28,56 @@ export function oddVersions(
   random: () => number,
 ): Package[] {
   const any = (): Package => all[Math.floor(random() * all.length)] ?? readPackage('Package: none')
-  const odd: Odd = { random, any, renamed: new Map() }
+  const renamed = new Map<string, string>()
   for (const { name } of packages) {
-    if (random() < 0.1 && /^lib.*\d$/.test(name)) odd.renamed.set(name, `${name}t64`)
+    if (random() < 0.1 && /^lib.*\d$/.test(name)) renamed.set(name, `${name}t64`)
   }
-  const versions = new Map(packages.map(({ version }) => [version, newVersion(version, random)]))
+  const numbers = new Map(packages.map(({ version }) => [version, oddNumber(version, random)]))
+  const next = { renamed, versions: versionsOf(packages, (old) => numbers.get(old) ?? old) }
   return packages
     .filter(() => random() > 0.03)
-    .map((one) => readPackage(oddVersion(one, versions.get(one.version) ?? '2', odd)))
+    .map((one) => readPackage(oddVersion(one, next, { random, any })))
 }
 
-function oddVersion({ text, version, name }: Package, next: string, odd: Odd): string {
-  const { random, renamed } = odd
-  const own = `(= ${version})`
-  let made = setField(text.trimEnd(), 'Version', next).replaceAll(own, `(= ${next})`)
-  // Packages of one source follow each other's names.
+/** These packages in new versions, some of other names, and otherwise as they were. */
+export function renamedVersions(
+  packages: readonly Package[],
+  renamed: ReadonlyMap<string, string>,
+): Package[] {
+  const next = { renamed, versions: versionsOf(packages, (old) => `${old}+t64`) }
+  return packages.map((one) => readPackage(nextVersion(one, next)))
+}
+
+function versionsOf(
+  packages: readonly Package[],
+  next: (version: string) => string,
+): Map<string, string> {
+  return new Map(packages.map(({ name, version }) => [`${name} ${version}`, next(version)]))
+}
+
+function nextVersion({ text, version, name }: Package, { versions, renamed }: Next): string {
+  const next = versions.get(`${name} ${version}`) ?? version
+  let made = setField(text.trimEnd(), 'Version', next)
+  made = made.replace(/([^\s,|:]+)(:any)? \(= ([^)]+)\)/g, (all, other, any = '', old) => {
+    const its = versions.get(`${other} ${old}`)
+    return its === undefined ? all : `${other}${any} (= ${its})`
+  })
   for (const [old, now] of renamed) {
+    if (!made.includes(old)) continue
     made = made.replace(new RegExp(`(?<=[ ,|])${escaped(old)}(?=[ ,:(]|$)`, 'gm'), now)
   }
   const now = renamed.get(name)
-  if (now !== undefined) {
-    made = addTo(setField(made, 'Package', now), 'Breaks', `${name} (<< ${next})`)
-    if (random() < 0.4) made = addTo(made, 'Provides', `${name} (= ${next})`)
-    else if (random() < 0.3) made = addTo(made, 'Provides', name)
+  if (now === undefined) return made
+  return addTo(setField(made, 'Package', now), 'Breaks', `${name} (<< ${next})`)
+}
+
+function oddVersion(one: Package, next: Next, odd: Odd): string {
+  const { random } = odd
+  let made = nextVersion(one, next)
+  if (next.renamed.has(one.name)) {
+    const version = needField(made, 'Version')
+    if (random() < 0.4) made = addTo(made, 'Provides', `${one.name} (= ${version})`)
+    else if (random() < 0.3) made = addTo(made, 'Provides', one.name)
   }
   const count = random() < 0.5 ? 0 : Math.ceil(random() * 3)
   for (let turn = 0; turn < count; turn++) {
@@ -84,7 +117,7 @@ const turns: readonly Turn[] = [
   (text) => text.replace(/^(Conflicts|Breaks):.*\n/m, ''),
 ]
 
-function newVersion(version: string, random: () => number): string {
+function oddNumber(version: string, random: () => number): string {
   const kind = random()
   if (kind < 0.1) return `${version}~bpo12+1`
   if (kind < 0.15) return version.includes(':') ? version.replace(/^\d+/, '9') : `1:${version}`

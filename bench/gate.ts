@@ -8,11 +8,19 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { mainSuite } from './archive.ts'
 import { type Column, formatFigure, formatTable, setPercentiles, type Timing } from './figures.ts'
+import { type CompanionsTried, openCompanions, tryCompanions } from './gate-companions.ts'
 import { openDose } from './gate-dose.ts'
-import { changeOf, drawChange, drawSources, openRoute, type Route } from './gate-draws.ts'
+import {
+  changeOf,
+  drawChange,
+  drawSources,
+  openRoute,
+  openTransitions,
+  type Route,
+} from './gate-draws.ts'
 import { openOurs, startMeter } from './gate-ours.ts'
-import { fetchSuites, makeState, type Package, readSuite } from './gate-states.ts'
-import { randomFrom } from './random.ts'
+import { fetchSuites, makeState, type Package, readSuite, type State } from './gate-states.ts'
+import { randomFrom, sample } from './random.ts'
 
 const usage = `usage: node bench/gate.ts [--promotions N] [--seed S] [--next SUITE] [more]
 
@@ -21,6 +29,8 @@ judges random promotions by our verdict and by dose-debcheck, and prints where t
   --first N        the first of them, to go on or to repeat one (default 0)
   --seed S         of the promotions (default 1)
   --whole N        each N-th is judged by dose-debcheck over all packages (default 100)
+  --companions N   sources whose companions are looked for, as --with-deps does (default 30)
+  --no-large       no runs over 500 sources
   --next SUITE     the release that sources are taken from (default trixie)
   --directory DIR  of the indexes and of dose-debcheck's verdicts (default ${join(tmpdir(), 'sluice-bench/gate')})
   --no-fetch       take the indexes that are there`
@@ -32,6 +42,7 @@ const { values } = parseArgs({
     first: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
     whole: { type: 'string', default: '100' },
+    companions: { type: 'string', default: '30' },
     next: { type: 'string', default: 'trixie' },
     directory: { type: 'string', default: join(tmpdir(), 'sluice-bench/gate') },
     large: { type: 'boolean', default: true },
@@ -164,12 +175,47 @@ async function measure500(routes: readonly Route[], column: Column): Promise<voi
   }
 }
 
+/** Single sources of transitions with what has to go with them, until so many broke something by themselves. */
+async function judgeCompanions(main: State, column: Column): Promise<number> {
+  const random = randomFrom(Number(values.seed))
+  const dose = openDose(join(values.directory, 'dose'), { asApt: true })
+  const route = openTransitions(main, 60, random)
+  const companions = await openCompanions(route, openOurs(), dose)
+  const found: CompanionsTried[] = []
+  for (const source of sample(route.sources, route.sources.length, random)) {
+    if (found.length >= Number(values.companions)) break
+    const tried = await tryCompanions(companions, source, random)
+    if (tried === undefined) continue
+    found.push(tried)
+    const { stillBroken, spared } = tried
+    progress(
+      `${source}: goes with ${tried.found?.length ?? 'no set that was found'}, ${tried.wallMs.toFixed(0)} ms`,
+    )
+    if (stillBroken.length + spared.length > 0)
+      console.log(
+        `WRONG: ${source}: still broken ${stillBroken.join(' ')}; spared ${spared.join(' ')}`,
+      )
+  }
+  if (found.length === 0) return 0
+  const sizes = found.flatMap((one) => one.found?.length ?? []).sort((a, b) => a - b)
+  const note = `of ${found.length}; ${sizes.at(0)} to ${sizes.at(-1)} sources, of ${route.sources.length} that could go`
+  column.set('sets that have to go with a source', { value: sizes.length, unit: 'count', note })
+  setPercentiles(
+    column,
+    'to find one',
+    found.map(({ wallMs }) => ({ wallMs, processorMs: 0 })),
+  )
+  return found.filter(({ stillBroken, spared }) => stillBroken.length + spared.length > 0).length
+}
+
 if (values.help) console.log(usage)
 else {
   const column: Column = new Map()
   const routes = openRoutes()
   if (values.large) await measure500(routes, column)
-  const differ = await judgeAll(routes, column)
+  let differ = await judgeAll(routes, column)
+  const main = routes.find(({ mode }) => mode === 'odd')?.before
+  if (main !== undefined) differ += await judgeCompanions(main, column)
   column.set('memory', { value: memoryPeak(), unit: 'bytes', note: 'with the texts of all states' })
   console.log(formatTable(new Map([['the gate', column]])))
   if (differ > 0) process.exitCode = 1
