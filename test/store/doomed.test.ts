@@ -43,7 +43,7 @@ function removal(
     told,
     named: async () => new Set(named),
     note: async (_trx, removed) => {
-      told.push(removed)
+      told.push([...removed].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)))
     },
   }
 }
