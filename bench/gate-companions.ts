@@ -45,7 +45,7 @@ export async function openCompanions(route: Route, ours: Ours, dose: Dose): Prom
     find: async (sources, signal) => {
       const offered = planOf(route, route.sources)
       const plan = planOf(route, sources)
-      const found = await findCompanions({ plan, offered, judge }, { signal })
+      const found = await findCompanions({ plan, offered, judge, isThorough: true }, { signal })
       return found?.map(({ source }) => source)
     },
     broken: async (sources) => (await dose.broken(changeTo(route, sources))).filter(counts),
