@@ -28,6 +28,9 @@ function nameOf(path: TomlPath): string {
   return JSON.stringify(path)
 }
 
+/** Tables above a heading that are noted by it: deeper ones hold nothing that anybody asks for. */
+const MOST_ABOVE = 8
+
 class Walk {
   readonly starts = new Map<string, number>()
   readonly #text: string
@@ -68,6 +71,10 @@ class Walk {
     this.#at += isList ? 2 : 1
     const keys = this.#keys(']')
     this.#at += isList ? 2 : 1
+    // A table that no heading of its own names stands where one below it does.
+    for (let length = 1; length < keys.length && length <= MOST_ABOVE; length++) {
+      this.#note(this.#resolve(keys.slice(0, length)), start)
+    }
     const above = this.#resolve(keys.slice(0, -1))
     const path = [...above, keys.at(-1) ?? '']
     this.#note(path, start)
@@ -109,8 +116,10 @@ class Walk {
       if (this.#isQuote()) this.#string()
       else this.#at++
     }
+    const text = this.#text.slice(start, this.#at).trim()
+    if (/^[\w-]+$/.test(text)) return [text]
     const keys: string[] = []
-    let at: unknown = parse(`${this.#text.slice(start, this.#at)} = 0`)
+    let at: unknown = parse(`${text} = 0`)
     while (typeof at === 'object' && at !== null) {
       const [key = '', below] = Object.entries(at)[0] ?? []
       keys.push(key)

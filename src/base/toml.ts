@@ -25,18 +25,29 @@ export type TomlText =
 const MAX_FAULTS = 20
 /** Lines of the rest of a broken statement that are passed over. */
 const MAX_PASSED = 2000
+/** Characters read again for that: some tenths of a second, in which nothing else is done. */
+const MAX_READ_AGAIN = 8 * 1024 * 1024
 const MAX_DEPTH = 20
 const WIDTH = 100
 
 /** The text as tables, or all that is wrong with its syntax. */
 export function readToml(text: string): TomlText {
   const first = tryParse(text)
-  if ('root' in first) return { root: first.root, lineOf: indexLines(text) }
+  if ('root' in first) {
+    let index: LineOf | undefined
+    // Only a text with faults needs it.
+    const lineOf: LineOf = (path) => {
+      index ??= indexLines(text)
+      return index(path)
+    }
+    return { root: first.root, lineOf }
+  }
   const lines = text.split('\n')
   const faults = [first]
   let last = first
   // Each broken line is blanked and the text read again, so that what is broken further on is told as well.
-  for (let passed = 0; faults.length < MAX_FAULTS && passed < MAX_PASSED; passed++) {
+  const most = Math.min(MAX_PASSED, Math.floor(MAX_READ_AGAIN / (text.length + 1)))
+  for (let passed = 0; faults.length < MAX_FAULTS && passed < most; passed++) {
     const isBelow = lines[last.line - 1] !== undefined
     if (!isBelow) break
     lines[last.line - 1] = ''

@@ -137,10 +137,13 @@ function outcomeOf(
   return { action, object, changes, outcome, told }
 }
 
+/** Who has more faults than this has another file. */
+const TOLD = 1000
+
 function broken(file: string, list: readonly ConfigFault[]): AppError {
-  const faults = [...list].sort((a, b) => a.line - b.line)
+  const faults = [...list].sort((a, b) => a.line - b.line).slice(0, TOLD)
   const [first] = faults
-  const rest = faults.length > 1 ? `, and ${faults.length - 1} more` : ''
+  const rest = list.length > 1 ? `, and ${list.length - 1} more` : ''
   const where = first === undefined ? '' : `line ${first.line}: ${first.message}${rest}`
   return new AppError('ERR_USAGE', {
     message: `${file} cannot be applied: ${where}`,

@@ -18,6 +18,9 @@ import {
   type Step,
 } from './config-section.ts'
 
+/** The whole of Debian's keys, with all who signed them, has a tenth of it. */
+const LONGEST_KEYRING = 1024 * 1024
+
 /** The section. */
 export const archiveSection: Section = {
   key: 'archive',
@@ -107,7 +110,7 @@ async function planArchive(round: Round, table: TableReader): Promise<Step[]> {
 
 /** The keys of the file where they are others than the archive's; undefined where nothing changes by them. */
 async function readKeys(table: TableReader, now: Archive | undefined): Promise<Buffer | undefined> {
-  const text = table.text('keyring')
+  const text = table.text('keyring', LONGEST_KEYRING)
   if (text === undefined) {
     if (now === undefined && !table.has('keyring'))
       table.fault(

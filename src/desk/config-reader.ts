@@ -26,8 +26,9 @@ export interface TableReader {
   /** The last key of its path: `debian` for `[archive.debian]`. */
   readonly name: string
   has(key: string): boolean
-  text(key: string): string | undefined
-  /** Texts; those that are none are faults and left out. */
+  /** Of at most a thousand characters, or as many as told. */
+  text(key: string, most?: number): string | undefined
+  /** Texts of any length; those that are none are faults and left out. */
   texts(key: string): readonly string[] | undefined
   boolean(key: string): boolean | undefined
   whole(key: string, least: number, most: number): number | undefined
@@ -45,13 +46,15 @@ export interface TableReader {
 /** Faults in a text with these lines. */
 export function createFaults(lineOf: LineOf): Faults {
   const list: ConfigFault[] = []
+  const known = new Set<string>()
   return {
     list,
     add: (path, message) => {
       const fault = { line: lineOf(path), path: shownPath(path), message }
       // A value may be asked for more than once.
-      const isKnown = list.some((one) => one.path === fault.path && one.message === message)
-      if (!isKnown) list.push(fault)
+      const key = JSON.stringify([fault.path, message])
+      if (!known.has(key)) list.push(fault)
+      known.add(key)
     },
   }
 }
@@ -74,7 +77,12 @@ function readTable(table: TomlTable, path: readonly string[], faults: Faults): T
   const reader: TableReader = {
     name: path.at(-1) ?? '',
     has: (key) => table[key] !== undefined,
-    text: (key) => get(key, 'text in quotes', (value) => (isText(value) ? value : undefined)),
+    text: (key, most = 1000) => {
+      const value = get(key, 'text in quotes', (one) => (isText(one) ? one : undefined))
+      if (value === undefined || value.length <= most) return value
+      faults.add([...path, key], `this has more than ${most} characters`)
+      return undefined
+    },
     texts: (key) => {
       const list = get(key, 'a list of texts: ["a", "b"]', listOf)
       list?.forEach((value, at) => {
@@ -112,8 +120,9 @@ function readTable(table: TomlTable, path: readonly string[], faults: Faults): T
   return reader
 }
 
+/** Half a character of UTF-16 would not come back from where it is kept. */
 function isText(value: unknown): value is string {
-  return typeof value === 'string'
+  return typeof value === 'string' && value.isWellFormed()
 }
 
 function listOf(value: unknown): readonly unknown[] | undefined {

@@ -13,7 +13,7 @@ import { AppError, isAppError } from '../base/errors.ts'
 import { isChannelName } from '../channels/channel-table.ts'
 import { type Freeze, parseFreeze } from './freeze.ts'
 import { parseRule, type Rule } from './policy-rules.ts'
-import { assertTimetable, type Timetable } from './timetable.ts'
+import { assertTimetable, assertTimeZone, type Timetable } from './timetable.ts'
 
 const MOST_RULES = 200
 const MOST_FREEZES = 50
@@ -93,7 +93,7 @@ export function parsePolicy(raw: unknown): NamedPolicy {
   if (from !== undefined && from === to) {
     problems.push({ key: 'to', message: 'a channel takes nothing from itself' })
   }
-  const timeZone = take('timeZone', () => textOf(fields, 'timeZone', 'UTC')) ?? 'UTC'
+  const timeZone = take('timeZone', () => zoneOf(fields)) ?? 'UTC'
   const schedule = take('schedule', () => scheduleOf(fields, timeZone))
   const enabled = take('enabled', () => flagOf(fields, 'enabled', true)) ?? true
   const texts = (key: string, most: number): readonly string[] =>
@@ -146,6 +146,12 @@ function nameOf(fields: Fields, key: string, isName: (text: string) => boolean):
   const value = textOf(fields, key)
   if (isName(value)) return value
   throw wrong(`${key}: ${JSON.stringify(value)} is no name: lower-case letters, digits, . + -`)
+}
+
+function zoneOf(fields: Fields): string {
+  const timeZone = textOf(fields, 'timeZone', 'UTC')
+  assertTimeZone(timeZone)
+  return timeZone
 }
 
 function scheduleOf(fields: Fields, timeZone: string): string {

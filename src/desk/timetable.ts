@@ -13,8 +13,8 @@ export interface Timetable {
   readonly timeZone: string
 }
 
-/** Throws `ERR_USAGE` if it says no times. */
-export function assertTimetable({ schedule, timeZone }: Timetable): void {
+/** Throws `ERR_USAGE` if there is no such time zone. */
+export function assertTimeZone(timeZone: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone })
   } catch (error) {
@@ -24,6 +24,11 @@ export function assertTimetable({ schedule, timeZone }: Timetable): void {
       cause: error,
     })
   }
+}
+
+/** Throws `ERR_USAGE` if it says no times. */
+export function assertTimetable({ schedule, timeZone }: Timetable): void {
+  assertTimeZone(timeZone)
   const hint = 'five fields of cron: minute, hour, day, month, day of the week; 0 6 * * 1-5'
   let next: number | undefined
   try {
