@@ -171,15 +171,22 @@ function blamedOf(
   broken: readonly PlannedBreakage[],
   mayStay: (change: SourceChange) => boolean,
 ): LeftOut[] {
-  const blame = (names: (one: PlannedBreakage) => readonly string[]): LeftOut[] =>
-    plan.changes.filter(mayStay).flatMap((change) => {
-      const by = broken.find((one) => names(one).includes(change.source))
+  const blame = (names: (one: PlannedBreakage) => readonly string[]): LeftOut[] => {
+    const causes = new Map<string, PlannedBreakage>()
+    for (const one of broken) {
+      for (const name of names(one)) if (!causes.has(name)) causes.set(name, one)
+    }
+    return plan.changes.filter(mayStay).flatMap((change) => {
+      const by = causes.get(change.source)
       return by === undefined
         ? []
         : [{ ...change, reason: 'uninstallable', words: breakageWords(by) }]
     })
+  }
   const blamed = blame((one) => one.blamed)
   if (blamed.length > 0 || broken.length === 0) return blamed
   const involved = blame((one) => one.involved)
-  return involved.length > 0 ? involved : blame(() => plan.changes.map(({ source }) => source))
+  if (involved.length > 0) return involved
+  const all = plan.changes.map(({ source }) => source)
+  return blame((one) => (one === broken[0] ? all : []))
 }

@@ -13,9 +13,11 @@ export async function findBroken(
   pause: () => Promise<void>,
 ): Promise<Set<number>> {
   const { names, fresh } = await findSuspects(universe, pause)
-  const suspects = [...names, ...fresh].filter(
-    (name) => versionsOn(universe, name, AFTER).length > 0,
-  )
+  const suspects: number[] = []
+  for (const name of [...names, ...fresh]) {
+    if (versionsOn(universe, name, AFTER).length > 0) suspects.push(name)
+    await pause()
+  }
   const broken = await withoutInstallable(universe, AFTER, suspects, pause)
   const known = [...broken].filter((name) => versionsOn(universe, name, BEFORE).length > 0)
   const already = await withoutInstallable(universe, BEFORE, known, pause)
@@ -40,7 +42,11 @@ export async function withoutInstallable(
   pause: () => Promise<void>,
 ): Promise<Set<number>> {
   const bad = new Set<number>()
-  let open = names.map((name) => ({ name, versions: versionsOn(universe, name, side) }))
+  let open: { readonly name: number; readonly versions: readonly number[] }[] = []
+  for (const name of names) {
+    open.push({ name, versions: versionsOn(universe, name, side) })
+    await pause()
+  }
   while (open.length > 0) {
     const goals = open.flatMap(({ versions }) => versions.slice(0, 1))
     const failed = await findUninstallable(universe, side, goals, pause)

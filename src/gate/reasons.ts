@@ -62,6 +62,7 @@ export async function findReasons(
   for (const [at, [root, some]] of sorted.entries()) {
     const isTold = at < TOLD
     causes.push(await describe(universe, { fates, root, isTold }, some, pause))
+    await pause()
   }
   return causes
 }
@@ -74,7 +75,11 @@ async function findFates(
 ): Promise<Map<number, Fate>> {
   const fates = new Map<number, Fate>()
   for (let open = [...ones]; open.length > 0; ) {
-    const asked = new Set(open.flatMap((one) => clausesOf(universe, one).flat()))
+    const asked = new Set<number>()
+    for (const one of open) {
+      for (const other of clausesOf(universe, one).flat()) asked.add(other)
+      await pause()
+    }
     const bad = await findUninstallable(universe, AFTER, [...asked], pause)
     const next: number[] = []
     for (const one of open) {

@@ -38,10 +38,11 @@ export async function findSuspects(
   for (let one = 0; one < universe.size; one++) {
     if (universe.sides[one] === BEFORE) removed.push(one)
     if (universe.sides[one] !== AFTER) continue
+    await pause()
     const name = universe.nameOf(one)
     if (!universe.named(name).some((other) => isOn(universe, other, BEFORE))) fresh.add(name)
   }
-  const change = openChange(universe, removed)
+  const change = await openChange(universe, removed, pause)
   const lost: number[] = []
   for (const one of removed) {
     const by = change.replacements.get(one)
@@ -56,7 +57,11 @@ export async function findSuspects(
   return { names: isForAll ? allNames(universe) : names, fresh }
 }
 
-function openChange(universe: Universe, removed: readonly number[]): Change {
+async function openChange(
+  universe: Universe,
+  removed: readonly number[],
+  pause: () => Promise<void>,
+): Promise<Change> {
   const replacements = new Map<number, number>()
   const replaced = new Map<number, number[]>()
   for (const one of removed) {
@@ -69,6 +74,7 @@ function openChange(universe: Universe, removed: readonly number[]): Change {
     if (newest === undefined) continue
     replacements.set(one, newest)
     replaced.set(newest, [...(replaced.get(newest) ?? []), one])
+    await pause()
   }
   return { universe, replacements, replaced, always: alwaysThere(universe) }
 }

@@ -98,10 +98,16 @@ export function createStocks(parts: IndexParts): Stocks {
       stay()
       const found = await find(view, pause)
       const { vocabulary } = found.era
-      const factsOf = (texts: readonly Buffer[]): Int32Array[] =>
-        texts.map((text) => readFacts(vocabulary, text))
+      const factsOf = async (texts: readonly Buffer[]): Promise<Int32Array[]> => {
+        const facts: Int32Array[] = []
+        for (const text of texts) {
+          facts.push(readFacts(vocabulary, text))
+          await pause()
+        }
+        return facts
+      }
       const { gone, more } = await differences(parts, found)
-      const change = { removed: factsOf(removed), added: factsOf(added) }
+      const change = { removed: await factsOf(removed), added: await factsOf(added) }
       return layOver(found.kept.stock, { gone, more, ...change })
     },
   }

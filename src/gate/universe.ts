@@ -105,7 +105,11 @@ export function layOver(stock: Stock, overlay: Overlay): Universe {
   const grouped = (groups: Grouped, keysOf: (one: number) => Iterable<number>): Lists => {
     const onTop = new Map<number, number[]>()
     for (let one = stock.size; one < size; one++) {
-      for (const key of keysOf(one)) onTop.set(key, [...(onTop.get(key) ?? []), one])
+      for (const key of keysOf(one)) {
+        const known = onTop.get(key)
+        if (known === undefined) onTop.set(key, [one])
+        else known.push(one)
+      }
     }
     return (key) => [...groupOf(groups, key), ...(onTop.get(key) ?? [])]
   }
