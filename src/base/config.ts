@@ -48,6 +48,8 @@ export interface Config {
   readonly passHosts: readonly string[]
   /** Hosts that CONNECT leads to: such patterns, and the word `archives` for archives with https. */
   readonly tunnelHosts: readonly string[]
+  /** Of clients, at a time. */
+  readonly maxConnections: number
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
   readonly logLevel: LogLevel
@@ -77,7 +79,7 @@ interface Setting<T> {
 }
 
 const settings = {
-  listen: setting(readListen, { host: '0.0.0.0', port: 3142 }),
+  listen: setting(readListen, { host: '::', port: 3142 }),
   'public-url': setting<string | undefined>(readUrl, undefined),
   import: setting(readBoolean, true),
   'refresh-minutes': setting(readMinutes, 60),
@@ -86,6 +88,7 @@ const settings = {
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'pass-hosts': setting<readonly string[]>(readHosts, []),
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
+  'max-connections': setting(readWhole(16, 1_000_000), 4096),
   'api-remote': setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
   'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
@@ -120,6 +123,7 @@ export function parseConfig(raw: RawConfig): Config {
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
+    maxConnections: take('max-connections', settings['max-connections']),
     apiRemote: take('api-remote', settings['api-remote']),
     logLevel: take('log-level', settings['log-level']),
     signCommand: take('sign-command', settings['sign-command']),

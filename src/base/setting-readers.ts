@@ -39,7 +39,7 @@ export const privateNetworks: readonly string[] = [
   'fe80::/10',
 ]
 
-/** `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`. */
+/** `HOST:PORT`, `[V6]:PORT`, `:PORT` or `PORT`; without a host (or with `*`) on all addresses, of IPv6 and IPv4. */
 export function readListen(raw: unknown): Read<Listen> {
   const text = String(raw)
   const parts = /^(?:(?:\[([0-9a-f:.]+)\]|([^:\s[\]]*)):)?(\d{1,5})$/i.exec(text)
@@ -48,7 +48,7 @@ export function readListen(raw: unknown): Read<Listen> {
     return wrong(raw, 'HOST:PORT, :PORT or PORT')
   }
   const host = parts[1] ?? parts[2] ?? ''
-  return { value: { host: host === '' || host === '*' ? '0.0.0.0' : host, port } }
+  return { value: { host: host === '' || host === '*' ? '::' : host, port } }
 }
 
 /** An http or https URL; slashes at its end are dropped. */

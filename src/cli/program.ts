@@ -75,7 +75,7 @@ function serveCommand(program: Command, around: Surroundings): void {
   const command = program
     .command('serve')
     .description("run the server; the first start imports this machine's apt sources")
-    .option('--listen <host:port>', 'where to listen (default: 0.0.0.0:3142)')
+    .option('--listen <host:port>', 'where to listen (default: [::]:3142, all addresses)')
     .option('--no-import', "leave this machine's apt sources alone")
     .option('--public-url <url>', 'what clients call this server')
     .option('--refresh-minutes <number>', 'how often to look upstream (default: 60)')
@@ -87,6 +87,7 @@ function serveCommand(program: Command, around: Surroundings): void {
       '--tunnel-hosts <hosts>',
       'where CONNECT leads to (default: archives, those with https)',
     )
+    .option('--max-connections <number>', 'of clients, at a time (default: 4096)')
     .option('--api-remote', 'let the API answer other machines: put TLS in front')
     .option('--sign-command <command>', 'a program that signs in place of the key files')
     .option('--mail-server <url>', 'smtp://HOST:PORT or smtps://HOST:PORT, for digests')

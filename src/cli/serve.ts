@@ -26,6 +26,7 @@ export interface ServeOptions {
   readonly clients?: string
   readonly passHosts?: string
   readonly tunnelHosts?: string
+  readonly maxConnections?: string
   readonly apiRemote?: boolean
   readonly logLevel?: string
   readonly signCommand?: string
@@ -77,6 +78,7 @@ function flagsOf(
     clients: options.clients,
     'pass-hosts': options.passHosts,
     'tunnel-hosts': options.tunnelHosts,
+    'max-connections': options.maxConnections,
     'api-remote': options.apiRemote,
     'log-level': options.logLevel,
     'sign-command': options.signCommand,

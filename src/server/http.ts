@@ -8,6 +8,7 @@ import { decodeUrlPath } from '../debian/archive-path.ts'
 import { parseAbsoluteUri, parseHostPath } from '../proxy/request-target.ts'
 import type { ApiContext } from './api-context.ts'
 import { clientList, isClient } from './clients.ts'
+import { beginInTurn, boundConnections, boundedRequests, isTooLong } from './connections.ts'
 import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
@@ -15,8 +16,6 @@ import { answerProxied, isOfOthers, type ProxyFront } from './proxied.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Above 65 s, so that a client which keeps its connection is not cut off (rule 8). */
-const KEEP_ALIVE_MS = 75_000
 const SOCKET_BYTES = 512 * 1024
 const NO_CLIENT = 'sluice: this address is not one of its clients\nhint: the setting `clients`\n'
 
@@ -27,16 +26,20 @@ export function createHttpServer(
   { publicUrl, opened }: Pick<ApiContext, 'publicUrl' | 'opened'>,
 ): Server {
   const front = { parts, clients: clientList(parts.config.clients), others, publicUrl, opened }
+  const limits = { most: parts.config.maxConnections, headersWithinMs: parts.headersWithinMs }
   const server = createServer(
-    { highWaterMark: SOCKET_BYTES, noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS },
+    { ...boundedRequests(limits), highWaterMark: SOCKET_BYTES, noDelay: true },
     (request, response) => {
       response.once('finish', () => parts.metrics.countRequest(response.statusCode))
       const gone = new AbortController()
       response.once('close', () => gone.abort())
       const exchange = { request, response, signal: gone.signal }
-      handle(front, exchange).catch((error: unknown) => sendError(exchange, error))
+      beginInTurn(request, response, () => {
+        handle(front, exchange).catch((error: unknown) => sendError(exchange, error))
+      })
     },
   )
+  boundConnections(server, limits)
   server.maxRequestsPerSocket = 0
   server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isClient(front.clients, socket)) parts.tunnels.open(request, socket, head)
@@ -44,12 +47,6 @@ export function createHttpServer(
   })
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     sendText({ request, response }, 417, 'sluice: only 100-continue can be expected\n')
-  })
-  server.on('clientError', (_error: Error, socket: Socket) => {
-    // Behind the head of an answer any text would be taken for a part of its body.
-    if (socket.writable && socket.bytesWritten === 0)
-      refuseSocket(socket, 400, 'sluice: bad request\n')
-    else socket.destroy()
   })
   return server
 }
@@ -63,6 +60,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
   const { clients, others } = front
   const { request, response } = exchange
   const url = request.url ?? '/'
+  if (isTooLong(url)) return sendText(exchange, 414, 'sluice: the URL is too long\n')
   const isProxied = /^[a-z]+:\/\//i.test(url)
   const isFile = !isProxied && isOfFiles(url.slice(1))
   if (!isProxied && !isFile && !(await isOfOthers(front, url))) {

@@ -97,11 +97,14 @@ export const migrations = [
 const PLANNED_CHANGES = 20_000
 /** apt waits 30 s for an answer. */
 const ANSWER_MS = 20_000
+const HEADERS_MS = 20_000
 
 /** How long to wait for upstream, and to let clients wait. */
 export interface Patience extends UpstreamLimits {
   /** Until a client that has got nothing is told to ask again; 20 s. */
   readonly answerWithinMs?: number | undefined
+  /** Until a client has sent the head of a request; 20 s. */
+  readonly headersWithinMs?: number | undefined
   readonly tunnels?: Partial<TunnelLimits> | undefined
   /** Until a mail server or webhook is given up for now. */
   readonly deliverWithinMs?: number | undefined
@@ -127,6 +130,7 @@ export interface ServerParts extends ChannelParts {
   readonly metrics: Metrics
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
+  readonly headersWithinMs: number
   readonly deliverWithinMs: number | undefined
   readonly config: Config
   /** `told` is set when the port is taken. */
@@ -144,9 +148,10 @@ function createMemories(): Pick<ServerParts, 'plans' | 'waiting'> {
 
 function limitsOf({
   answerWithinMs = ANSWER_MS,
+  headersWithinMs = HEADERS_MS,
   deliverWithinMs,
-}: Patience): Pick<ServerParts, 'answerWithinMs' | 'deliverWithinMs'> {
-  return { answerWithinMs, deliverWithinMs }
+}: Patience): Pick<ServerParts, 'answerWithinMs' | 'headersWithinMs' | 'deliverWithinMs'> {
+  return { answerWithinMs, headersWithinMs, deliverWithinMs }
 }
 
 /** The ways through this server to others. */

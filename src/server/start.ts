@@ -8,7 +8,6 @@
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
-import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { listArchives, listSuites } from '../archives/archive-table.ts'
@@ -16,7 +15,6 @@ import type { Abortable } from '../base/abortable.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
 import { makeDataDir, refuseHalfRestored } from '../base/data-dir.ts'
-import { AppError, systemCode } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
@@ -32,8 +30,8 @@ import { unservedHost } from './clients.ts'
 import { beginImport } from './import-record.ts'
 import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
+import { listen } from './listen.ts'
 import { openParts, type Patience, type ServerParts } from './parts.ts'
-import { findPortHolder } from './port-holder.ts'
 import { allSetups } from './setups.ts'
 import type { StartEvent } from './start-event.ts'
 import { ensureAdminToken } from './tokens.ts'
@@ -264,37 +262,4 @@ async function tellChannels(
     const packages = await countPackages(parts, parts.views.head(name))
     onEvent({ kind: 'channel', name, serial: head, packages, channelKind: kind, follows })
   }
-}
-
-async function listen(
-  app: FastifyInstance,
-  config: Config,
-): Promise<{ url: string; publicUrl: string }> {
-  const { host, port } = config.listen
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    if (systemCode(error) !== 'EADDRINUSE') throw error
-    const holder = await findPortHolder(port)
-    throw new AppError('ERR_PORT_TAKEN', {
-      message: `${host}:${port} is taken${holder === undefined ? '' : ` by ${holder}`}`,
-      hint: `stop it, or: npm start -- --listen ${host}:${port + 1}`,
-      cause: error,
-    })
-  }
-  const address = app.server.address()
-  const bound = typeof address === 'object' && address !== null ? address.port : port
-  const isAny = host === '0.0.0.0' || host === '::'
-  const named = (name: string): string =>
-    `http://${name.includes(':') ? `[${name}]` : name}:${bound}`
-  return {
-    url: named(isAny ? '127.0.0.1' : host),
-    publicUrl: config.publicUrl ?? named(isAny ? ownAddress() : host),
-  }
-}
-
-/** The first address of this machine that others can reach. */
-function ownAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
-  return all.find((one) => one.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.1'
 }

@@ -24,7 +24,7 @@ function problemsOf(raw: Partial<RawConfig>): string[] {
 t.test('without a word all settings have their defaults', async (t) => {
   t.match(parse({}), {
     dataDir: './var',
-    listen: { host: '0.0.0.0', port: 3142 },
+    listen: { host: '::', port: 3142 },
     publicUrl: undefined,
     importSources: true,
     refreshMinutes: 60,
@@ -42,7 +42,7 @@ t.test('a flag wins over a variable, and a variable over the file', async (t) =>
   const env = { SLUICE_LISTEN: ':2222', SLUICE_REFRESH_MINUTES: '7', SLUICE_PUBLIC_URL: '' }
   const config = parse({ flags: { 'refresh-minutes': '9' }, env, toml })
   t.equal(config.refreshMinutes, 9)
-  t.same(config.listen, { host: '0.0.0.0', port: 2222 })
+  t.same(config.listen, { host: '::', port: 2222 })
   t.equal(config.publicUrl, 'http://file.example', 'an empty variable says nothing')
 })
 
@@ -56,10 +56,11 @@ t.test('what to listen on is read in all its forms', async (t) => {
   const read = (listen: string) => parse({ flags: { listen } }).listen
   t.same(read('192.0.2.1:80'), { host: '192.0.2.1', port: 80 })
   t.same(read('[::1]:3142'), { host: '::1', port: 3142 })
-  t.same(read(':0'), { host: '0.0.0.0', port: 0 })
-  t.same(read('8080'), { host: '0.0.0.0', port: 8080 })
+  t.same(read('0.0.0.0:3142'), { host: '0.0.0.0', port: 3142 }, 'of IPv4 alone')
+  t.same(read(':0'), { host: '::', port: 0 })
+  t.same(read('8080'), { host: '::', port: 8080 })
   t.same(read('apt.example:8080'), { host: 'apt.example', port: 8080 })
-  t.same(parse({ toml: 'listen = 8080' }).listen, { host: '0.0.0.0', port: 8080 })
+  t.same(parse({ toml: 'listen = 8080' }).listen, { host: '::', port: 8080 })
   for (const listen of ['', 'host', '::1:3142', 'a b:1', ':65536', '-1', 'host:']) {
     t.match(problemsOf({ flags: { listen } }), [/^listen: .* is not HOST:PORT/], listen)
   }

@@ -16,7 +16,7 @@ export interface RawAnswer {
 /** Opens a connection to where `url` points; the caller ends it. */
 export async function openSocket(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ''))
   await once(socket, 'connect')
   return socket
 }
