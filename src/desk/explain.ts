@@ -2,8 +2,9 @@
  * Why a source package did or did not go from one channel to another: what waits of it, what each policy says of that,
  * whether it could go by itself, and which runs of policies took it lately.
  */
+import { chunksOfSource } from '../archives/chunk-table.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { isAppError } from '../base/errors.ts'
+import { AppError, isAppError } from '../base/errors.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { getPlainChannel } from '../channels/channel-table.ts'
 import { listPending, type PendingSource } from '../channels/pending.ts'
@@ -51,7 +52,7 @@ export interface WentByPolicy {
 const RUNS = 100
 const TOLD = 5
 
-/** Explains; `ERR_NOT_FOUND` if a channel is not there. */
+/** Explains; `ERR_NOT_FOUND` if a channel is not there, or nothing is known of the source. */
 export async function explain(
   parts: ChannelParts,
   { source, from, to }: ExplainInput,
@@ -69,7 +70,12 @@ export async function explain(
     const waiting = await explainWaiting(parts, { source, ...pair }, abortable)
     explained.push({ ...pair, waiting, went: await wentLately(parts, { source, ...pair }) })
   }
-  return explained
+  const isMet = explained.some(({ waiting, went }) => waiting.length > 0 || went.length > 0)
+  if (isMet || (await chunksOfSource(parts.db, source)).size > 0) return explained
+  throw new AppError('ERR_NOT_FOUND', {
+    message: `no archive has a source package ${source}`,
+    hint: `which source a package is made from: sluice search ${source}`,
+  })
 }
 
 async function explainWaiting(

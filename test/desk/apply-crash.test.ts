@@ -45,7 +45,8 @@ async function configured({ sluice, key, upstream }: World): Promise<string> {
     const { error } = await api('POST', path, body)
     if (error !== undefined) throw new Error(`${path}: ${error.message}`)
   }
-  await api('PATCH', '/channels/approved', { keepGenerations: 50, keepDays: 20 })
+  const kept = { keepGenerations: 50, keepDays: 20, keepPhasing: true }
+  await api('PATCH', '/channels/approved', kept)
   return (await api('GET', '/export')).text
 }
 

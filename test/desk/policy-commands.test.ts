@@ -50,6 +50,12 @@ t.test('policies are made, tried, run and asked about by commands', async (t) =>
   t.match(gone, /nothing waits/)
   t.match(gone, /by policy night, generation 2: hello 1 -> 2 \(nut stable\)$/m)
 
+  const unknown = await run('explain', 'helo')
+  t.match(unknown, {
+    code: 4,
+    stderr: /no archive has a source package helo\n.*sluice search helo$/m,
+  })
+
   const off = await run('policy', 'set', 'night', '--disable', '--freeze', '')
   t.match(off.stdout, /^next +switched off$/m)
   t.notMatch(off.stdout, /^freezes/m)
