@@ -56,12 +56,14 @@ export async function gatePlan(
 ): Promise<GatedPlan> {
   const { from, to, force, named } = input
   const judge: Judge = (plan) => judgePlan(parts, { from, to, plan }, { signal })
-  const added = input.withDeps ? await addCompanions(input, judge, { signal }) : undefined
+  const first = await judge(input.plan)
+  const isHelped = input.withDeps && first.length > 0
+  const added = isHelped ? await addCompanions(input, judge, { signal }) : undefined
   const plan = added?.plan ?? input.plan
   const companions = added?.companions ?? []
-  const broken = await judge(plan)
+  const broken = added === undefined ? first : []
   if (broken.length === 0 || force) return { plan, broken, companions }
-  const gated = { ...(await leaveOut(judge, plan, named)), companions }
+  const gated = { ...(await leaveOut(judge, { plan, broken }, named)), companions }
   if (gated.broken.length === 0) return gated
   const refusal = await refuse(input, judge, gated, { signal })
   if (!input.dryRun) throw refusal
@@ -85,12 +87,12 @@ async function addCompanions(
 /** The plan without what a rule chose and the gate refuses; what is named stays, and what that breaks is told. */
 async function leaveOut(
   judge: Judge,
-  plan: PromotionPlan,
+  { plan, broken: first }: Pick<GatedPlan, 'plan' | 'broken'>,
   named: ReadonlySet<string>,
 ): Promise<Pick<GatedPlan, 'plan' | 'broken'>> {
   let left = plan
   for (let round = 0; ; round++) {
-    const broken = await judge(left)
+    const broken = round === 0 ? first : await judge(left)
     const mayStay = (change: SourceChange): boolean => !named.has(change.source)
     const blamed = blamedOf(left, broken, round < ROUNDS ? mayStay : () => false)
     if (broken.length === 0 || blamed.length === 0) return { plan: left, broken }
@@ -107,7 +109,7 @@ async function refuse(
   { plan, broken }: GatedPlan,
   { signal }: Abortable,
 ): Promise<AppError> {
-  const rest = await leaveOut(judge, plan, new Set())
+  const rest = await leaveOut(judge, { plan, broken }, new Set())
   const known = new Set(plan.leftOut)
   const isLooked = !input.isBrief && !input.withDeps
   const found = isLooked ? await addCompanions({ ...input, plan }, judge, { signal }) : undefined

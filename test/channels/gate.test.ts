@@ -61,9 +61,20 @@ t.test('a library does not go without who needs just the old one', async (t) => 
   t.match(both, { generation: { serial: 2 }, broken: undefined })
 })
 
+/** Whether real apt on a machine of the channel installs these. */
+async function installs(
+  world: World,
+  channel: string,
+  ...packages: readonly string[]
+): Promise<boolean> {
+  const apt = await world.machine(`machine-${channel}`, channel)
+  await apt.update()
+  return (await apt.install(...packages)).code === 0
+}
+
 t.test('what it needs comes with it, and nothing besides; its plan is what happens', async (t) => {
   // lib needs app and data; app could do with more, but has another; the rest has nothing to do with it.
-  const { sluice } = await moved(
+  const world = await moved(
     t,
     [
       pack('lib', '1'),
@@ -81,7 +92,7 @@ t.test('what it needs comes with it, and nothing besides; its plan is what happe
       pack('helper', '2'),
     ],
   )
-  const { api } = sluice
+  const { api } = world.sluice
   const wanted = { ...named('lib'), withDeps: true }
   const dry = await api('POST', '/promotions', { ...wanted, dryRun: true })
   const sources = (some: { source: string }[]): string[] => some.map(({ source }) => source).sort()
@@ -96,15 +107,22 @@ t.test('what it needs comes with it, and nothing besides; its plan is what happe
   const made = await api('POST', '/promotions', { ...wanted, plan: dry.digest })
   t.match(made, { generation: { serial: 2 }, digest: dry.digest })
   t.same(sources((await api('GET', '/pending')).pending), ['helper', 'other'])
+  t.ok(await installs(world, 'approved', 'lib=2', 'app=2', 'tool=2'), 'apt installs them')
 })
 
 t.test('by force it goes, and the audit tells what broke', async (t) => {
-  const { sluice } = await moved(
+  const world = await moved(
     t,
     [pack('lib', '1'), pack('app', '1', 'lib (= 1)')],
     [pack('lib', '2'), pack('app', '1', 'lib (= 1)')],
   )
-  const { api } = sluice
+  const { api } = world.sluice
+  await api('POST', '/channels', { name: 'web', base: 'approved' })
+  const web = { ...named('lib'), to: 'web' }
+  t.match((await api('POST', '/promotions', web)).error, {
+    code: 'ERR_GATE',
+    message: 'web would break: app 1 (amd64) depends on lib (= 1)',
+  })
   const refused = await api('POST', '/promotions', named('lib'))
   t.match(refused.error, { hint: /^--with-deps looks for more .*--force$/ })
   const more = await api('POST', '/promotions', { ...named('lib'), withDeps: true })
@@ -114,6 +132,8 @@ t.test('by force it goes, and the audit tells what broke', async (t) => {
   t.match(await api('GET', '/audit?limit=1'), [
     { what: 'promote', detail: { broken: ['app 1 (amd64) depends on lib (= 1)'], breaks: 1 } },
   ])
+  t.notOk(await installs(world, 'approved', 'app'), 'apt does not install it')
+  t.ok(await installs(world, 'approved@1', 'app'), 'as it did before')
   // It is broken now: that is no reason to keep others back.
   t.match(await api('POST', '/promotions', { ...toApproved, all: true }), { changes: [] })
 })
@@ -137,6 +157,28 @@ t.test('what a rule chooses stays if it would break something, and the rest goes
     leftOut: [
       { source: 'lib', reason: 'uninstallable', words: 'app 1 (amd64) depends on lib (= 1)' },
       { source: 'sad', reason: 'uninstallable', words: 'sad 2 (amd64) depends on nowhere' },
+    ],
+  })
+})
+
+t.test('what others need is not taken out', async (t) => {
+  const { sluice } = await moved(
+    t,
+    [pack('lib', '1'), pack('app', '1', 'lib'), pack('plug', '1', 'app')],
+    [pack('app', '2'), pack('plug', '1', 'app')],
+  )
+  const { api } = sluice
+  const out = { ...named('lib'), removals: true }
+  const refused = await api('POST', '/promotions', out)
+  t.match(refused.error, {
+    code: 'ERR_GATE',
+    message: /^approved would break: app 1 \(amd64\) depends on lib, and 1 more/,
+    hint: /^promote app with it/,
+  })
+  t.match(await api('POST', '/promotions', { ...out, withDeps: true }), {
+    changes: [
+      { source: 'app', new: ['2'] },
+      { source: 'lib', new: [] },
     ],
   })
 })
