@@ -91,6 +91,7 @@ export function renderPairs(pairs: readonly (readonly [string, string])[]): stri
 
 /** `text` cut to `width`, with `…` as its last character if it was longer. */
 export function cut(text: string, width: number): string {
+  if (isPlain(text)) return text.length <= width ? text : `${text.slice(0, width - 1)}…`
   const characters = Array.from(text)
   return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`
 }
@@ -117,5 +118,10 @@ function pad(text: string, width: number, align?: 'right'): string {
 }
 
 function length(text: string): number {
-  return Array.from(text).length
+  return isPlain(text) ? text.length : Array.from(text).length
+}
+
+/** Whether each character is one unit: most cells of a long table are so, and counting them is what a table costs. */
+function isPlain(text: string): boolean {
+  return !/[^ -\ud7ff]/.test(text)
 }

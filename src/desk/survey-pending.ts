@@ -66,8 +66,8 @@ export interface PendingSurvey {
 
 /** How long is waited for changelogs. */
 const PATIENCE_MS = 300
-/** Of so many the gate is asked what they need without anybody having said so: seconds of work. */
-const ASKED_UNASKED = 200
+/** Of so many the gate is asked what they need without anybody having said so: some seconds of work. */
+const ASKED_UNASKED = 2000
 
 /** Surveys; `ERR_USAGE` for a filter that makes no sense. */
 export async function surveyPending(
