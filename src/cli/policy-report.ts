@@ -111,8 +111,9 @@ function waitingLines(
 ): string[] {
   const { verdicts, refusal, since, isSecurity } = one
   const security = isSecurity ? ', security' : ''
-  const hints = new Set(verdicts.flatMap(({ reasons }) => reasons.map(({ hint }) => hint)))
-  hints.add(refusal?.hint)
+  // What keeps it from going at all is what the policies are kept by too.
+  const told = verdicts.flatMap(({ reasons }) => reasons.map(({ hint }) => hint))
+  const hints = new Set(refusal?.hint === undefined ? told : [refusal.hint])
   const promote = `to promote it now: sluice promote ${one.source} --from ${from} --to ${to}`
   return [
     `  ${formatChange(one)}, ${one.archive} ${one.suite}${security}, in ${from} since ${formatTime(since)}`,
