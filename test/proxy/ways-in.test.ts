@@ -124,6 +124,28 @@ t.test('curl gets the same file by every URL of it', async (t) => {
   t.equal(upstream.count(/libg/), 1)
 })
 
+t.test('a machine with auto-apt-proxy finds the server, and uses it', async (t) => {
+  const world = await makeMirrored(t)
+  const { dir, sluice, key } = world
+  // What auto-apt-proxy 14 does at port 3142 of this machine and its gateway, at our port.
+  const script = [
+    '#!/bin/sh',
+    'tmp=$(mktemp)',
+    'hit() { /usr/lib/apt/apt-helper -o Acquire::http::Proxy=DIRECT -o Acquire::Retries=0 \\',
+    '  download-file "$@" "$tmp" 2>&1; }',
+    `if hit ${sluice.url} | grep -q -i '406.*usage.information'; then echo ${sluice.url}; fi`,
+    'rm -f "$tmp"',
+  ]
+  const path = join(dir, 'auto-apt-proxy')
+  await writeFile(path, `${script.join('\n')}\n`, { mode: 0o755 })
+  const apt = await createApt(join(dir, 'found'), {
+    sources: `deb [signed-by=${key.publicAsc}] http://mirror.example.org/pub/debian stable main`,
+    config: [`Acquire::http::Proxy-Auto-Detect "${path}";`],
+  })
+  t.same(troubles(await apt.update()), clean)
+  t.same(troubles(await apt.install('hello')), clean)
+})
+
 t.test('what looks like a path of ours is ours, and no other host is asked', async (t) => {
   const { sluice, upstream } = await makeMirrored(t)
   upstream.clearRequests()
