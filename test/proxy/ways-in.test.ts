@@ -133,7 +133,7 @@ t.test('a machine with auto-apt-proxy finds the server, and uses it', async (t) 
     'tmp=$(mktemp)',
     'hit() { /usr/lib/apt/apt-helper -o Acquire::http::Proxy=DIRECT -o Acquire::Retries=0 \\',
     '  download-file "$@" "$tmp" 2>&1; }',
-    `if hit ${sluice.url} | grep -q -i '406.*usage.information'; then echo ${sluice.url}; fi`,
+    `if hit -o Acquire::http::Proxy::127.0.0.1=DIRECT ${sluice.url} | grep -q -i '406.*usage.information'; then echo ${sluice.url}; fi`,
     'rm -f "$tmp"',
   ]
   const path = join(dir, 'auto-apt-proxy')
