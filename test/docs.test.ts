@@ -16,7 +16,7 @@ const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8')
 
 /** What README tells people to type, what must be replaced to try it, and what is printed then. */
 const plays: Readonly<Record<string, RegExp>> = {
-  'bin/sluice pending': /^openssl +3\.0\.15-1~deb12u1 +3\.0\.16-1~deb12u1 /m,
+  'bin/sluice pending --fetch': /^openssl +3\.0\.15-1~deb12u1 +3\.0\.16-1~deb12u1 /m,
   "bin/sluice promote openssl --from testing --to approved --reason 'ran on lab-1 for a day'":
     /^approved generation 8, /m,
   'sluice promote SOURCE… --dry-run':
@@ -48,6 +48,18 @@ const plays: Readonly<Record<string, RegExp>> = {
   'sluice channel set testing --follow debian debian-security docker':
     / follows debian, debian-security, docker; generation 3$/m,
   'sluice verify --deep': /^all is well: /,
+  'sluice promote --security --older-than 1d --with-deps': /^nothing to promote: /m,
+  "sluice policy create nightly --rule 'security after 1 day' 'after 7 days'":
+    /^rules +security after 1 day\n +after 7 days$/m,
+  'sluice explain openssl': /policy nightly: too young, .* \(rule: security after 1 day\)/,
+  'sluice hold tzdata --channel approved --until 2w': /^approved keeps tzdata /m,
+  'sluice decline tzdata=2025b-0+deb12u1 --channel approved':
+    /^approved never takes tzdata 2025b-0\+deb12u1;/m,
+  'sluice diff approved testing --contents openssl':
+    /^openssl 3\.0\.15-1~deb12u1 -> 3\.0\.16-1~deb12u1 /m,
+  'sluice digest create morning --mail ops@example.org': /^goes to +ops@example\.org$/m,
+  'sluice export > desk.toml': /^$/,
+  'sluice apply desk.toml --dry-run': /^all is as the file says$/m,
   'sluice token create NAME': /^[\w-]{43}\n$/,
 }
 
@@ -67,9 +79,9 @@ t.test(
 )
 
 t.test('what waits is shown as README shows it', async (t) => {
-  const block = blocksOf(readme).find(({ text }) => text.includes('$ bin/sluice pending'))
-  const shown = block?.text.split('\n').slice(1, 5).join('\n') ?? ''
-  const { stdout } = await play('bin/sluice pending')
+  const block = blocksOf(readme).find(({ text }) => text.includes('$ bin/sluice pending --fetch'))
+  const shown = block?.text.split('\n').slice(1, 4).join('\n') ?? ''
+  const { stdout } = await play('bin/sluice pending --fetch')
   t.same(table(stdout), table(shown))
 })
 
