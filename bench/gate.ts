@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { mainSuite } from './archive.ts'
 import { type Column, formatFigure, formatTable, setPercentiles, type Timing } from './figures.ts'
 import { type CompanionsTried, openCompanions, tryCompanions } from './gate-companions.ts'
@@ -99,6 +101,14 @@ function seconds({ wallMs }: Timing): string {
   return `${(wallMs / 1000).toFixed(2)} s`
 }
 
+/** What is used after a collection. */
+function memoryInUse(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
 function memoryPeak(): number {
   const status = readFileSync('/proc/self/status', 'utf8')
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
@@ -159,7 +169,13 @@ async function measure500(routes: readonly Route[], column: Column): Promise<voi
     const random = randomFrom(Number(values.seed))
     const change = changeOf(route, drawSources(route, 500, random), random)
     const ours = openOurs()
+    const empty = memoryInUse()
     const reading = ours.read(change.before)
+    if (route === routes[0]) {
+      const value = memoryInUse() - empty
+      const note = `${change.before.packages.length} packages`
+      column.set(`${change.before.label} as the gate keeps it`, { value, unit: 'bytes', note })
+    }
     const { names, timing, reasons } = await ours.judge(change)
     const meter = startMeter()
     const causes = await reasons()
