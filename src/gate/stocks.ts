@@ -26,7 +26,7 @@ const FEW_CHUNKS = 40
 const SHARE = 8
 /** A vocabulary that has grown by half, and this, is made anew. */
 const CLAUSES = 50_000
-const IDLE_MS = 10 * 60_000
+const IDLE_MS = 2 * 60_000
 
 /** What machines of one architecture have. */
 export interface GateView {
