@@ -2,18 +2,20 @@
  * CONNECT: a machine that uses the proxy for everything sends its https that way, and no cache can see into it. So
  * tunnels lead only to where the setting `tunnel-hosts` says, and by themselves to port 443 of archives that have https.
  *
- * The name is looked up here, and addresses inside of the network are left out, unless the setting names that very host.
+ * The name is looked up here, and addresses inside of the network are left out, unless the setting names that very host;
+ * where an archive is reached by a proxy, it is the proxy that looks it up.
  * Idle tunnels end, old ones too, and there are only so many, for one machine and in all.
  */
 import type { IncomingMessage } from 'node:http'
-import { connect, type Socket } from 'node:net'
-import { listArchives } from '../archives/archive-table.ts'
+import type { Socket } from 'node:net'
+import { type Archive, listArchives } from '../archives/archive-table.ts'
 import { judgeHost, publicLookup } from '../archives/internal-hosts.ts'
-import { AppError, httpStatus, systemCode, toAppError } from '../base/errors.ts'
+import { AppError, httpStatus, toAppError } from '../base/errors.ts'
 import { tunnelKey } from '../base/host-key.ts'
 import { matchesHost, OF_ARCHIVES } from '../base/host-patterns.ts'
 import type { Db } from '../store/database.ts'
 import { refuseSocket } from './exchange.ts'
+import { reach } from './reach.ts'
 
 export interface TunnelLimits {
   /** Until the other end takes the connection; 8 s. */
@@ -100,11 +102,15 @@ async function dig(state: State, tunnel: Tunnel, target: string, head: Buffer): 
   refuseMore(state, address)
   open.add(tunnel)
   client.once('close', () => open.delete(tunnel))
-  const isOpen = await isAllowed(state, url)
-  if (!isOpen) throw notOpen(target)
+  const archive = await archiveOn(state, url)
+  if (archive === undefined && !matchesHost(state.hosts, tunnelKey(url))) throw notOpen(target)
   const where = await judgeHost(url, async () => state.hosts.includes(tunnelKey(url)))
   if (client.destroyed) return
-  const far = await reach(url, where === 'public' ? publicLookup : undefined, limits.connectMs)
+  const far = await reach(url, {
+    lookup: where === 'public' ? publicLookup : undefined,
+    proxy: proxyOf(archive),
+    withinMs: limits.connectMs,
+  })
   tunnel.far = far
   if (client.destroyed) return end(tunnel)
   client.write('HTTP/1.1 200 Connection established\r\n\r\n')
@@ -120,39 +126,20 @@ function refuseMore({ limits, open }: State, address: string): void {
   })
 }
 
-async function isAllowed({ db, hosts }: State, url: URL): Promise<boolean> {
-  const key = tunnelKey(url)
-  if (matchesHost(hosts, key)) return true
-  if (!hosts.includes(OF_ARCHIVES) || url.port !== '') return false
-  return (await listArchives(db)).some(({ settings: { urls, fallbacks = [] } }) =>
+/** The archive that has https on this host, and its port 443: where tunnels lead by themselves. */
+async function archiveOn({ db, hosts }: State, url: URL): Promise<Archive | undefined> {
+  if (!hosts.includes(OF_ARCHIVES) || url.port !== '') return undefined
+  return (await listArchives(db)).find(({ settings: { urls, fallbacks = [] } }) =>
     [...urls, ...fallbacks]
       .map((text) => new URL(text))
-      .some((one) => one.protocol === 'https:' && tunnelKey(one) === key),
+      .some((one) => one.protocol === 'https:' && tunnelKey(one) === tunnelKey(url)),
   )
 }
 
-/** A connection to the host; `ERR_UPSTREAM_*` if there is none in time. */
-function reach(url: URL, lookup: typeof publicLookup | undefined, ms: number): Promise<Socket> {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const port = Number(url.port === '' ? 443 : url.port)
-  const far = connect({ host, port, noDelay: true, ...(lookup === undefined ? {} : { lookup }) })
-  return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      far.destroy()
-      reject(error instanceof AppError ? error : unreachable(`${host}:${port}`, error))
-    }
-    const timer = setTimeout(() => fail(new Error('no connection in time')), ms)
-    far.once('connect', () => resolve(far))
-    far.on('error', fail)
-    far.once('close', () => clearTimeout(timer))
-    far.once('connect', () => clearTimeout(timer))
-  })
-}
-
-function unreachable(where: string, cause: unknown): AppError {
-  const reason = systemCode(cause) ?? (cause instanceof Error ? cause.message : String(cause))
-  const message = `${where} cannot be reached: ${reason}`
-  return new AppError('ERR_UPSTREAM_UNREACHABLE', { message, cause })
+/** What leads to the archive leads its machines there. */
+function proxyOf(archive: Archive | undefined): string | undefined {
+  const { proxy } = archive?.settings ?? {}
+  return proxy === 'DIRECT' ? undefined : proxy
 }
 
 function join(tunnel: Tunnel, far: Socket, head: Buffer, limits: TunnelLimits): void {

@@ -3,8 +3,9 @@
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
@@ -23,6 +24,8 @@ interface Secure {
   readonly port: number
   /** Of its certificate. */
   readonly cert: string
+  /** Resets all connections there. */
+  reset(): void
 }
 
 /** A world whose archive has https too; settings may name its host. */
@@ -44,6 +47,11 @@ async function makeSecure(
     const data = await readFile(join(root, request.url ?? '')).catch(() => undefined)
     response.writeHead(data === undefined ? 404 : 200).end(data ?? 'not here')
   })
+  const ends = new Set<Socket>()
+  server.on('connection', (socket: Socket) => ends.add(socket))
+  const reset = (): void => {
+    for (const socket of ends) socket.resetAndDestroy()
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
@@ -52,7 +60,7 @@ async function makeSecure(
   const start = { flags: flags(port), patience: { tunnels } }
   const world = await makeWorld(t, [hello], { start })
   root = join(world.dir, 'archive')
-  return { world, host: `localhost:${port}`, port, cert }
+  return { world, host: `localhost:${port}`, port, cert, reset }
 }
 
 let certs = 0
@@ -90,7 +98,7 @@ t.test('tunnels lead nowhere else', async (t) => {
       `https://127.0.0.1:${port}`,
     ],
   })
-  const connect = async (target: string): Promise<{ status: number; said: string }> => {
+  const dig = async (target: string): Promise<{ status: number; said: string }> => {
     const [answer] = await sendRaw(sluice.url, `CONNECT ${target} HTTP/1.1\r\nHost: x\r\n\r\n`)
     return { status: answer?.status ?? 0, said: answer?.body.toString() ?? '' }
   }
@@ -100,21 +108,59 @@ t.test('tunnels lead nowhere else', async (t) => {
     ...['169.254.169.254:443', new URL(sluice.url).host],
   ]
   for (const target of foreign) {
-    const { status, said } = await connect(target)
+    const { status, said } = await dig(target)
     t.equal(status, 403, target)
     t.match(said, /tunnels are not open here/, target)
   }
-  const inside = await connect('localhost:443')
+  const inside = await dig('localhost:443')
   t.equal(inside.status, 403, 'an archive with https, but inside')
   t.match(inside.said, /no address of the internet/)
   for (const target of ['localhost', 'http://localhost:443', 'u@localhost:443', ':443', '/', '*']) {
-    t.ok([400, 403].includes((await connect(target)).status), target)
+    t.ok([400, 403].includes((await dig(target)).status), target)
   }
   t.equal((await ask(sluice.url, 'GET /healthz HTTP/1.1')).status, 200)
 })
 
+t.test('what is reached by a proxy is tunneled by it', async (t) => {
+  const { world, port, cert } = await makeSecure(t, () => ({}))
+  const { sluice } = world
+  const asked: string[] = []
+  const proxy = createHttpServer()
+  proxy.on('connect', ({ url = '', headers }, client) => {
+    asked.push(`${url} ${headers['proxy-authorization']}`)
+    client.on('error', () => client.destroy())
+    if (url !== 'secure.archive.example:443') {
+      client.end('HTTP/1.1 502 No\r\n\r\n')
+      return
+    }
+    const far = connect(port, '127.0.0.1')
+    far.on('error', () => client.destroy())
+    client.write('HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n')
+    client.pipe(far).pipe(client)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const { port: proxyPort } = proxy.address() as AddressInfo
+  await sluice.api('PATCH', '/archives/nut', {
+    urls: ['https://secure.archive.example/x', 'https://gone.archive.example/x'],
+    proxy: `http://joe:s%40crt@127.0.0.1:${proxyPort}`,
+  })
+  // Its certificate names localhost.
+  const args = ['--silent', '--fail', '--proxy', sluice.url, '--cacert', cert, '--insecure']
+  const url = 'https://secure.archive.example/dists/stable/InRelease'
+  t.match((await run('curl', [...args, url])).stdout, /^-----BEGIN PGP SIGNED MESSAGE-----/)
+  const login = `Basic ${Buffer.from('joe:s@crt').toString('base64')}`
+  t.same(asked, [`secure.archive.example:443 ${login}`])
+  const target = 'gone.archive.example:443'
+  const [refused] = await sendRaw(sluice.url, `CONNECT ${target} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  t.match(refused, { status: 503, reason: /by proxy http:\/\/127.*: the proxy answered 502/ })
+  t.notMatch(refused?.body.toString(), /joe|crt/)
+})
+
 t.test('there are only so many, and none is idle for long', async (t) => {
-  const { world, host } = await makeSecure(t, (port) => ({ 'tunnel-hosts': `localhost:${port}` }), {
+  const flags = (port: number) => ({ 'tunnel-hosts': `localhost:${port}` })
+  const { world, host, reset } = await makeSecure(t, flags, {
     most: 3,
     mostOfOne: 2,
     idleMs: 1500,
@@ -134,14 +180,30 @@ t.test('there are only so many, and none is idle for long', async (t) => {
   const again = await dig()
   t.match(again.said, /^HTTP\/1\.1 200 /, 'idle ones ended')
 
-  t.comment('whoever hangs up early leaves nothing behind')
+  t.comment('whoever hangs up, early or late, leaves nothing behind')
   for (let at = 0; at < 5; at++) {
     const gone = await openSocket(sluice.url)
     gone.write(line)
     gone.resetAndDestroy()
   }
-  await once(again.socket, 'close')
+  again.socket.on('error', () => undefined).resetAndDestroy()
+  const late = await dig()
+  reset()
+  await once(late.socket.on('error', () => undefined).resume(), 'close')
   t.match((await dig()).said, /^HTTP\/1\.1 200 /)
+})
+
+t.test('nobody digs who is no client', async (t) => {
+  const { world, host } = await makeSecure(t, (port) => ({
+    'tunnel-hosts': `localhost:${port}`,
+    clients: '10.0.0.0/8',
+  }))
+  const { hostname, port } = new URL(world.sluice.url)
+  const socket = connect({ host: hostname, port: Number(port), localAddress: '127.0.0.2' })
+  socket.write(`CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+  const [answer]: Buffer[] = await once(socket, 'data')
+  t.match(String(answer), /^HTTP\/1\.1 403 this address is not one of its clients/)
+  socket.destroy()
 })
 
 t.test('a server that stops does not wait for them', async (t) => {
