@@ -12,6 +12,7 @@ import { getChannel } from '../channels/channel-table.ts'
 import { listPins } from '../channels/pin-table.ts'
 import type { LeftOut } from '../channels/plan.ts'
 import { promote } from '../channels/promote.ts'
+import type { Selection } from '../channels/selection.ts'
 import type { GenerationView } from '../channels/views.ts'
 import { candidateKey, refusalReason } from './judge-policy.ts'
 import type { RunEntry } from './policy-runs.ts'
@@ -142,13 +143,7 @@ async function promoteThese(
     {
       from: `${from.channel}@${from.serial}`,
       to: policy.to,
-      selection: {
-        kind: 'sources',
-        sources: verdicts.map(({ source, archive, suite }) => ({
-          name: source,
-          in: { archive, suite },
-        })),
-      },
+      selection: selectionOf(verdicts),
       who: `policy ${policy.name}`,
       isBrief: true,
       why: [by, whyOf(verdicts)].filter(Boolean).join('; '),
@@ -156,6 +151,14 @@ async function promoteThese(
     { signal },
   )
   if (generation !== undefined) attempts.generations.push(generation.serial)
+}
+
+/** Just these, each of its suite. */
+export function selectionOf(verdicts: readonly Verdict[]): Selection {
+  const sources = verdicts.map(({ source: name, archive, suite }) => {
+    return { name, in: { archive, suite } }
+  })
+  return { kind: 'sources', sources }
 }
 
 const NAMED = 8

@@ -26,6 +26,7 @@ import {
 import { getPolicy, notePolicyDone, type Policy } from './policy-table.ts'
 import { promoteMost } from './promote-most.ts'
 import { nextTime } from './timetable.ts'
+import { tryPromotion } from './try-promotion.ts'
 import { judge, type Verdict, verdictWords } from './verdict.ts'
 
 export interface RunPolicyInput {
@@ -49,7 +50,9 @@ export async function tryPolicy(parts: ChannelParts, name: string): Promise<Verd
   const policy = await getPolicy(parts.db, name)
   const waiting = await readWaiting(parts, policy)
   if (waiting === undefined) return []
-  return judge(waiting.candidates, { now: parts.clock.now(), policy, refused: waiting.refused })
+  const { from, candidates, refused } = waiting
+  const verdicts = judge(candidates, { now: parts.clock.now(), policy, refused })
+  return tryPromotion(parts, { policy, from, verdicts })
 }
 
 /**

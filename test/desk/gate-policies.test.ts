@@ -32,6 +32,13 @@ t.test('a policy leaves out what would break something, and says so', async (t) 
   await api('POST', '/archives/refresh')
   const policy = { from: 'testing', to: 'approved', schedule: '0 6 * * *', rules: ['after 0 days'] }
   await api('POST', '/policies', { name: 'all', ...policy })
+  const tried = await api('POST', '/policies/all/run', { dryRun: true })
+  t.match(tried.verdicts, [
+    { source: 'app', goes: true },
+    { source: 'lib', goes: true },
+    { source: 'other', goes: false, words: /^uninstallable: other 2/ },
+    { source: 'picky', goes: false, words: /^uninstallable: stays 1/ },
+  ])
   await api('POST', '/policies/all/run', {})
   const [run] = await api('GET', '/policies/all/runs?limit=1')
   const sources = (some: { source: string }[]): string[] => some.map(({ source }) => source).sort()
