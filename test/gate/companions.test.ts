@@ -14,8 +14,8 @@ t.test(
     const seed = newSeed()
     t.comment(`SLUICE_SEED=${seed}`)
     const random = randomFrom(seed)
-    const { main } = await readRealStates(random, 600)
-    const route = openTransitions(main, 12, random)
+    const { main } = await readRealStates(random, 400)
+    const route = openTransitions(main, 10, random)
     const dose = openDose(t.testdir(), { asApt: true })
     const companions = await openCompanions(route, openOurs(), dose)
     let sets = 0
@@ -26,7 +26,7 @@ t.test(
       t.ok(found, `${source} needs something with it`)
       t.same(stillBroken, [], `${source} goes with ${found?.join(' ')}`)
       t.same(spared, [], `and needs all of them`)
-      if (++sets === 4) break
+      if (++sets === 3) break
     }
     t.ok(sets > 0, `${sets} sets`)
   },

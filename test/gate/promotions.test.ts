@@ -8,7 +8,7 @@ import { randomFrom } from '../../bench/random.ts'
 import { newSeed } from '../debian/real-index.ts'
 import { readRealStates } from '../support/real-states.ts'
 
-const PACKAGES = 800
+const PACKAGES = 600
 
 t.test('what 30 random promotions break is what dose-debcheck says', async (t) => {
   const seed = newSeed()
