@@ -31,7 +31,12 @@ export function isClient(
  */
 export function unservedHost(networks: readonly string[], publicUrl: string): string | undefined {
   const host = URL.parse(publicUrl)?.hostname.replace(/^\[|\]$/g, '') ?? ''
-  return isIP(host) === 0 || isListed(clientList(networks), host) ? undefined : host
+  return isIP(host) === 0 || isServed(networks, host) ? undefined : host
+}
+
+/** Whether a machine of this address is served. */
+export function isServed(networks: readonly string[], address: string): boolean {
+  return isListed(clientList(networks), address)
 }
 
 function isListed(list: BlockList, address: string): boolean {

@@ -41,6 +41,14 @@ function hostOf({ listen: { host } }: Config): string {
   return host === '::' && !hasIpv6 ? '0.0.0.0' : host
 }
 
+/** Addresses of IPv6 by which others can reach this server, where it listens on all. */
+export function outerIpv6(config: Config): string[] {
+  if (hostOf(config) !== '::') return []
+  return addresses()
+    .filter((one) => one.family === 'IPv6' && !one.internal && !/^fe80:/i.test(one.address))
+    .map(({ address }) => address)
+}
+
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }

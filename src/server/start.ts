@@ -26,11 +26,11 @@ import type { ApiContext } from './api-context.ts'
 import { tellKeyEnds } from './archive-keys.ts'
 import { countPackages } from './channel-summary.ts'
 import type { ClientSetup } from './client-script.ts'
-import { unservedHost } from './clients.ts'
+import { isServed, unservedHost } from './clients.ts'
 import { beginImport } from './import-record.ts'
 import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
-import { listen } from './listen.ts'
+import { listen, outerIpv6 } from './listen.ts'
 import { openParts, type Patience, type ServerParts } from './parts.ts'
 import { allSetups } from './setups.ts'
 import type { StartEvent } from './start-event.ts'
@@ -166,13 +166,19 @@ function tellUnserved(
   publicUrl: string,
   onEvent: (event: StartEvent) => void,
 ): void {
-  const host = unservedHost(config.clients, publicUrl)
-  if (host === undefined) return
-  const network = host.includes(':') ? `${host}/64` : host.replace(/\d+$/, '0/24')
+  const told = unservedHost(config.clients, publicUrl)
+  // Machines that find it in the DNS with both would be refused by the one that they prefer.
+  const others = outerIpv6(config).filter((address) => !isServed(config.clients, address))
+  const hosts = [...new Set([...(told === undefined ? [] : [told]), ...others.slice(0, 1)])]
+  if (hosts.length === 0) return
+  const networks = hosts.map((host) =>
+    host.includes(':') ? `${host}/64` : host.replace(/\d+$/, '0/24'),
+  )
+  const [are, addresses] = hosts.length === 1 ? ['is', 'address'] : ['are', 'addresses']
   onEvent({
     kind: 'warning',
-    message: `${host}, this machine's address, is in no network that is served: the machines beside it are refused`,
-    hint: `name their network: --clients private,${network}`,
+    message: `${hosts.join(' and ')}, this machine's ${addresses}, ${are} in no network that is served: the machines beside it are refused`,
+    hint: `name their network: --clients ${['private', ...networks].join(',')}`,
   })
 }
 
