@@ -29,6 +29,9 @@ export interface JudgeInput {
   readonly plan: { readonly suites: readonly SuitePlan[] }
 }
 
+/** Packages of one architecture. */
+const FIRST_FILL = 5000
+
 /** What the plan breaks; nothing if all goes on. */
 export async function judgePlan(
   parts: ChannelParts,
@@ -36,6 +39,7 @@ export async function judgePlan(
   { signal }: Abortable,
 ): Promise<PlannedBreakage[]> {
   const found: PlannedBreakage[] = []
+  const told = new Set<string>()
   const { known, fresh } = await suitesWith(parts, to, plan.suites)
   for (const { release, suites } of await sideBySide(parts, [...known, ...fresh])) {
     const changes = plan.suites.flatMap((one) =>
@@ -52,15 +56,17 @@ export async function judgePlan(
         removed: own.flatMap(({ removed }) => removed.map(({ text }) => text)),
         added: own.flatMap(({ added }) => added.map(({ text }) => text)),
       }
+      // A release that comes whole breaks nothing, and is too much to be laid over what there is.
+      if (change.roots.length === 0 && change.added.length > FIRST_FILL) continue
       const broken = await parts.gate.judge(change, { signal })
       const isHopeless = await hopeless(parts, { from, release, architecture, broken }, { signal })
       for (const one of broken) {
         const left = one.broken.filter((other) => !isHopeless(other))
         // Suites that are there for several others are looked at with each of them.
-        const isKnown = found.some((other) => isSameCause(other, { ...one, architecture }))
-        if (left.length > 0 && !isKnown) {
-          found.push({ ...one, broken: left, release, architecture })
-        }
+        const cause = [architecture, one.root.package, one.root.version, one.words].join(' ')
+        if (left.length === 0 || told.has(cause)) continue
+        told.add(cause)
+        found.push({ ...one, broken: left, release, architecture })
       }
     }
   }
@@ -117,18 +123,6 @@ async function suitesWith(
 
 function packageDiffs({ diffs }: SuitePlan): SuitePlan['diffs'] {
   return diffs.filter((diff) => diff.kind === 'Packages' && !isForInstaller(diff))
-}
-
-function isSameCause(
-  a: Pick<PlannedBreakage, 'architecture' | 'root' | 'words'>,
-  b: typeof a,
-): boolean {
-  return (
-    a.architecture === b.architecture &&
-    a.words === b.words &&
-    a.root.package === b.root.package &&
-    a.root.version === b.root.version
-  )
 }
 
 function isSameSuite(
