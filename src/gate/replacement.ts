@@ -1,11 +1,11 @@
 /**
  * What a change can break at all, told without solving anything.
  *
- * A removed package is *replaced* if a package of its name after the change does all that it did and asks no more: every
- * clause that it made good and that stays is made good by its replacement; what the replacement needs follows from what it
- * needed, once replacements are put in place of what they replace; and the replacement conflicts with nothing that it did
- * not conflict with. Then whatever could be installed with it can be installed with its replacement. So only who could
- * lead to a removed package that has no replacement can break; most updates replace all that they remove.
+ * A removed package is *replaced* if a package of its name after the change asks no more: what the replacement needs
+ * follows from what it needed, once replacements are put in place of what they replace; and the replacement conflicts with
+ * nothing that it did not conflict with. Then whatever could be installed with it can be installed with its replacement,
+ * unless something that stays is there that needs just the old one. So only who could lead to such *missers*, or to a
+ * removed package that has no replacement, can break; most updates replace all that they remove, and leave nobody behind.
  */
 import { compareVersions } from '../debian/version.ts'
 import { essentials } from './formula.ts'
@@ -47,6 +47,7 @@ export async function findSuspects(
   for (const one of removed) {
     const by = change.replacements.get(one)
     if (by === undefined || !isReplaced(change, one, by)) lost.push(one)
+    else lost.push(...missers(universe, one, by))
     await pause()
   }
   const reached = await leadingTo(universe, lost, pause)
@@ -95,25 +96,26 @@ function alwaysThere(universe: Universe): Set<number> {
   return always
 }
 
+/** Whether the other can be put in place of the one, but for those who ask for just the one. */
 function isReplaced(change: Change, one: number, by: number): boolean {
   const { universe } = change
   if (universe.isEssential(one) && !universe.isEssential(by)) return false
-  return (
-    servesAsMuch(universe, one, by) && needsNoMore(change, one, by) && hurtsNoMore(change, one, by)
-  )
+  return needsNoMore(change, one, by) && hurtsNoMore(change, one, by)
 }
 
-/** Whether whoever stays and needed the one can have the other. */
-function servesAsMuch(universe: Universe, one: number, by: number): boolean {
+/** Who stays and needs something that the one makes good and the other does not. */
+function missers(universe: Universe, one: number, by: number): Set<number> {
+  const found = new Set<number>()
   for (const name of new Set(universe.namesOf(one))) {
     for (const clause of universe.clausesWith(name)) {
       const users = universe.needers(clause)
       if (!users.some((user) => isKept(universe, user))) continue
       const candidates = universe.candidates(clause)
-      if (candidates.includes(one) && !candidates.includes(by)) return false
+      if (!candidates.includes(one) || candidates.includes(by)) continue
+      for (const user of users) if (isKept(universe, user)) found.add(user)
     }
   }
-  return true
+  return found
 }
 
 /** Whether each thing that the replacement needs is there wherever the one could be. */
