@@ -1,8 +1,7 @@
 /**
  * Requests that nobody should send, drawn at random from pieces that hurt: the server goes on, gives no file of its own
- * disk, and asks no host that policy refuses. `SOAK=1` sends ten million bytes; a run names its seed.
+ * disk, and asks no host that policy refuses. A run names its seed; FUZZ_SEED repeats it. SOAK=1 sends ten million bytes.
  */
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -13,7 +12,7 @@ import { startUpstream } from '../support/upstream-server.ts'
 import { makeWorld } from '../support/world.ts'
 
 const hello: PackageSpec = { name: 'hello', version: '1', arch: 'amd64', content: 3000 }
-const bytes = process.env.SOAK === undefined ? 400_000 : 10_000_000
+const bytes = process.env.SOAK === undefined ? 600_000 : 10_000_000
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000)
 
 t.test(`the server stands whatever it is sent (seed ${seed})`, async (t) => {
@@ -38,7 +37,7 @@ t.test(`the server stands whatever it is sent (seed ${seed})`, async (t) => {
   }
   t.same(leaks, [], 'nobody gets a file of the disk')
   t.equal(canary.count(), 0, 'nobody gets further into the network')
-  const strays = upstream.requests.filter(({ target }) => /\.\.|%2e%2e|secret/i.test(target))
+  const strays = upstream.requests.filter(({ target }) => /\.\.|%2e%2e|%5c/i.test(target))
   t.same(strays, [], 'nor climbs at the archive')
   const whole = await ask(sluice.url, `GET ${upstream.url}/${file} HTTP/1.1`)
   t.equal(whole.status, 200)
@@ -52,7 +51,8 @@ async function send(url: string, text: Buffer, hangsUp: boolean): Promise<string
   socket.on('data', (piece: Buffer) => {
     answer = `${answer}${piece.toString('latin1')}`.slice(-100_000)
   })
-  const closed = once(socket, 'close')
+  // Not `once`, which takes a reset for a failure.
+  const closed = new Promise((resolve) => socket.once('close', resolve))
   if (hangsUp) socket.write(text, () => socket.resetAndDestroy())
   else socket.end(text)
   await closed

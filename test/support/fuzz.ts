@@ -48,15 +48,20 @@ export function makeFuzz(world: FuzzWorld, seed: number): { request(): string; r
   const dice = makeDice(seed)
   const { random, pick, junk } = dice
   const request = (): string => {
-    const method = pick(['GET', 'GET', 'GET', 'HEAD', 'POST', 'CONNECT', 'get', 'PRI', junk()])
+    // Mostly what the parser takes: what comes behind it is to be tried, too.
+    const isOdd = random() < 0.05
+    const usual = pick(['GET', 'GET', 'GET', 'GET', 'GET', 'HEAD', 'POST', 'CONNECT'])
+    const method = random() < 0.05 ? pick(['get', 'PRI', junk()]) : usual
     const line =
       method === 'CONNECT'
         ? `CONNECT ${pick([world.inside, world.known, junk()])}`
         : `${method} ${targetOf(world, dice)}`
-    const headers = Array.from({ length: Math.floor(random() * 4) }, () => headerOf(world, dice))
-    const end = pick(['\r\n', '\r\n', '\r\n', '\n', '\r', ''])
-    const version = pick(['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2.0', ''])
-    const more = random() < 0.2 ? junk() : ''
+    const odd = Array.from({ length: Math.floor(random() * 3) }, () => headerOf(dice))
+    const host = isOdd ? [] : [`Host: ${hostOf(world, dice)}`]
+    const headers = [...host, ...odd]
+    const end = isOdd ? pick(['\n', '\r', '']) : '\r\n'
+    const version = isOdd ? pick(['HTTP/1.0', 'HTTP/2.0', '']) : 'HTTP/1.1'
+    const more = random() < 0.05 ? junk() : ''
     return `${[`${line} ${version}`, ...headers].join(end)}${end}${end}${more}`
   }
   return { request, random }
@@ -83,8 +88,8 @@ function pathOf({ file, secret }: FuzzWorld, { random, pick, junk }: Dice): stri
     () => `/${Array.from({ length: 8 }, segment).join('/')}`,
     () => `/pool/${'../'.repeat(8)}${secret}`,
     () => `/pool/${'%2e%2e/'.repeat(8)}${secret}`,
-    () => `/${junk()}`,
-    () => `/${'x'.repeat(random() * 3000)}`,
+    () => `/${encodeURI(junk())}${random() < 0.1 ? junk() : ''}`,
+    () => `/${'x'.repeat(random() < 0.02 ? 3000 : 30)}`,
   ])()
 }
 
@@ -103,19 +108,18 @@ function targetOf(world: FuzzWorld, dice: Dice): string {
   ])()
 }
 
-function headerOf(world: FuzzWorld, dice: Dice): string {
-  const { random, pick, junk } = dice
+function headerOf({ random, pick, junk }: Dice): string {
   return pick<() => string>([
-    () => `Host: ${hostOf(world, dice)}`,
+    () => 'Accept: text/*',
     () => 'Content-Length: 5',
-    () => 'Transfer-Encoding: chunked',
-    () => 'Transfer-Encoding: chunked, identity',
+    () => pick(['Transfer-Encoding: chunked', 'Transfer-Encoding: chunked, identity']),
+    () => 'User-Agent: Debian APT-HTTP/1.3 (2.6.1)',
     () => `Range: bytes=${Math.floor(random() * 99)}-`,
-    () => `If-Modified-Since: ${junk()}`,
-    () => `Authorization: Basic ${junk()}`,
+    () => `If-Modified-Since: ${encodeURI(junk())}`,
+    () => `Authorization: Basic ${encodeURI(junk())}`,
     () => 'Expect: 100-continue',
     () => 'Upgrade: websocket\r\nConnection: upgrade',
-    () => `X-${junk()}: ${junk()}`,
-    () => `X: ${'y'.repeat(random() * 20_000)}`,
+    () => (random() < 0.1 ? `X-${junk()}: ${junk()}` : 'Connection: keep-alive'),
+    () => `X: ${'y'.repeat(random() < 0.02 ? 20_000 : 20)}`,
   ])()
 }
