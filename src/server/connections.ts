@@ -74,7 +74,7 @@ export function isTooLong(url: string): boolean {
   return url.length > URL_CHARS
 }
 
-const ahead = new WeakMap<Socket, number>()
+const unanswered = new WeakMap<Socket, Set<ServerResponse>>()
 
 /** Begins the answer: at once for the first requests of a connection, in its turn for what was sent far ahead. */
 export function beginInTurn(
@@ -82,9 +82,19 @@ export function beginInTurn(
   response: ServerResponse,
   begin: () => void,
 ): void {
-  const count = (ahead.get(socket) ?? 0) + 1
-  ahead.set(socket, count)
-  response.once('close', () => ahead.set(socket, (ahead.get(socket) ?? 1) - 1))
-  if (count > AHEAD && response.socket === null) response.once('socket', begin)
+  const all = unanswered.get(socket) ?? watch(socket)
+  all.add(response)
+  response.once('close', () => all.delete(response))
+  if (all.size > AHEAD && response.socket === null) response.once('socket', begin)
   else begin()
+}
+
+/** Answers whose turn did not come are told of the end of their connection: Node tells only the one that it sends. */
+function watch(socket: Socket): Set<ServerResponse> {
+  const all = new Set<ServerResponse>()
+  unanswered.set(socket, all)
+  socket.once('close', () => {
+    for (const response of all) if (response.socket === null) response.emit('close')
+  })
+  return all
 }

@@ -238,7 +238,7 @@ t.test('every error reply has a body that says something', async (t) => {
     [404, `GET ${upstream.url}/project/none HTTP/1.1`],
     [400, 'GET /channels/x HTTP/9.9'],
     [417, 'GET /healthz HTTP/1.1', 'Expect: miracles'],
-    [400, 'GET /healthz HTTP/1.1', `X-Long: ${'x'.repeat(20_000)}`],
+    [431, 'GET /healthz HTTP/1.1', `X-Long: ${'x'.repeat(20_000)}`],
   ]
   for (const [status, line, ...headers] of asked) {
     const answer = await ask(sluice.url, line, headers)
