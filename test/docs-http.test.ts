@@ -14,7 +14,7 @@ import { makeWideWorld } from './support/wide-world.ts'
 
 const page = await readFile(join(import.meta.dirname, '../docs/http.md'), 'utf8')
 const [paths = [], statuses = []] = tablesOf(page).map((table) => table.slice(1))
-const { dir, sluice, upstream } = await makeDocsWorld(t)
+const { dir, key, sluice, upstream } = await makeDocsWorld(t)
 await sluice.api('POST', '/classes', { name: 'lab', channel: 'testing' })
 
 const suite = '/channels/testing/debian-security/dists/bookworm-security'
@@ -86,11 +86,19 @@ t.test('each status is had as told', async (t) => {
   const whole = `${suite}/InRelease`
   const { headers } = await asked(whole)
   const deb = `/channels/testing/debian-security/${pool}`
+  const secret = `${upstream.url}/linux/debian`
+  const login = {
+    ...{ name: 'private', urls: [secret.replace('//', '//user:pass@')] },
+    ...{ suites: ['bookworm'], components: ['stable'], architectures: ['amd64'] },
+  }
+  const keyring = await readFile(key.publicAsc, 'utf8')
+  t.notMatch(await sluice.api('POST', '/archives', { ...login, keyring }), { error: Object })
   const had: Record<string, number[]> = {
     200: [(await asked(whole)).status],
     206: [(await asked(deb, ['Range: bytes=1-2'])).status],
     304: [(await asked(whole, [`If-Modified-Since: ${headers['last-modified']}`])).status],
     400: [(await asked('http://:bad/ x')).status],
+    401: [(await asked(`${secret}/dists/bookworm/InRelease`)).status],
     403: [
       (await asked('http://other.example/debian/dists/x/InRelease')).status,
       (await ask(sluice.url, 'CONNECT archive.example:443 HTTP/1.1')).status,
@@ -99,7 +107,9 @@ t.test('each status is had as told', async (t) => {
     404: [(await asked(`${suite}/nothing`)).status],
     405: [(await ask(sluice.url, `POST ${whole} HTTP/1.1`)).status],
     406: [(await asked('/')).status],
+    414: [(await asked(`/${'x'.repeat(8192)}`)).status],
     416: [(await asked(deb, ['Range: bytes=9999999-'])).status],
+    431: [(await asked(whole, [`X-Long: ${'x'.repeat(16 * 1024)}`])).status],
   }
   upstream.fault(/libssl3_/, { kind: 'status', status: 500 })
   const other = /^Filename: (pool\/.*\/libssl3_.*)$/m.exec(packages)?.[1]
