@@ -44,6 +44,9 @@ export interface GatedPlan {
 
 /** Rounds of leaving out; each leaves out one source at the least. */
 const ROUNDS = 100
+/** The channel waits for the search: what goes together in large sets is for a person to choose. */
+const SEARCH_MS = 120_000
+const HINT_MS = 20_000
 /** Packages that are named in an answer, and sources in a hint. */
 const TOLD = 100
 const HINTED = 8
@@ -79,7 +82,12 @@ async function addCompanions(
 ): Promise<Pick<GatedPlan, 'plan' | 'companions'> | undefined> {
   const all = await offered()
   const search = { plan, offered: all, judge, isThorough: withDeps }
-  const companions = await findCompanions(search, { signal })
+  const limit = AbortSignal.timeout(withDeps ? SEARCH_MS : HINT_MS)
+  const isOver = signal === undefined ? limit : AbortSignal.any([signal, limit])
+  const companions = await findCompanions(search, { signal: isOver }).catch((error: unknown) => {
+    if (limit.aborted && signal?.aborted !== true) return undefined
+    throw error
+  })
   if (companions === undefined) return undefined
   return { plan: extended(plan, all, new Set(companions.map(changeKey))), companions }
 }
