@@ -33,6 +33,8 @@ export interface Stock {
   readonly providers: Grouped
   readonly needers: Grouped
   readonly foes: Grouped
+  /** By clause, the packages that it takes, where they were asked for: most changes ask for the same ones. */
+  readonly candidates: (readonly number[] | undefined)[]
 }
 
 /** Takes in facts, piece by piece. */
@@ -99,7 +101,9 @@ export function createStockMaker(
       for (let one = 0; one < size; one++) {
         if (isEssentialAt(all.data, all.places[one] ?? 0)) essential.push(one)
       }
-      return { architecture, vocabulary, size, ...all, essential, own, providers, needers, foes }
+      const groups = { own, providers, needers, foes }
+      const candidates = Array.from({ length: vocabulary.clauses.size }, () => undefined)
+      return { architecture, vocabulary, size, ...all, essential, ...groups, candidates }
     },
   }
 }

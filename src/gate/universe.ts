@@ -117,16 +117,21 @@ export function layOver(stock: Stock, overlay: Overlay): Universe {
   const provided = (one: number): number[] => providedIn(vocabulary, list(one, PROVIDED))
   const providers = grouped(stock.providers, provided)
   const finder: Finder = { architecture, vocabulary, own, providers, at, list }
+  const onTop = Array.from(top.places, (_, index) => stock.size + index)
+  const namesOnTop = new Set(onTop.flatMap((one) => [at(one, NAME), ...provided(one)]))
+  // All other clauses have the packages of the stock alone.
+  const isOnTop = new Set([...namesOnTop].flatMap(vocabulary.clausesWith))
   const found = new Map<number, readonly number[]>()
   const candidates = (clause: number): readonly number[] => {
-    const known = found.get(clause)
+    const isMine = isOnTop.has(clause)
+    const known = isMine ? found.get(clause) : stock.candidates[clause]
     if (known !== undefined) return known
     const made = findCandidates(finder, clause)
-    found.set(clause, made)
+    if (isMine) found.set(clause, made)
+    else stock.candidates[clause] = made
     return made
   }
   const isEssential = (one: number): boolean => isEssentialAt(dataOf(one), place(one))
-  const onTop = Array.from(top.places, (_, index) => stock.size + index)
   return {
     architecture,
     vocabulary,
