@@ -4,7 +4,7 @@
  * change that reaches an essential package reaches all. What is not reached is as it was: `--whole` of the bench tests that, too.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../test/support/run.ts'
 import type { Package, State } from './gate-states.ts'
@@ -85,12 +85,14 @@ async function judge(
   others: readonly Package[],
 ): Promise<Set<string>> {
   if (asked.length === 0) return new Set()
-  const [fg, bg] = [join(directory, 'fg'), join(directory, 'bg')]
+  // Of this process alone: two runs would judge each other's packages.
+  const [fg, bg] = [join(directory, `fg-${process.pid}`), join(directory, `bg-${process.pid}`)]
   writeFileSync(fg, indexOf(asked, asApt), 'latin1')
   writeFileSync(bg, indexOf(others, asApt), 'latin1')
   const inputs = others.length === 0 ? [fg] : [`--fg=${fg}`, `--bg=${bg}`]
   const args = ['--deb-native-arch=amd64', '-f', ...inputs]
   const { code, stdout, stderr } = await run('dose-debcheck', args, { timeoutMs: 900_000 })
+  for (const file of [fg, bg]) rmSync(file)
   if (code !== 0 && code !== 1) throw new Error(`dose-debcheck: ${stderr}`)
   const failed = new Set<string>()
   for (const [, name, version] of stdout.matchAll(/^ {2}package: (\S+)\n {2}version: (\S+)$/gm)) {
