@@ -19,8 +19,17 @@ export interface ServedRelease {
   readonly isPinned: boolean
 }
 
+/** What may be remembered for the URL that it was the answer to. */
+export interface Lasting {
+  /**
+   * Whether the same request would come to the same answer now; asks no database. Absent where that is to be found out
+   * anew each time, and where the answer is for one client alone.
+   */
+  readonly holds?: (() => boolean) | undefined
+}
+
 export type Answer =
-  | {
+  | (Lasting & {
       readonly kind: 'bytes'
       readonly data: Buffer
       readonly type: string
@@ -29,7 +38,7 @@ export type Answer =
       readonly isMutable: boolean
       /** Of InRelease and Release. */
       readonly release?: ServedRelease | undefined
-    }
+    })
   | {
       readonly kind: 'pieces'
       readonly size: number
@@ -39,7 +48,7 @@ export type Answer =
       /** Bytes from `start` up to `end`, not included. */
       read(start: number, end: number): AsyncIterable<Buffer>
     }
-  | {
+  | (Lasting & {
       /** A blob kept as a file, or to be fetched from where `locate` says. */
       readonly kind: 'blob'
       readonly sha256: Sha256
@@ -50,7 +59,7 @@ export type Answer =
       /** The client can do with another form of this file, which is here: if this one cannot be had, 404 says so. */
       readonly hasOtherForm?: boolean | undefined
       locate(): Promise<Located>
-    }
+    })
   | {
       /** Handed through from upstream: not verified, not kept. */
       readonly kind: 'pass'

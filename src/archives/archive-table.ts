@@ -5,6 +5,7 @@ import { AppError } from '../base/errors.ts'
 import { hostKey } from '../base/host-key.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { Db, Migration } from '../store/database.ts'
+import { noteChange } from './changes.ts'
 
 export const archiveMigrations: readonly Migration[] = [
   {
@@ -177,6 +178,7 @@ export async function insertArchive(
       made_at: madeAt,
     } as ArchiveTables['archive'])
     .execute()
+  noteChange('archives')
   return getArchive(db, archive.name)
 }
 
@@ -188,6 +190,7 @@ export async function updateArchive(db: Db, archive: Archive): Promise<void> {
     .set({ settings: JSON.stringify(archive.settings), keyring: archive.keyring })
     .where('id', '=', archive.id)
     .execute()
+  noteChange('archives')
 }
 
 /** Lets the Releases of the archive be taken again though they did not change; within the caller's transaction. */
@@ -198,11 +201,13 @@ export async function forgetValidators(db: Db, archiveId: number): Promise<void>
     .set({ last_modified: null, etag: null })
     .where('archive_id', '=', archiveId)
     .execute()
+  noteChange('archives')
 }
 
 /** Removes an archive and what is known of its suites; states and blobs stay while generations name them. */
 export async function deleteArchive(db: Db, id: number): Promise<void> {
   await db.withTables<ArchiveTables>().deleteFrom('archive').where('id', '=', id).execute()
+  noteChange('archives')
 }
 
 /** What is known of the archive's suites, in the order of its settings; one never looked at has its name only. */
@@ -251,6 +256,7 @@ export async function saveSuite(db: Db, archiveId: number, suite: ArchiveSuite):
     .values(row)
     .onConflict((on) => on.columns(['archive_id', 'suite']).doUpdateSet(row))
     .execute()
+  noteChange('archives')
 }
 
 function toArchive(row: ArchiveTables['archive']): Archive {

@@ -7,6 +7,7 @@
  */
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
 import { type Db, type Migration, sql } from '../store/database.ts'
+import { noteChange } from './changes.ts'
 
 export const originMigrations: readonly Migration[] = [
   {
@@ -62,6 +63,7 @@ export async function addOrigins(
     ON CONFLICT (sha256, archive_id) DO UPDATE SET path = excluded.path, named_at = excluded.named_at`.execute(
     db,
   )
+  noteChange('origins')
 }
 
 /** All archives that named this digest. */
@@ -124,6 +126,7 @@ export async function deleteOrigins(db: Db, origins: readonly OriginKey[]): Prom
   const json = JSON.stringify(origins.map((one) => [one.sha256, one.archiveId]))
   await sql`DELETE FROM origin WHERE (sha256, archive_id) IN (
     SELECT unhex(value ->> 0), value ->> 1 FROM json_each(${json}))`.execute(db)
+  noteChange('origins')
 }
 
 function toOrigin(row: OriginTables['origin']): Origin {

@@ -45,16 +45,23 @@ export async function resolvePublishedPath(
   if (suites === undefined && archive === KEYRING_ARCHIVE) {
     return keyringAnswer(parts, name, [kind, ...rest])
   }
-  if (suites === undefined) return undefined
-  if (kind === 'pool') return poolAnswer(parts, rest, abortable)
+  if (view === undefined || suites === undefined) return undefined
+  const holds = (): boolean => parts.views.head(name) === view
+  if (kind === 'pool') {
+    const answer = await poolAnswer(parts, rest, abortable)
+    return answer && { ...answer, holds }
+  }
   if (kind !== 'dists') return undefined
   const found = findSuite(suites, rest)
-  if (view === undefined || found === undefined) return undefined
+  if (found === undefined) return undefined
   const answer = await suiteAnswer(parts, found.suite, found.path)
-  if (answer?.kind !== 'bytes' || !/^(In)?Release$/.test(found.path)) return answer
+  if (answer?.kind === 'blob') return { ...answer, holds }
+  if (answer?.kind !== 'bytes') return answer
+  if (!/^(In)?Release$/.test(found.path)) return { ...answer, holds }
   const { channel, serial } = view
   const { suite } = found.suite
-  return { ...answer, release: { channel, serial, archive, suite, isPinned: name.includes('@') } }
+  const release = { channel, serial, archive, suite, isPinned: name.includes('@') }
+  return { ...answer, holds, release }
 }
 
 /** The head is in memory; other generations are looked for. */
@@ -153,7 +160,7 @@ async function poolAnswer(
   parts: ChannelParts,
   segments: readonly string[],
   abortable: Abortable,
-): Promise<Answer | undefined> {
+): Promise<Extract<Answer, { kind: 'blob' }> | undefined> {
   const [prefix = '', rest = '', file = '', ...more] = segments
   const named = parseSha256(prefix + rest)
   if (named === undefined || prefix.length !== 2 || file === '' || more.length > 0) return undefined

@@ -22,20 +22,39 @@ export function matchArchives(
   archives: readonly Archive[],
   { host, path }: Pick<RequestTarget, 'host' | 'path'>,
 ): Match[] {
-  return archives
-    .flatMap((archive) =>
-      archive.settings.urls.flatMap((text) => {
-        const url = new URL(text)
-        const rest = restBelow(url, host, path)
-        return rest === undefined ? [] : [{ archive, rest, login: loginInUrl(url) }]
-      }),
-    )
+  return rootsOf(archives)
+    .flatMap(({ archive, login, ...root }) => {
+      const rest = root.host === host ? restBelow(root.path, path) : undefined
+      return rest === undefined ? [] : [{ archive, rest, login }]
+    })
     .sort((a, b) => a.rest.length - b.rest.length)
 }
 
-function restBelow(url: URL, host: string, path: string): string | undefined {
-  if (hostKey(url) !== host) return undefined
-  const root = decodeUrlPath(url.pathname.replaceAll(/\/{2,}/g, '/'))
+interface Root {
+  readonly archive: Archive
+  readonly host: string
+  readonly path: string | undefined
+  readonly login: BasicLogin | undefined
+}
+
+/** The URLs of lists of archives, read once for each list. */
+const known = new WeakMap<readonly Archive[], readonly Root[]>()
+
+function rootsOf(archives: readonly Archive[]): readonly Root[] {
+  const roots = known.get(archives) ?? archives.flatMap(readRoots)
+  known.set(archives, roots)
+  return roots
+}
+
+function readRoots(archive: Archive): Root[] {
+  return archive.settings.urls.map((text) => {
+    const url = new URL(text)
+    const path = decodeUrlPath(url.pathname.replaceAll(/\/{2,}/g, '/'))
+    return { archive, host: hostKey(url), path, login: loginInUrl(url) }
+  })
+}
+
+function restBelow(root: string | undefined, path: string): string | undefined {
   if (root === '') return path
   return root !== undefined && path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined
 }

@@ -9,14 +9,10 @@
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
-import {
-  type Archive,
-  type ArchiveSuite,
-  hasUrlOn,
-  listArchives,
-  listSuites,
-} from '../archives/archive-table.ts'
+import { type Archive, type ArchiveSuite, hasUrlOn } from '../archives/archive-table.ts'
+import { countChanges } from '../archives/changes.ts'
 import { fileUrls, type IndexSource, indexForms } from '../archives/fetch-index.ts'
+import { createArchiveReader, type KnownArchives } from '../archives/known-archives.ts'
 import { type Located, locateOrigin } from '../archives/locate.ts'
 import { originAt } from '../archives/origins.ts'
 import { readState, type UpstreamFiles } from '../archives/suite-state.ts'
@@ -28,7 +24,7 @@ import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
 import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
 import { isSameLogin } from './login.ts'
-import { matchArchives } from './match-archive.ts'
+import { type Match, matchArchives } from './match-archive.ts'
 import type { RequestTarget } from './request-target.ts'
 
 /** What a suite's upstream served when its state was made, read. */
@@ -66,13 +62,15 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
     if (made !== undefined) suites.set(state, made)
     return made
   }
+  const readArchives = createArchiveReader(parts.db)
   const knowsHost = async (host: string): Promise<boolean> =>
-    hasUrlOn(await listArchives(parts.db), host)
+    hasUrlOn((await readArchives()).archives, host)
   return {
     knowsHost,
     mayFollow: async (url) => matchesHost(passHosts, hostKey(url)) || knowsHost(hostKey(url)),
     resolve: async (target) => {
-      const all = matchArchives(await listArchives(parts.db), target)
+      const known = await readArchives()
+      const all = matchArchives(known.archives, target)
       if (all.length === 0) {
         if (!matchesHost(passHosts, target.host)) return 'unknown'
         return { kind: 'pass', urls: [target.url], login: target.login }
@@ -81,8 +79,8 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
         ({ login }) => login === undefined || isSameLogin(login, target.login),
       )
       if (matches.length === 0) return 'login'
-      for (const { archive, rest } of matches) {
-        const answer = await answerFrom(parts, readSuite, archive, rest)
+      for (const match of matches) {
+        const answer = await answerFrom(parts, { readSuite, known }, match)
         if (answer === 'absent') return undefined
         if (answer !== undefined) return answer
       }
@@ -92,29 +90,37 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
   }
 }
 
-type SuiteReader = (state: Sha256) => Promise<UpstreamSuite | undefined>
+/** What is known of archives, and of what their suites' upstreams served. */
+interface Known {
+  readonly known: KnownArchives
+  readSuite(state: Sha256): Promise<UpstreamSuite | undefined>
+}
 
 async function answerFrom(
   parts: ArchiveParts,
-  readSuite: SuiteReader,
-  archive: Archive,
-  rest: string,
+  { known, readSuite }: Known,
+  { archive, rest, login }: Match,
 ): Promise<Answer | 'absent' | undefined> {
   const path = parseArchivePath(rest, archive.settings.suites)
-  if (path === undefined) return undefined
-  if (path.kind === 'pool') return poolAnswer(parts, archive, path.path)
-  if (path.kind === 'other') return undefined
-  const known = (await listSuites(parts.db, archive)).find((one) => one.suite === path.suite)
-  const suite = known?.state === undefined ? undefined : await readSuite(known.state)
-  if (known === undefined || suite === undefined) return undefined
-  return suiteAnswer(parts, archive, { known, suite }, path)
+  if (path === undefined || path.kind === 'other') return undefined
+  // Where a login is wanted, each request has to show it.
+  const holds = login === undefined ? known.holds : undefined
+  if (path.kind === 'pool') return poolAnswer(parts, archive, path.path, holds)
+  const suite = known.suites.get(archive.id)?.find((one) => one.suite === path.suite)
+  const upstream = suite?.state === undefined ? undefined : await readSuite(suite.state)
+  if (suite === undefined || upstream === undefined) return undefined
+  const answer = await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)
+  const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
+  return isOurs ? { ...answer, holds } : answer
 }
 
 async function poolAnswer(
   parts: ArchiveParts,
   archive: Archive,
   path: string,
+  holds: KnownArchives['holds'] | undefined,
 ): Promise<Answer | undefined> {
+  const changes = countChanges('origins')
   const origin = await originAt(parts.db, archive.id, path)
   if (origin === undefined) return undefined
   return {
@@ -122,6 +128,7 @@ async function poolAnswer(
     sha256: origin.sha256,
     type: contentType(path),
     isMutable: false,
+    holds: holds && (() => countChanges('origins') === changes && holds()),
     locate: async () => locateOrigin(archive, origin),
   }
 }

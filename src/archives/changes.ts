@@ -1,0 +1,23 @@
+/**
+ * Counts the writes of tables that answers are made of, so that what is remembered of them is known to hold. Only the owners of
+ * the tables count, each write after it was made and before anybody else has the connection. One count for all databases of the
+ * process: a write of another one costs a query too many, and is seen by nobody otherwise.
+ */
+
+/** `archives`: the tables `archive` and `archive_suite`; `origins`: the table `origin`. */
+export type Changing = 'archives' | 'origins'
+
+/** Only ever compared with another. */
+export type ChangeCount = number
+
+const counts: Record<Changing, ChangeCount> = { archives: 0, origins: 0 }
+
+/** Tells that this was written to. */
+export function noteChange(what: Changing): void {
+  counts[what] += 1
+}
+
+/** The same number as before: nothing was written meanwhile. */
+export function countChanges(what: Changing): ChangeCount {
+  return counts[what]
+}
