@@ -7,6 +7,7 @@
  * body is paused (undici#5393), and a slow reader is no fault of upstream's.
  */
 import type { Dispatcher } from 'undici'
+import type { Sender } from './upstream-dispatcher.ts'
 import { broken, type Failure, failed, timedOut, toUpstreamError } from './upstream-errors.ts'
 
 /** Bytes that may wait for the reader before the socket is paused. */
@@ -50,7 +51,7 @@ interface Wire {
 
 /** Sends the request; resolves with the final answer's head. Errors before it are undici's own, not translated. */
 export async function send(
-  dispatcher: Dispatcher,
+  dispatcher: Sender,
   request: Request,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {

@@ -8,12 +8,11 @@
  * - Credentials of the URL become `Authorization`, sent to that origin only, and are in no message (F17).
  * - A kept connection that turns out to be closed costs one more try, before any byte of an answer (F5).
  */
-import type { Dispatcher } from 'undici'
 import type { Abortable } from '../base/abortable.ts'
 import type { AppError } from '../base/errors.ts'
 import { judgeHost, type MayBeInternal } from './internal-hosts.ts'
 import { type Answer, type Request, send, tooLarge } from './upstream-answer.ts'
-import { createDispatcher } from './upstream-dispatcher.ts'
+import { createDispatcher, type Sender } from './upstream-dispatcher.ts'
 import { type Failure, failed, isStaleConnection, toUpstreamError } from './upstream-errors.ts'
 import {
   badEncoding,
@@ -25,6 +24,7 @@ import {
   isRedirect,
   nextUrl,
 } from './upstream-rules.ts'
+import type { UpstreamTls } from './upstream-tls.ts'
 
 export { redactUrl } from './upstream-errors.ts'
 
@@ -50,6 +50,7 @@ export interface UpstreamOptions {
   readonly maxRedirects?: number | undefined
   /** Which hosts may be inside of the network, or on this machine; all, unless told. */
   readonly mayBeInternal?: MayBeInternal | undefined
+  readonly tls?: UpstreamTls | undefined
 }
 
 export interface UpstreamGet {
@@ -86,12 +87,14 @@ export interface Upstream {
    * `ERR_TOO_LARGE`; `ERR_INTERRUPTED` if the signal is aborted.
    */
   get(url: string, opts: UpstreamGet, abortable: Abortable): Promise<UpstreamResponse>
+  /** Says that the bytes from this URL were not those that a signed index names. */
+  blame?(url: string): void
   /** Breaks what is still under way. */
   close(): Promise<void>
 }
 
 interface Client {
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: Sender
   readonly proxy: string | undefined
   readonly auth: UpstreamOptions['auth']
   readonly maxRedirects: number
@@ -109,6 +112,7 @@ export function createUpstream(opts: UpstreamOptions = {}): Upstream {
       connectTimeoutMs: opts.connectTimeoutMs ?? 8_000,
       firstByteTimeoutMs,
       mayBeInternal: opts.mayBeInternal,
+      tls: opts.tls,
     }),
     proxy,
     auth: opts.auth,
@@ -205,7 +209,7 @@ function decodeUserinfo(text: string): string {
 
 /** The request, and once more if a kept connection proved dead. */
 async function sendTwice(
-  dispatcher: Dispatcher,
+  dispatcher: Sender,
   request: Request,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {

@@ -10,6 +10,7 @@ import { findDataDir } from './data-dir.ts'
 import { AppError } from './errors.ts'
 import { OF_ARCHIVES, readHosts, readTunnelHosts } from './host-patterns.ts'
 import {
+  type HostFile,
   type Listen,
   type LogLevel,
   type MailServer,
@@ -18,12 +19,16 @@ import {
   readAddress,
   readBoolean,
   readCommand,
+  readHostFiles,
   readListen,
   readLogLevel,
   readMailServer,
   readMinutes,
   readNetworks,
+  readNoNetworks,
   readPath,
+  readPrefix,
+  readProxy,
   readUrl,
   readWhole,
 } from './setting-readers.ts'
@@ -52,6 +57,26 @@ export interface Config {
   readonly maxConnections: number
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
+  /** Where https is spoken, beside `listen`; with the files of certificate and key. */
+  readonly tls?:
+    | { readonly listen: Listen; readonly cert: string; readonly key: string }
+    | undefined
+  /** Leads to archives that name no proxy of their own: a URL, with its login. */
+  readonly upstreamProxy?: string | undefined
+  /** Path of a file with authorities that archives may have, beside those of the system. */
+  readonly upstreamCa?: string | undefined
+  /** Certificate and key, in one file, that are shown to a host. */
+  readonly upstreamCerts: readonly HostFile[]
+  /** Path of the file that takes a line for each answer. */
+  readonly accessLog?: string | undefined
+  /** Networks (CIDR) of web servers before this one, whose `X-Forwarded-For` is believed. */
+  readonly front: readonly string[]
+  /** Path, with slashes around, below which such a server finds `blobs/` of the data directory. */
+  readonly accelRedirect?: string | undefined
+  /** Whether what channels serve is laid out as files for it. */
+  readonly frontFiles: boolean
+  /** Whether the local network is told of this proxy. */
+  readonly avahi: boolean
   readonly logLevel: LogLevel
   /** Signs in place of the key files: a program and its first arguments. */
   readonly signCommand?: readonly string[] | undefined
@@ -90,6 +115,17 @@ const settings = {
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
   'max-connections': setting(readWhole(16, 1_000_000), 4096),
   'api-remote': setting(readBoolean, false),
+  'tls-listen': setting<Listen | undefined>(readListen, undefined),
+  'tls-cert': setting<string | undefined>(readPath, undefined),
+  'tls-key': setting<string | undefined>(readPath, undefined),
+  'upstream-proxy': setting<string | undefined>(readProxy, undefined),
+  'upstream-ca': setting<string | undefined>(readPath, undefined),
+  'upstream-certs': setting<readonly HostFile[]>(readHostFiles, []),
+  'access-log': setting<string | undefined>(readPath, undefined),
+  front: setting<readonly string[]>(readNoNetworks, []),
+  'accel-redirect': setting<string | undefined>(readPrefix, undefined),
+  'front-files': setting(readBoolean, false),
+  avahi: setting(readBoolean, false),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
   'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
   'mail-server': setting<MailServer | undefined>(readMailServer, undefined),
@@ -125,6 +161,22 @@ export function parseConfig(raw: RawConfig): Config {
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
     maxConnections: take('max-connections', settings['max-connections']),
     apiRemote: take('api-remote', settings['api-remote']),
+    tls: tlsOf(
+      {
+        listen: take('tls-listen', settings['tls-listen']),
+        cert: take('tls-cert', settings['tls-cert']),
+        key: take('tls-key', settings['tls-key']),
+      },
+      problems,
+    ),
+    upstreamProxy: take('upstream-proxy', settings['upstream-proxy']),
+    upstreamCa: take('upstream-ca', settings['upstream-ca']),
+    upstreamCerts: take('upstream-certs', settings['upstream-certs']),
+    accessLog: take('access-log', settings['access-log']),
+    front: take('front', settings.front),
+    accelRedirect: take('accel-redirect', settings['accel-redirect']),
+    frontFiles: take('front-files', settings['front-files']),
+    avahi: take('avahi', settings.avahi),
     logLevel: take('log-level', settings['log-level']),
     signCommand: take('sign-command', settings['sign-command']),
     mailServer: take('mail-server', settings['mail-server']),
@@ -141,6 +193,22 @@ export function parseConfig(raw: RawConfig): Config {
     })
   }
   return freeze(config)
+}
+
+/** https needs all three. */
+function tlsOf(
+  {
+    listen,
+    cert,
+    key,
+  }: { listen?: Listen | undefined; cert?: string | undefined; key?: string | undefined },
+  problems: string[],
+): Config['tls'] {
+  if (listen !== undefined && cert !== undefined && key !== undefined) return { listen, cert, key }
+  if (listen !== undefined || cert !== undefined || key !== undefined) {
+    problems.push('tls-listen, tls-cert and tls-key: there must be all three, or none')
+  }
+  return undefined
 }
 
 function setting<T>(read: Reader<T>, fallback: T): Setting<T> {

@@ -3,6 +3,7 @@
  * or to what is wrong with it, in words.
  */
 import { isIP } from 'node:net'
+import { hostKey } from './host-key.ts'
 import { isMailAddress } from './mail-address.ts'
 
 /** The value, or what is wrong: `"x" is not …`. */
@@ -87,6 +88,34 @@ export function readPath(raw: unknown): Read<string> {
   return isPath ? { value: raw } : wrong(raw, 'the whole path of a file')
 }
 
+/** A file for one host, which is as `hostKey` writes it. */
+export interface HostFile {
+  readonly host: string
+  readonly path: string
+}
+
+/** A list, or text with commas, of `HOST=/PATH`. */
+export function readHostFiles(raw: unknown): Read<readonly HostFile[]> {
+  const texts = Array.isArray(raw) ? raw.map(String) : String(raw).split(/,\s*/)
+  const files: HostFile[] = []
+  for (const text of texts.filter((one) => one !== '')) {
+    const [, host = '', path = ''] = /^([^=/@\s]+)=(\/[^\0]+)$/.exec(text) ?? []
+    const url = host === '' ? null : URL.parse(`https://${host}`)
+    if (url === null) return wrong(text, 'a host and a file like archive.example=/etc/client.pem')
+    files.push({ host: hostKey(url), path })
+  }
+  return { value: files }
+}
+
+/** `http://[USER:PASSWORD@]HOST:PORT` or the same with https. */
+export function readProxy(raw: unknown): Read<string> {
+  const url = typeof raw === 'string' ? URL.parse(raw) : null
+  const isProxy = url !== null && /^https?:$/.test(url.protocol) && /^\/?$/.test(url.pathname)
+  if (isProxy && url.search === '' && url.hash === '') return { value: url.href.replace(/\/$/, '') }
+  // What was said may have a password in it.
+  return { problem: 'this is not a proxy like http://proxy.example:3128' }
+}
+
 /** True and false, in the words that people use for them. */
 export function readBoolean(raw: unknown): Read<boolean> {
   const text = String(raw).toLowerCase()
@@ -128,6 +157,18 @@ export function readNetworks(raw: unknown): Read<readonly string[]> {
   }
   if (networks.length === 0) return wrong(raw, 'a list of networks: nobody would be served')
   return { value: [...new Set(networks)] }
+}
+
+/** Networks as `readNetworks`; nothing is no network. */
+export function readNoNetworks(raw: unknown): Read<readonly string[]> {
+  const isNone = Array.isArray(raw) ? raw.length === 0 : /^[\s,]*$/.test(String(raw))
+  return isNone ? { value: [] } : readNetworks(raw)
+}
+
+/** The path of a URL, with a slash at its begin and its end: `/_blob/`. */
+export function readPrefix(raw: unknown): Read<string> {
+  const isPrefix = typeof raw === 'string' && /^(\/[\w.-]+)+\/$/.test(raw)
+  return isPrefix ? { value: raw } : wrong(raw, 'a path like /_blob/, with slashes around')
 }
 
 function readNetwork(text: string): string | undefined {

@@ -22,7 +22,7 @@ import { keyCommands } from './key-commands.ts'
 import { pendingCommands } from './pending-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
-import type { ServeOptions } from './serve.ts'
+import { addServeOptions, type ServeOptions } from './serve-options.ts'
 
 const exitCodes = `
 Exit codes: 0 ok, 1 failed, 2 usage, 3 done in part, 4 not found, 5 refused by a policy, 130 interrupted.
@@ -72,29 +72,8 @@ export async function runProgram(args: readonly string[], around: Surroundings):
 }
 
 function serveCommand(program: Command, around: Surroundings): void {
-  const command = program
-    .command('serve')
+  const command = addServeOptions(program.command('serve'))
     .description("run the server; the first start imports this machine's apt sources")
-    .option('--listen <host:port>', 'where to listen (default: [::]:3142, all addresses)')
-    .option('--no-import', "leave this machine's apt sources alone")
-    .option('--public-url <url>', 'what clients call this server')
-    .option('--refresh-minutes <number>', 'how often to look upstream (default: 60)')
-    .option('--retain-generations <number>', 'of each channel, the newest ones (default: 100)')
-    .option('--retain-days <number>', 'and all that were served so lately (default: 30)')
-    .option('--clients <networks>', 'who is served: networks, private, any (default: private)')
-    .option('--pass-hosts <hosts>', 'hosts that are no archives, handed through (default: none)')
-    .option(
-      '--tunnel-hosts <hosts>',
-      'where CONNECT leads to (default: archives, those with https)',
-    )
-    .option('--max-connections <number>', 'of clients, at a time (default: 4096)')
-    .option('--api-remote', 'let the API answer other machines: put TLS in front')
-    .option('--sign-command <command>', 'a program that signs in place of the key files')
-    .option('--mail-server <url>', 'smtp://HOST:PORT or smtps://HOST:PORT, for digests')
-    .option('--mail-from <address>', 'the address that digests come from')
-    .option('--mail-login-file <file>', 'user and password for the mail server, a line each')
-    .option('--webhook-secret-file <file>', 'the secret that webhooks are signed with')
-    .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: warn)')
     .addHelpText(
       'after',
       '\nEach can stand in DATA/sluice.toml (refresh-minutes = 30) and in a variable (SLUICE_REFRESH_MINUTES).',

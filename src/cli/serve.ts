@@ -11,30 +11,10 @@ import { AppError, systemCode } from '../base/errors.ts'
 import type { RunningServer } from '../server/start.ts'
 import type { StartEvent } from '../server/start-event.ts'
 import type { Context } from './context.ts'
+import { flagsOf, type ServeOptions } from './serve-options.ts'
 import { createServeReport, placeLines } from './serve-report.ts'
 import { setupLines } from './setup-lines.ts'
 import { plural } from './words.ts'
-
-/** Flags of the command, as commander reads them. */
-export interface ServeOptions {
-  readonly listen?: string
-  readonly publicUrl?: string
-  readonly import?: boolean
-  readonly refreshMinutes?: string
-  readonly retainGenerations?: string
-  readonly retainDays?: string
-  readonly clients?: string
-  readonly passHosts?: string
-  readonly tunnelHosts?: string
-  readonly maxConnections?: string
-  readonly apiRemote?: boolean
-  readonly logLevel?: string
-  readonly signCommand?: string
-  readonly mailServer?: string
-  readonly mailFrom?: string
-  readonly mailLoginFile?: string
-  readonly webhookSecretFile?: string
-}
 
 /** Serves until the signal; then lets what is under way end, for at most 10 s. */
 export async function serve(
@@ -60,33 +40,6 @@ export async function serve(
   out.lines(stoppingLine(server.active))
   await server.close()
   out.lines('stopped')
-}
-
-function flagsOf(
-  options: ServeOptions,
-  data: string | undefined,
-): Record<string, string | boolean | undefined> {
-  return {
-    data,
-    listen: options.listen,
-    'public-url': options.publicUrl,
-    // commander knows only `--no-import`: true is what it says when nothing was told.
-    import: options.import === false ? false : undefined,
-    'refresh-minutes': options.refreshMinutes,
-    'retain-generations': options.retainGenerations,
-    'retain-days': options.retainDays,
-    clients: options.clients,
-    'pass-hosts': options.passHosts,
-    'tunnel-hosts': options.tunnelHosts,
-    'max-connections': options.maxConnections,
-    'api-remote': options.apiRemote,
-    'log-level': options.logLevel,
-    'sign-command': options.signCommand,
-    'mail-server': options.mailServer,
-    'mail-from': options.mailFrom,
-    'mail-login-file': options.mailLoginFile,
-    'webhook-secret-file': options.webhookSecretFile,
-  }
 }
 
 async function readSettings(path: string): Promise<string | undefined> {
