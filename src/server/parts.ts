@@ -180,7 +180,7 @@ export async function openParts(
   const signer = openSigner({ keysDir: join(dataDir, 'keys'), log, environment, signCommand })
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
-    const blobs = await openBlobStore(db, dataDir)
+    const blobs = await openBlobStore(db, dataDir, { clock })
     const archives = await openArchives({ db, blobs, clock }, config, patience)
     const { upstream, downloads, leases, texts, members } = archives
     const changelogs = createChangelogs(archives)
@@ -193,7 +193,7 @@ export async function openParts(
     const keyring = createKeyringWork(log)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       changelogs.close()
-      for (const one of [changelogReader, needs, clientLog]) await one.close()
+      for (const one of [changelogReader, needs, clientLog, blobs.use]) await one.close()
       await rescue.stop()
       await downloads.close({ signal })
       await keyring.close()

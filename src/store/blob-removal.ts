@@ -6,8 +6,9 @@
  * for the end of it (blob-writer.ts), so that what it links is never taken away. A crash in between leaves a whole file
  * without a row, which the next start takes in again (blobs.ts) and the next collection dooms again.
  */
-import { rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
@@ -44,6 +45,7 @@ export async function removeDoomed(
       crashPoint('gc: blobs, before the commit')
       return rows
     })
+    for (const { sha256 } of removed) place.news.gone(sha256)
     crashPoint('gc: rows of blobs removed, files left')
     // Small ones may have a file as well: putRows gives one that came as a file its bytes.
     await mapBounded(removed, FILES_AT_ONCE, async ({ sha256 }) => {
@@ -54,6 +56,32 @@ export async function removeDoomed(
     for (const digest of digests) {
       if (place.leaving.get(digest) === gone.promise) place.leaving.delete(digest)
     }
+    gone.resolve()
+  }
+}
+
+/**
+ * Takes a damaged file out of the way, for whoever wants to look at it, and its row with it; of a blob whose bytes are in
+ * the row as well that stays. The file goes first: were the row gone and the file left, the sweep would take it for whole.
+ */
+export async function quarantineBlob(place: BlobPlace, sha256: Sha256): Promise<void> {
+  const gone = Promise.withResolvers<void>()
+  place.leaving.set(sha256, gone.promise)
+  try {
+    await mkdir(place.quarantine, { recursive: true, mode: 0o700 })
+    const path = join(place.blobs, sha256.slice(0, 2), sha256.slice(2))
+    try {
+      await rename(path, join(place.quarantine, sha256))
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
+    crashPoint('blob: file removed, row left')
+    await sql`DELETE FROM blob WHERE sha256 = ${sha256Bytes(sha256)} AND typeof(data) = 'null'`.execute(
+      place.db,
+    )
+    place.news.gone(sha256)
+  } finally {
+    if (place.leaving.get(sha256) === gone.promise) place.leaving.delete(sha256)
     gone.resolve()
   }
 }

@@ -3,11 +3,12 @@
  * promises). Each step is a crash point.
  */
 import { constants } from 'node:fs'
-import { chmod, link, mkdir, open, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, copyFile, link, mkdir, open, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
+import type { BlobNews } from './blob-news.ts'
 import type { Db } from './database.ts'
 import { spare } from './doomed.ts'
 import type { RowBatch } from './row-batch.ts'
@@ -37,10 +38,15 @@ export interface BlobPlace {
   readonly db: Db
   readonly blobs: string
   readonly tmp: string
+  /** Where damaged files go. */
+  readonly quarantine: string
   readonly rows: RowBatch
   /** Blobs whose row just went and whose file goes now; each until that is done. */
   readonly leaving: Map<Sha256, Promise<void>>
+  readonly news: BlobNews
 }
+
+const READ_BYTES = 1024 * 1024
 
 /** Starts a temp file at `path`, which must not exist. */
 export async function createWriter(place: BlobPlace, path: string): Promise<BlobWriter> {
@@ -83,6 +89,42 @@ export async function createWriter(place: BlobPlace, path: string): Promise<Blob
       }
     },
     abort,
+  }
+}
+
+/**
+ * Copies a file that somebody else owns into the store: never a link, since he may write to it; where the file system can
+ * do it, a copy that shares its blocks. The copy is what is hashed.
+ */
+export async function takeFile(
+  place: BlobPlace,
+  { from, tmp }: { readonly from: string; readonly tmp: string },
+  expected: BlobExpectation,
+): Promise<void> {
+  try {
+    await copyFile(from, tmp, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
+    crashPoint('take: copied')
+    const handle = await open(tmp, 'r')
+    try {
+      const hash = sha256Stream()
+      let size = 0
+      for await (const piece of handle.createReadStream({
+        autoClose: false,
+        highWaterMark: READ_BYTES,
+      })) {
+        hash.update(piece as Buffer)
+        size += (piece as Buffer).length
+      }
+      compare(expected, size, hash.digest())
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+    await linkInPlace(place, tmp, expected)
+  } catch (error) {
+    throw toStoreError(error, expected.sha256)
+  } finally {
+    await rm(tmp, { force: true })
   }
 }
 
@@ -129,6 +171,7 @@ async function linkInPlace(
   await syncDirectory(dir)
   crashPoint('blob: durable, no row')
   await place.rows.add({ sha256: expected.sha256, size: expected.size })
+  place.news.added(expected.sha256, expected.size)
   crashPoint('blob: row written')
 }
 

@@ -11,12 +11,22 @@
  */
 import { type FileHandle, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes, sha256Of } from '../base/sha256.ts'
-import { type Removal, removeDoomed } from './blob-removal.ts'
-import { type BlobPlace, type BlobWriter, createWriter } from './blob-writer.ts'
-import { type Db, type Migration, sql } from './database.ts'
+import { type BlobTables, listFileBlobs } from './blob-lists.ts'
+import { type BlobNews, createBlobNews } from './blob-news.ts'
+import { quarantineBlob, type Removal, removeDoomed } from './blob-removal.ts'
+import { type BlobUse, blobUseMigrations, createBlobUse } from './blob-use.ts'
+import {
+  type BlobExpectation,
+  type BlobPlace,
+  type BlobWriter,
+  createWriter,
+  takeFile,
+} from './blob-writer.ts'
+import type { Db, Migration } from './database.ts'
 import { doomedMigrations, spare } from './doomed.ts'
 import { createRowBatch } from './row-batch.ts'
 
@@ -46,13 +56,8 @@ export const blobMigrations: readonly Migration[] = [
       'CREATE INDEX blob_file ON blob (sha256, size) WHERE data IS NULL',
     ],
   },
+  ...blobUseMigrations,
 ]
-
-type BlobTables = {
-  blob: { sha256: Buffer; size: number; data: Buffer | null; made_at: number }
-}
-
-type BlobTotals = Record<'rows' | 'rowBytes' | 'files' | 'fileBytes', number>
 
 /** A blob's file, open for reading: the caller closes `handle`. */
 export interface OpenBlob {
@@ -71,6 +76,12 @@ export interface BlobStore {
   freeBytes(): Promise<number>
   /** Bytes of this disk as a whole. */
   diskBytes(): Promise<number>
+  /** What is to stay free of it, where that was told: see disk-reserve.ts. */
+  readonly reserveBytes: number | undefined
+  /** Which files came and went. */
+  readonly news: BlobNews
+  /** When they were used last. */
+  readonly use: BlobUse
   /** Whether the blob is here, as row or file; if it was to be deleted, it is not any more. */
   has(sha256: Sha256): Promise<boolean>
   /** All bytes of a blob, at most `maxBytes` (`ERR_TOO_LARGE`); `ERR_BLOB_MISSING` if it is not here. */
@@ -81,20 +92,33 @@ export interface BlobStore {
   filePath(sha256: Sha256): string
   /** Which of these blobs are here; those that were to be deleted are not any more. */
   present(digests: readonly Sha256[]): Promise<Set<Sha256>>
-  /** Forgets a blob whose file is damaged or gone, so that it is fetched again. */
+  /** Takes in a copy of this file; `ERR_DIGEST_MISMATCH` or `ERR_SIZE_MISMATCH` if it is not what is expected. */
+  take(path: string, expected: BlobExpectation): Promise<void>
+  /** Forgets a blob whose file is damaged (which goes to `quarantine/`) or gone, so that it is fetched again. */
   forget(sha256: Sha256): Promise<void>
   /** Deletes those of these blobs whose time has come, rows first; see blob-removal.ts. */
   removeDoomed(digests: readonly Sha256[], removal: Removal): Promise<void>
 }
 
+export interface BlobOptions {
+  readonly clock?: Clock | undefined
+  readonly reserveBytes?: number | undefined
+}
+
 /** The blobs below `dir`, after sweeping what a crash left: temp files, rows without file, files without row. */
-export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
+export async function openBlobStore(
+  db: Db,
+  dir: string,
+  { clock = systemClock, reserveBytes }: BlobOptions = {},
+): Promise<BlobStore> {
   const place: BlobPlace = {
     db,
     blobs: join(dir, 'blobs'),
     tmp: join(dir, 'tmp'),
+    quarantine: join(dir, 'quarantine'),
     rows: createRowBatch(db),
     leaving: new Map(),
+    news: createBlobNews(),
   }
   await mkdir(place.blobs, { recursive: true })
   await rm(place.tmp, { recursive: true, force: true })
@@ -122,16 +146,11 @@ export async function openBlobStore(db: Db, dir: string): Promise<BlobStore> {
     openFile: (sha256) => openFile(filePath(sha256)),
     filePath,
     removeDoomed: (digests, removal) => removeDoomed(place, digests, removal),
-    forget: async (sha256) => {
-      // The file first: were the row gone and the damaged file left, the sweep would take it for whole.
-      await rm(filePath(sha256), { force: true })
-      crashPoint('blob: file removed, row left')
-      await db
-        .withTables<BlobTables>()
-        .deleteFrom('blob')
-        .where('sha256', '=', sha256Bytes(sha256))
-        .execute()
-    },
+    take: (path, expected) => takeFile(place, { from: path, tmp: tempPath() }, expected),
+    forget: (sha256) => quarantineBlob(place, sha256),
+    reserveBytes,
+    news: place.news,
+    use: createBlobUse(db, clock),
   }
 }
 
@@ -179,40 +198,6 @@ export async function readRows(db: Db, digests: readonly Sha256[]): Promise<Buff
     if (data === undefined || data === null) throw missing(digest)
     return data
   })
-}
-
-/**
- * Digests of the blobs behind `after` (32 bytes; empty for the first), at most `limit`, one after the other in their order:
- * a page of thousands in a millisecond.
- */
-export async function readDigests(db: Db, after: Buffer, limit: number): Promise<Buffer> {
-  const { rows } = await sql<{ digests: string | null }>`SELECT group_concat(digest, '') AS digests
-    FROM (SELECT hex(sha256) AS digest FROM blob WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit})`.execute(
-    db,
-  )
-  return Buffer.from(rows[0]?.digests ?? '', 'hex')
-}
-
-/** All blobs that are kept as files. */
-export async function listFileBlobs(db: Db): Promise<{ sha256: Sha256; size: number }[]> {
-  const rows = await db
-    .withTables<BlobTables>()
-    .selectFrom('blob')
-    .select(['sha256', 'size'])
-    .where('data', 'is', null)
-    .execute()
-  return rows.map((row) => ({ sha256: sha256FromBytes(row.sha256), size: row.size }))
-}
-
-/** Bytes and counts of the store's blobs: rows and files. */
-export async function blobTotals(db: Db): Promise<BlobTotals> {
-  const sums = db
-    .withTables<BlobTables>()
-    .selectFrom('blob')
-    .select([sql<number>`count(*)`.as('count'), sql<number>`coalesce(sum(size), 0)`.as('bytes')])
-  const all = await sums.executeTakeFirstOrThrow()
-  const { count, bytes } = await sums.where('data', 'is', null).executeTakeFirstOrThrow()
-  return { rows: all.count - count, rowBytes: all.bytes - bytes, files: count, fileBytes: bytes }
 }
 
 async function present(db: Db, digests: readonly Sha256[]): Promise<Set<Sha256>> {

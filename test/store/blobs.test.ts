@@ -5,11 +5,10 @@ import { chmod, mkdir, readdir, stat, truncate, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Sha256, sha256Of } from '../../src/base/sha256.ts'
+import { blobTotals, listFileBlobs } from '../../src/store/blob-lists.ts'
 import {
   type BlobStore,
   blobMigrations,
-  blobTotals,
-  listFileBlobs,
   openBlobStore,
   putRows,
   readRows,
@@ -190,8 +189,12 @@ t.test('forgets a damaged blob, so that it can be fetched again', async (t) => {
   await put(world.blobs, text)
   await chmod(world.blobs.filePath(sha256), 0o644)
   await writeFile(world.blobs.filePath(sha256), Buffer.alloc(size))
+  const gone: string[] = []
+  world.blobs.news.listen({ gone: (digest) => gone.push(digest) })
   await world.blobs.forget(sha256)
   t.same(await filesIn(world), [])
+  t.same(gone, [sha256], 'who remembers something of it is told')
+  t.same(await readdir(join(world.dir, 'quarantine')), [sha256], 'it can be looked at')
   t.notOk(await world.blobs.has(sha256))
   await world.blobs.forget(sha256)
   await put(world.blobs, text)
