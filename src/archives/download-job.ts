@@ -1,7 +1,7 @@
 /**
  * One attempt to bring one file: its temp file, how far it is, and how it ends. The life of the temp file is the life
- * of the attempt: a broken transfer resumes within it, with Range, from the same or another URL; bytes that turn out
- * wrong end it for all its readers.
+ * of the attempt: a broken transfer resumes within it, with Range, from the same or another URL. Bytes that turn out
+ * wrong end it for all its readers; as long as nobody has read any, it begins again with another temp file instead.
  *
  * What a reader may have: everything but the last 64 KiB while it arrives, those only after the digest matched, so
  * that no client ever holds a complete wrong file (design.md, invariant 3). A smaller file is given only when verified.
@@ -37,6 +37,8 @@ export interface DownloadLog {
 export interface DownloadParts {
   readonly blobs: BlobStore
   readonly upstream: Upstream
+  /** A URL that is silent for so long gets the next one as a rival; 3 s. */
+  readonly rivalAfterMs?: number | undefined
   readonly log?: DownloadLog | undefined
 }
 
@@ -47,9 +49,13 @@ export interface Job {
   readonly modifiedAt: number
   /** Rings at every change of what follows. */
   readonly bell: Bell
-  readonly recent: Recent
+  recent: Recent
   /** URLs that were asked. */
   readonly tried: Set<string>
+  /** Nothing is given out before all is verified: the last attempt was wrong. */
+  readonly isCautious: boolean
+  /** Somebody has bytes of it: it cannot begin again. */
+  isRead: boolean
   /** The temp file, once there is one. */
   path: string | undefined
   written: number
@@ -58,8 +64,19 @@ export interface Job {
   error: AppError | undefined
 }
 
-/** A job at its start; `whole` are all its bytes, where they are in memory already. */
-export function createJob(wanted: Wanted, modifiedAt: number, whole?: Buffer): Job {
+/** How a job starts otherwise. */
+export interface JobOptions {
+  /** All its bytes, where they are in memory already. */
+  readonly whole?: Buffer | undefined
+  readonly isCautious?: boolean | undefined
+}
+
+/** A job at its start. */
+export function createJob(
+  wanted: Wanted,
+  modifiedAt: number,
+  { whole, isCautious = false }: JobOptions = {},
+): Job {
   return {
     wanted,
     modifiedAt,
@@ -67,6 +84,8 @@ export function createJob(wanted: Wanted, modifiedAt: number, whole?: Buffer): J
     recent:
       whole === undefined ? createRecent() : { add: () => {}, take: whole.subarray.bind(whole) },
     tried: new Set(),
+    isCautious,
+    isRead: false,
     path: undefined,
     written: 0,
     isVerified: false,
@@ -74,23 +93,24 @@ export function createJob(wanted: Wanted, modifiedAt: number, whole?: Buffer): J
   }
 }
 
+/** Forgets the bytes that came, which nobody has read. */
+export function startOver(job: Job): void {
+  job.path = undefined
+  job.written = 0
+  job.recent = createRecent()
+  job.bell.ring()
+}
+
 /** How many bytes readers may have now. */
 export function releasedBytes(job: Job): number {
   if (job.isVerified) return job.wanted.size
+  if (job.isCautious) return 0
   return Math.max(0, Math.min(job.written, job.wanted.size - HOLD_BACK))
 }
 
 /** Whether the job has ended, well or not. */
 export function isSettled(job: Job): boolean {
   return job.isVerified || job.error !== undefined
-}
-
-/** Whether another try may mend it; all else says something about the file at that URL. */
-export function isTransient(error: AppError): boolean {
-  if (error.code === 'ERR_UPSTREAM_UNREACHABLE' || error.code === 'ERR_UPSTREAM_TIMEOUT')
-    return true
-  const status = error.code === 'ERR_UPSTREAM_STATUS' ? error.details?.status : undefined
-  return typeof status === 'number' && (status >= 500 || status === 408 || status === 429)
 }
 
 /** The latest bytes of a file that grows. */

@@ -25,6 +25,7 @@ export async function* readJob(
     while (at < job.wanted.size || !job.isVerified) {
       throwIfOver(job, signal)
       const end = Math.min(releasedBytes(job), at + readBytes)
+      if (at < end) job.isRead = true
       const near = at < end ? job.recent.take(at, end) : undefined
       if (near !== undefined) {
         at += near.length

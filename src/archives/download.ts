@@ -6,7 +6,8 @@
  * - Fallback URLs are asked only when all others said for good that they have no such file, or gave wrong bytes.
  * - Wrong bytes end the job for its readers, nothing of it is kept, and for a minute the URLs that gave them come
  *   last. With a `modifiedAt` of its own for each job, a client that resumes (If-Range) can only go on with the very
- *   bytes that it has (apt-on-the-wire.md, rule 3).
+ *   bytes that it has (apt-on-the-wire.md, rule 3). The file is fetched again at once, and where that is quick it is
+ *   given out only when verified, so that the client's next try is the last.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { type Clock, nowSeconds, systemClock } from '../base/clock.ts'
@@ -14,13 +15,17 @@ import { AppError, isAppError } from '../base/errors.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
+import { isGone, isOurFault, isWrongBytes, withGone } from './download-errors.ts'
 import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
 import { readJob, type Watching, waitForBytes, waitForEnd } from './download-reader.ts'
 import { runJob } from './download-transfer.ts'
 
+export { isGone } from './download-errors.ts'
 export { type DownloadLog, type DownloadParts, HOLD_BACK, type Wanted } from './download-job.ts'
 
 const badMs = 60_000
+/** A client can be kept waiting for so long: what took longer is given out while it arrives, whatever it was before. */
+const quickMs = 10_000
 
 export interface Source {
   /** Complete URLs, tried in this order. */
@@ -59,6 +64,8 @@ export interface Downloads {
 interface Flight {
   readonly job: Job
   readonly done: Promise<void>
+  /** What began when this one proved wrong, while others read it. */
+  healing?: Flight | undefined
 }
 
 interface State {
@@ -119,13 +126,16 @@ async function bring(
   for (;;) {
     const stored = state.flights.has(wanted.sha256) ? undefined : await openStored(state, wanted)
     if (stored !== undefined) return stored
-    const flight = state.flights.get(wanted.sha256) ?? start(state, wanted, urls)
+    const flight =
+      state.flights.get(wanted.sha256) ??
+      start(state, wanted, { urls, source, hasMore: later.flat().length > 0 })
     try {
       await until(flight.job)
       return flight
     } catch (error) {
       const { tried, error: failure } = flight.job
       if (failure === undefined || failure !== error || isOurFault(failure)) throw error
+      if (flight.healing !== undefined && isUnderWay(state, flight.healing)) continue
       isGoneSoFar &&= isGone(failure)
       const isLeft = (url: string): boolean => !tried.has(url) && !isBad(state, wanted, url)
       urls = urls.filter(isLeft)
@@ -133,7 +143,7 @@ async function bring(
         urls = later[0]?.filter(isLeft) ?? []
         later = later.slice(1)
       }
-      if (urls.length === 0) throw isGoneSoFar ? failure : notGone(failure)
+      if (urls.length === 0) throw isGoneSoFar ? failure : withGone(failure, false)
     }
   }
 }
@@ -143,22 +153,6 @@ function stagesOf(state: State, wanted: Wanted, { urls, fallbacks = [] }: Source
   const areBad = fallbacks.length > 0 && urls.every((url) => isBad(state, wanted, url))
   const stages = areBad ? [fallbacks, urls] : [urls, fallbacks]
   return stages.map((stage) => [...stage])
-}
-
-/** Whether each URL that was asked said for good that it has no such file (404, 410), or has another one in its place. */
-export function isGone(error: unknown): boolean {
-  return isAppError(error) && error.details?.isGone === true
-}
-
-function notGone(error: AppError): AppError {
-  if (!isGone(error)) return error
-  const { message, hint, cause, details } = error
-  return new AppError(error.code, { message, hint, cause, details: { ...details, isGone: false } })
-}
-
-/** Whether another URL would change nothing. */
-function isOurFault({ code }: AppError): boolean {
-  return ['ERR_DISK_FULL', 'ERR_STORE', 'ERR_INTERNAL', 'ERR_INTERRUPTED'].includes(code)
 }
 
 /** A blob that is here already, as a flight that has landed. One that proves lost or damaged is forgotten. */
@@ -176,7 +170,7 @@ async function openStored(state: State, wanted: Wanted): Promise<Flight | undefi
   } finally {
     await file?.handle.close()
   }
-  const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock), whole)
+  const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock), { whole })
   job.written = wanted.size
   job.isVerified = true
   return { job, done: Promise.resolve() }
@@ -211,45 +205,79 @@ function otherSize(wanted: Wanted, found: number): AppError {
   })
 }
 
-function start(state: State, wanted: Wanted, urls: readonly string[]): Flight {
+/** What a flight begins with. */
+interface Plan {
+  readonly urls: readonly string[]
+  /** Where its bytes can be had at all. */
+  readonly source: Source
+  /** Of the source there is more than these URLs. */
+  readonly hasMore: boolean
+  /** It takes the place of one that was wrong. */
+  readonly heals?: { readonly isQuick: boolean } | undefined
+}
+
+function start(state: State, wanted: Wanted, plan: Plan): Flight {
   if (state.isClosed) {
     throw new AppError('ERR_INTERRUPTED', { message: 'no downloads are started any more' })
   }
   const last = state.modified.get(wanted.sha256) ?? 0
-  const job = createJob(wanted, Math.max(nowSeconds(state.clock), last + 1))
+  const job = createJob(wanted, Math.max(nowSeconds(state.clock), last + 1), {
+    isCautious: plan.heals?.isQuick,
+  })
   state.modified.set(wanted.sha256, job.modifiedAt)
-  const done = land(state, job, urls)
+  const { promise: done, ...settle } = Promise.withResolvers<void>()
   done.catch(() => undefined)
-  const flight = { job, done }
+  const flight: Flight = { job, done }
   state.flights.set(wanted.sha256, flight)
+  land(state, flight, plan).then(settle.resolve, settle.reject)
   return flight
 }
 
-async function land(state: State, job: Job, given: readonly string[]): Promise<void> {
+async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
+  const { job } = flight
   const { wanted } = job
-  const all = [...new Set(given)]
-  const bad = all.filter((url) => isBad(state, wanted, url))
-  const urls = [...all.filter((url) => !bad.includes(url)), ...bad]
   const begun = performance.now()
-  const outcome = await runJob(state.parts, job, { urls, signal: state.stop.signal })
+  const { hasMore } = plan
+  const urls = inOrder(state, wanted, plan.urls)
+  const outcome = await runJob(state.parts, job, { urls, hasMore, signal: state.stop.signal })
   for (const url of outcome.badUrls) {
     state.bad.set(`${wanted.sha256} ${url}`, state.clock.now() + badMs)
   }
   state.flights.delete(wanted.sha256)
   const fields = { label: wanted.label, sizeBytes: wanted.size, sha256: wanted.sha256 }
-  if (outcome.error === undefined) {
+  const durationMs = Math.round(performance.now() - begun)
+  const { error } = outcome
+  if (error === undefined) {
     job.isVerified = true
-    const durationMs = Math.round(performance.now() - begun)
     state.parts.log?.info({ ...fields, durationMs }, 'download verified')
   } else {
-    job.error = outcome.error
-    const { code, details } = outcome.error
+    if (isWrongBytes(error) && job.isRead && plan.heals === undefined && !state.isClosed) {
+      flight.healing = heal(state, wanted, plan, durationMs < quickMs)
+    }
+    job.error = error
+    const { code, details } = error
     if (outcome.badUrls.length > 0) {
       state.parts.log?.warn({ ...fields, code, details }, 'wrong bytes refused')
     }
   }
   job.bell.ring()
-  if (outcome.error !== undefined) throw outcome.error
+  if (error !== undefined) throw error
+}
+
+/** Fetches again what clients were just cut off from. */
+function heal(state: State, wanted: Wanted, { source }: Plan, isQuick: boolean): Flight {
+  const [urls = [], later = []] = stagesOf(state, wanted, source)
+  return start(state, wanted, { urls, source, hasMore: later.length > 0, heals: { isQuick } })
+}
+
+function isUnderWay(state: State, flight: Flight): boolean {
+  return state.flights.get(flight.job.wanted.sha256) === flight
+}
+
+function inOrder(state: State, wanted: Wanted, given: readonly string[]): string[] {
+  const all = [...new Set(given)]
+  const bad = all.filter((url) => isBad(state, wanted, url))
+  return [...all.filter((url) => !bad.includes(url)), ...bad]
 }
 
 function isBad(state: State, wanted: Wanted, url: string): boolean {

@@ -29,9 +29,8 @@ t.test('a flipped bit reaches no client whole and never the store', async (t) =>
     await t.rejects(download.done, { code: 'ERR_DIGEST_MISMATCH' })
   }
   t.notOk(await blobs.has(some.wanted.sha256))
-  t.same(await tempFiles(), [])
+  t.ok((await tempFiles()).length <= 1, 'that of the next attempt')
   t.match(said, [{ label: 'some.deb 1.0 amd64', code: 'ERR_DIGEST_MISMATCH' }])
-  t.equal(second.count(), 0)
   const again = await downloads.open(some.wanted, some.both, {})
   t.equal((await readAll(again.read(0, {}))).sha256, some.wanted.sha256)
   t.equal(second.count(), 1, 'the other mirror comes first now')
@@ -47,14 +46,37 @@ t.test('a client that asks again heals, even where there is one URL', async (t) 
   })
   const some = await file('some.deb', MiB)
   first.fault(some.path, { kind: 'flip', offset: MiB - 1 }, { times: 2 })
-  const times: number[] = []
-  for (const code of ['ERR_DIGEST_MISMATCH', 'ERR_DIGEST_MISMATCH', undefined]) {
-    const download = await downloads.open(some.wanted, some.one, {})
-    times.push(download.modifiedAt)
-    const { error } = await readAll(download.read(0, {}))
-    t.match(error, code === undefined ? undefined : { code })
-  }
-  t.same(times, [5000, 5001, 5002])
+  const bad = await downloads.open(some.wanted, some.one, {})
+  t.match((await readAll(bad.read(0, {}))).error, { code: 'ERR_DIGEST_MISMATCH' })
+  const good = await downloads.open(some.wanted, some.one, {})
+  t.equal((await readAll(good.read(0, {}))).sha256, some.wanted.sha256)
+  t.same([bad.modifiedAt, good.modifiedAt], [5000, 5001])
+  t.equal(first.count(), 3, 'the one that was wrong again nobody saw')
+  t.same(
+    first.requests.map(({ headers }) => headers['cache-control']),
+    [undefined, 'no-cache', 'no-cache'],
+  )
+})
+
+t.test('the next attempt begins by itself, and is for all who ask then', async (t) => {
+  const { downloads, blobs, first, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'flip', offset: 0 }, { times: 1 })
+  const bad = await downloads.open(some.wanted, some.one, {})
+  const waiting = downloads.fetch(some.wanted, some.one, {})
+  t.match((await readAll(bad.read(0, {}))).error, { code: 'ERR_DIGEST_MISMATCH' })
+  await waiting
+  t.ok(await blobs.has(some.wanted.sha256))
+  t.equal(first.count(), 2)
+})
+
+t.test('what is wrong each time ends after a few attempts', async (t) => {
+  const { downloads, first, file, tempFiles } = await makeDownloadBed(t)
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'flip', offset: 0 })
+  await t.rejects(downloads.fetch(some.wanted, some.one, {}), { code: 'ERR_DIGEST_MISMATCH' })
+  t.equal(first.count(), 5)
+  t.same(await tempFiles(), [])
 })
 
 t.test('a URL that lied comes last for a minute', async (t) => {
@@ -90,83 +112,6 @@ t.test(
   },
 )
 
-t.test('a broken transfer goes on where it broke, with no byte asked for twice', async (t) => {
-  const { downloads, first, file } = await makeDownloadBed(t)
-  const some = await file('some.deb', 2 * MiB)
-  first.fault(some.path, { kind: 'truncate', bytes: 700_001 }, { times: 2 })
-  const download = await downloads.open(some.wanted, some.one, {})
-  const result = await readAll(download.read(0, {}))
-  t.same(result, { got: 2 * MiB, sha256: some.wanted.sha256, error: undefined })
-  t.equal(first.bytes(), 2 * MiB)
-  t.same(
-    first.requests.map(({ headers, status }) => [headers.range, status]),
-    [
-      [undefined, 200],
-      ['bytes=700001-', 206],
-      ['bytes=1400002-', 206],
-    ],
-  )
-})
-
-t.test('a mirror that hangs in the middle is left for the next, which goes on there', async (t) => {
-  const upstream = { stallMs: 150, firstByteTimeoutMs: 150 }
-  const { downloads, first, second, file } = await makeDownloadBed(t, { upstream })
-  const some = await file('some.deb', MiB)
-  first.fault(some.path, { kind: 'stall', bytes: 500_000 })
-  await downloads.fetch(some.wanted, some.both, {})
-  t.equal(second.requests[0]?.headers.range, 'bytes=500000-')
-  t.equal(first.bytes() + second.bytes(), MiB)
-  const other = await file('other.deb', MiB)
-  first.fault(other.path, { kind: 'hang' })
-  await downloads.fetch(other.wanted, other.both, {})
-  t.equal(first.count(other.path), 1)
-})
-
-t.test('a server without ranges sends all again, and the known part is skipped', async (t) => {
-  const { downloads, first, file } = await makeDownloadBed(t)
-  const some = await file('some.deb', MiB)
-  first.fault(some.path, { kind: 'truncate', bytes: 600_000 }, { times: 1 })
-  first.fault(some.path, { kind: 'no-range' })
-  const download = await downloads.open(some.wanted, some.one, {})
-  const result = await readAll(download.read(0, {}))
-  t.same(result, { got: MiB, sha256: some.wanted.sha256, error: undefined })
-  t.equal(first.bytes(), MiB + 600_000)
-})
-
-t.test('a file that was replaced in the middle is not mixed with the old one', async (t) => {
-  let replace = () => {}
-  const log = { info: () => undefined, warn: () => replace() }
-  const { downloads, first, second, file } = await makeDownloadBed(t, { log })
-  replace = () => first.fault('/some.deb', { kind: 'wrong-size', by: 1000 })
-  const some = await file('some.deb', MiB)
-  first.fault(some.path, { kind: 'truncate', bytes: 600_000 }, { times: 1 })
-  const download = await downloads.open(some.wanted, some.both, {})
-  t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
-  t.equal(first.count(), 2)
-  t.equal(second.requests[0]?.headers.range, 'bytes=600000-')
-  t.equal(second.bytes(), MiB - 600_000)
-})
-
-t.test('a server that sends another part than asked for is passed over', async (t) => {
-  const { downloads, first, second, file } = await makeDownloadBed(t)
-  const ranges = [
-    'bytes 499999-1048575/1048576',
-    'bytes 500000-1048574/1048576',
-    'bytes 500000-1048575/9',
-  ]
-  for (const [at, range] of [...ranges, ''].entries()) {
-    const next = await file(`${at}.deb`, MiB)
-    const body = 'x'.repeat(MiB - 500_000)
-    const headers = { 'Content-Range': range }
-    first.fault(next.path, { kind: 'truncate', bytes: 500_000 })
-    first.fault(next.path, { kind: 'rate', bytesPerSecond: 20 * MiB }, { times: 1 })
-    const download = await downloads.open(next.wanted, next.both, {})
-    first.fault(next.path, { kind: 'status', status: 206, body, headers })
-    t.equal((await readAll(download.read(0, {}))).sha256, next.wanted.sha256, range)
-    t.equal(second.bytes(next.path), MiB - 500_000)
-  }
-})
-
 t.test('an answer of another length gives no byte to anybody', async (t) => {
   const { downloads, first, second, file } = await makeDownloadBed(t)
   const some = await file('some.deb', MiB)
@@ -201,6 +146,7 @@ t.test('an answer without a length is judged by its bytes', async (t) => {
     t.equal(got === MiB, code === undefined)
     t.equal(await blobs.has(next.wanted.sha256), code === undefined)
   }
+  await downloads.close()
   t.same(await tempFiles(), [])
 })
 

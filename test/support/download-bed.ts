@@ -48,6 +48,7 @@ export interface BedOptions {
   /** Stands between the downloads and the real store. */
   readonly wrap?: (blobs: BlobStore) => BlobStore
   readonly log?: DownloadParts['log']
+  readonly rivalAfterMs?: number
 }
 
 /** Makes the bed; all of it ends with the test. */
@@ -65,6 +66,7 @@ export async function makeDownloadBed(t: Test, options: BedOptions = {}): Promis
     blobs: options.wrap?.(blobs) ?? blobs,
     upstream,
     log: options.log,
+    rivalAfterMs: options.rivalAfterMs,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   t.teardown(async () => {

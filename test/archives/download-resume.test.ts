@@ -1,0 +1,118 @@
+/** Transfers that break or stand still go on where they were, from the same or another mirror, and mix no two files. */
+import t from 'tap'
+import { makeDownloadBed, readAll } from '../support/download-bed.ts'
+
+const MiB = 1024 * 1024
+
+t.test('a broken transfer goes on where it broke, with no byte asked for twice', async (t) => {
+  const { downloads, first, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', 2 * MiB)
+  first.fault(some.path, { kind: 'truncate', bytes: 700_001 }, { times: 2 })
+  const download = await downloads.open(some.wanted, some.one, {})
+  const result = await readAll(download.read(0, {}))
+  t.same(result, { got: 2 * MiB, sha256: some.wanted.sha256, error: undefined })
+  t.equal(first.bytes(), 2 * MiB)
+  t.same(
+    first.requests.map(({ headers, status }) => [headers.range, status]),
+    [
+      [undefined, 200],
+      ['bytes=700001-', 206],
+      ['bytes=1400002-', 206],
+    ],
+  )
+})
+
+t.test('one that breaks again and again comes to its end, however often', async (t) => {
+  const { downloads, first, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'truncate', bytes: 200_000 })
+  const download = await downloads.open(some.wanted, some.one, {})
+  t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
+  t.equal(first.count(), 6)
+  t.equal(first.bytes(), MiB)
+})
+
+t.test('a mirror that breaks twice leaves the rest to the next', async (t) => {
+  const { downloads, first, second, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'truncate', bytes: 100_000 })
+  await downloads.fetch(some.wanted, some.both, {})
+  t.equal(first.count(), 2)
+  t.equal(second.requests[0]?.headers.range, 'bytes=200000-')
+  t.equal(first.bytes() + second.bytes(), MiB)
+})
+
+t.test('a mirror that hangs in the middle is left for the next, which goes on there', async (t) => {
+  const upstream = { stallMs: 150, firstByteTimeoutMs: 150 }
+  const { downloads, first, second, file } = await makeDownloadBed(t, { upstream })
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'stall', bytes: 500_000 })
+  await downloads.fetch(some.wanted, some.both, {})
+  t.equal(second.requests[0]?.headers.range, 'bytes=500000-')
+  t.equal(first.bytes() + second.bytes(), MiB)
+  const other = await file('other.deb', MiB)
+  first.fault(other.path, { kind: 'hang' })
+  await downloads.fetch(other.wanted, other.both, {})
+  t.equal(first.count(other.path), 1)
+})
+
+t.test('a server without ranges sends all again, and the known part is skipped', async (t) => {
+  const { downloads, first, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'truncate', bytes: 600_000 }, { times: 1 })
+  first.fault(some.path, { kind: 'no-range' })
+  const download = await downloads.open(some.wanted, some.one, {})
+  const result = await readAll(download.read(0, {}))
+  t.same(result, { got: MiB, sha256: some.wanted.sha256, error: undefined })
+  t.equal(first.bytes(), MiB + 600_000)
+})
+
+t.test('a file that was replaced in the middle is not mixed with the old one', async (t) => {
+  let replace = () => {}
+  const log = { info: () => undefined, warn: () => replace() }
+  const { downloads, first, second, file } = await makeDownloadBed(t, { log })
+  replace = () => first.fault('/some.deb', { kind: 'wrong-size', by: 1000 })
+  const some = await file('some.deb', MiB)
+  first.fault(some.path, { kind: 'truncate', bytes: 600_000 }, { times: 1 })
+  const download = await downloads.open(some.wanted, some.both, {})
+  t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
+  t.equal(first.count(), 2)
+  t.equal(second.requests[0]?.headers.range, 'bytes=600000-')
+  t.equal(second.bytes(), MiB - 600_000)
+})
+
+t.test('nor is one of the same length', async (t) => {
+  let replace = () => {}
+  const log = { info: () => undefined, warn: () => replace() }
+  const { downloads, first, second, file } = await makeDownloadBed(t, { log })
+  const some = await file('some.deb', MiB)
+  replace = () => first.fault(some.path, { kind: 'flip', offset: 10 })
+  first.fault(some.path, { kind: 'truncate', bytes: 600_000 }, { times: 1 })
+  first.fault(some.path, { kind: 'no-range' })
+  const download = await downloads.open(some.wanted, some.both, {})
+  t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
+  const ifRange = first.requests[1]?.headers['if-range']
+  t.ok(Date.parse(String(ifRange)) > 0, 'the rest is asked for if the file is still the same')
+  t.equal(second.requests[0]?.headers.range, 'bytes=600000-')
+  t.equal(second.requests[0]?.headers['if-range'], undefined, 'which is between us and one mirror')
+})
+
+t.test('a server that sends another part than asked for is passed over', async (t) => {
+  const { downloads, first, second, file } = await makeDownloadBed(t)
+  const ranges = [
+    'bytes 499999-1048575/1048576',
+    'bytes 500000-1048574/1048576',
+    'bytes 500000-1048575/9',
+  ]
+  for (const [at, range] of [...ranges, ''].entries()) {
+    const next = await file(`${at}.deb`, MiB)
+    const body = 'x'.repeat(MiB - 500_000)
+    const headers = { 'Content-Range': range }
+    first.fault(next.path, { kind: 'truncate', bytes: 500_000 })
+    first.fault(next.path, { kind: 'rate', bytesPerSecond: 20 * MiB }, { times: 1 })
+    const download = await downloads.open(next.wanted, next.both, {})
+    first.fault(next.path, { kind: 'status', status: 206, body, headers })
+    t.equal((await readAll(download.read(0, {}))).sha256, next.wanted.sha256, range)
+    t.equal(second.bytes(next.path), MiB - 500_000)
+  }
+})
