@@ -29,6 +29,7 @@ import {
   readPath,
   readPrefix,
   readProxy,
+  readSize,
   readUrl,
   readWhole,
 } from './setting-readers.ts'
@@ -47,6 +48,10 @@ export interface Config {
   readonly retainGenerations: number
   /** For how many days each channel keeps what it served, at the least. */
   readonly retainDays: number
+  /** What the files of the store may take; without it they are never evicted. */
+  readonly maxSizeBytes?: number | undefined
+  /** What is to stay free of the disk; a part of it if not told (store/disk-reserve.ts). */
+  readonly diskReserveBytes?: number | undefined
   /** Networks (CIDR) whose machines are served. */
   readonly clients: readonly string[]
   /** Hosts beside those of archives whose files the proxy hands through: patterns of base/host-patterns.ts. */
@@ -110,6 +115,8 @@ const settings = {
   'refresh-minutes': setting(readMinutes, 60),
   'retain-generations': setting(readWhole(10, 1_000_000), 100),
   'retain-days': setting(readWhole(10, 36_500), 30),
+  'max-size': setting<number | undefined>(readSize, undefined),
+  'disk-reserve': setting<number | undefined>(readSize, undefined),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'pass-hosts': setting<readonly string[]>(readHosts, []),
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
@@ -156,6 +163,8 @@ export function parseConfig(raw: RawConfig): Config {
     refreshMinutes: take('refresh-minutes', settings['refresh-minutes']),
     retainGenerations: take('retain-generations', settings['retain-generations']),
     retainDays: take('retain-days', settings['retain-days']),
+    maxSizeBytes: take('max-size', settings['max-size']),
+    diskReserveBytes: take('disk-reserve', settings['disk-reserve']),
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),

@@ -116,6 +116,28 @@ export function readProxy(raw: unknown): Read<string> {
   return { problem: 'this is not a proxy like http://proxy.example:3128' }
 }
 
+const sizeUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  ki: 2 ** 10,
+  mi: 2 ** 20,
+  gi: 2 ** 30,
+  ti: 2 ** 40,
+}
+
+/** Bytes, with a unit: `500 MB`, `20G`, `1.5 TiB`. */
+export function readSize(raw: unknown): Read<number> {
+  const [, digits, unit = ''] =
+    /^(\d{1,12}(?:\.\d{1,3})?)\s*([kmgt]i?)?b?$/i.exec(String(raw).trim()) ?? []
+  const bytes = Math.round(Number(digits) * (sizeUnits[unit.toLowerCase()] ?? 1))
+  return digits !== undefined && bytes > 0 && bytes <= 2 ** 50
+    ? { value: bytes }
+    : wrong(raw, 'a size like 500 MB, 20G or 1.5 TiB')
+}
+
 /** True and false, in the words that people use for them. */
 export function readBoolean(raw: unknown): Read<boolean> {
   const text = String(raw).toLowerCase()

@@ -51,6 +51,8 @@ export interface Books {
   readonly current: readonly SuiteFiles[]
   /** All channels, with their generations, oldest first. */
   readonly generations: readonly GenerationFiles[]
+  /** False where a state could not be read: then there may be files that are named and not in here. */
+  readonly isWhole: boolean
 }
 
 export interface FileLedger {
@@ -89,11 +91,12 @@ async function makeBooks(
   signal: AbortSignal | undefined,
 ): Promise<Books> {
   const states = new Set<Sha256>()
+  const reader = wholeReader(named, signal)
   const archives = await listArchives(parts.db)
   const current: SuiteFiles[] = []
   for (const archive of archives) {
     for (const { suite, state } of await listSuites(parts.db, archive)) {
-      const indexes = state && (await readIfWhole(named, state, signal))
+      const indexes = state && (await reader.read(state))
       if (state === undefined || indexes === undefined) continue
       states.add(state)
       current.push({ archive: archive.name, suite, indexes })
@@ -101,7 +104,7 @@ async function makeBooks(
   }
   const generations: GenerationFiles[] = []
   for (const channel of await listChannels(parts.db)) {
-    generations.push(...(await readGenerations(parts, named, channel, states, signal)))
+    generations.push(...(await readGenerations(parts, reader, channel, states)))
   }
   named.keep(states)
   const flags = new Uint8Array(named.files.count)
@@ -116,21 +119,21 @@ async function makeBooks(
     archives,
     current,
     generations,
+    isWhole: reader.isWhole(),
   }
 }
 
 async function readGenerations(
   parts: IndexParts,
-  named: NamedFiles,
+  { read }: WholeReader,
   channel: Channel,
   states: Set<Sha256>,
-  signal: AbortSignal | undefined,
 ): Promise<GenerationFiles[]> {
   const made = new Map<number, SuiteFiles[]>()
   for (const { serial, archive, suite, state } of await listKeptSuites(parts.db, channel.id)) {
     const suites = made.get(serial) ?? []
     made.set(serial, suites)
-    const indexes = await readIfWhole(named, state, signal)
+    const indexes = await read(state)
     if (indexes === undefined) continue
     suites.push({ archive, suite, indexes })
     states.add(state)
@@ -138,17 +141,26 @@ async function readGenerations(
   return [...made].map(([serial, suites]) => ({ channel, serial, suites }))
 }
 
-/** Undefined for a state that went with its generation meanwhile, or is damaged, which `sluice verify` tells. */
-async function readIfWhole(
-  named: NamedFiles,
-  state: Sha256,
-  signal: AbortSignal | undefined,
-): Promise<readonly IndexFiles[] | undefined> {
-  try {
-    return await named.read(state, signal)
-  } catch (error) {
-    if (isAppError(error) && !isAppError(error, 'ERR_INTERRUPTED')) return undefined
-    throw error
+interface WholeReader {
+  /** Undefined for a state that went with its generation meanwhile, or is damaged, which `sluice verify` tells. */
+  read(state: Sha256): Promise<readonly IndexFiles[] | undefined>
+  /** Whether all that were asked for could be read. */
+  isWhole(): boolean
+}
+
+function wholeReader(named: NamedFiles, signal: AbortSignal | undefined): WholeReader {
+  let isWhole = true
+  return {
+    isWhole: () => isWhole,
+    read: async (state) => {
+      try {
+        return await named.read(state, signal)
+      } catch (error) {
+        if (!isAppError(error) || isAppError(error, 'ERR_INTERRUPTED')) throw error
+        isWhole = false
+        return undefined
+      }
+    },
   }
 }
 

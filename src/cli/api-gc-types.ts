@@ -3,6 +3,7 @@
  */
 import type { GcReport } from '../keeping/gc.ts'
 import type { GcRun } from '../keeping/gc-runs.ts'
+import type { RoomStatus } from '../server/room.ts'
 
 export type { GcReport }
 
@@ -17,4 +18,6 @@ export interface GcEvent {
 export interface GcAnswer {
   /** The run that ended last, if there ever was one. */
   readonly last?: GcRun
+  /** Absent before the server has started. */
+  readonly room?: RoomStatus
 }

@@ -45,6 +45,9 @@ async function collect(
   context.out.clear()
   const how = { isDryRun: dryRun === true, width: context.out.width }
   context.out.result(report, (one) => gcLines(one, how))
+  if (dryRun === true) return
+  const { room } = await client.call<GcAnswer>('GET', '/gc')
+  if (room !== undefined) context.out.error(...gcWarnings({ room }))
 }
 
 /** Tells on standard error what is wrong with collections, if anything is. */

@@ -85,7 +85,19 @@ function shown(value: number | undefined, format: (value: number) => string): st
 }
 
 /** What people should know who look at channels: nothing is deleted any more, or not as it should be. */
-export function gcWarnings({ last }: GcAnswer): string[] {
+export function gcWarnings({ last, room }: GcAnswer): string[] {
+  return [...runWarnings(last), ...roomWarnings(room)]
+}
+
+function roomWarnings(room: GcAnswer['room']): string[] {
+  if (room?.problem === undefined) return []
+  return [
+    `sluice: warning: ${printable(room.problem)}`,
+    'sluice: hint: make room or raise max-size; sluice channel set --keep, --keep-days let channels keep less',
+  ]
+}
+
+function runWarnings(last: GcAnswer['last']): string[] {
   if (last?.brake !== undefined) {
     return [
       `sluice: warning: the last collection deleted nothing: ${last.brake}`,

@@ -13,6 +13,8 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--refresh-minutes <number>', 'how often to look upstream (default: 60)'],
   ['--retain-generations <number>', 'of each channel, the newest ones (default: 100)'],
   ['--retain-days <number>', 'and all that were served so lately (default: 30)'],
+  ['--max-size <size>', 'what fetched files may take: 50 GB; older ones that nothing pins go'],
+  ['--disk-reserve <size>', 'of the disk, stays free (default: 2 %, at least 256 MB)'],
   ['--clients <networks>', 'who is served: networks, private, any (default: private)'],
   ['--pass-hosts <hosts>', 'hosts that are no archives, handed through (default: none)'],
   ['--tunnel-hosts <hosts>', 'where CONNECT leads to (default: archives, those with https)'],

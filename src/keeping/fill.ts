@@ -13,7 +13,7 @@ import {
   type NeededFile,
 } from '../channels/fetch-files.ts'
 import { type Books, chunksOf, type GenerationFiles } from '../channels/file-ledger.ts'
-import { assertRoom, measureRoom, type Room } from './disk-reserve.ts'
+import { assertRoom, measureRoom, type Room } from '../store/disk-reserve.ts'
 import type { Amount } from './file-counts.ts'
 import { type FoundFile, findFiles } from './find-files.ts'
 

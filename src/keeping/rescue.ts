@@ -16,7 +16,7 @@ import type { Log } from '../base/log.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { noteGone } from '../channels/missing-table.ts'
-import { assertRoom } from './disk-reserve.ts'
+import { assertRoom } from '../store/disk-reserve.ts'
 import { listRescues, type RescueFile } from './rescue-list.ts'
 
 const AT_ONCE = 3

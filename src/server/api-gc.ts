@@ -20,9 +20,12 @@ const gcSchema = {
 }
 
 /** Adds the routes to the API, and the last run to the metrics. */
-export function gcRoutes(api: FastifyInstance, { parts }: ApiContext): void {
+export function gcRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void {
   addGcMetrics(parts)
-  api.get('/gc', async () => ({ last: await lastRun(parts.db) }))
+  api.get('/gc', async () => ({
+    last: await lastRun(parts.db),
+    room: await jobs()?.room.status(),
+  }))
   api.post<{ Body: { dryRun?: boolean; force?: boolean } | null }>(
     '/gc',
     { schema: gcSchema },
@@ -31,7 +34,10 @@ export function gcRoutes(api: FastifyInstance, { parts }: ApiContext): void {
         const { dryRun, force } = request.body ?? {}
         const onProgress = (what: string, done: number, total: number): void =>
           emit({ kind: 'gc', what, done, total })
-        return collect(parts, { ...reasonOf(request), dryRun, force, onProgress }, { signal })
+        const input = { ...reasonOf(request), dryRun, force, onProgress }
+        const report = await collect(parts, input, { signal })
+        if (dryRun !== true) await jobs()?.room.settle()
+        return report
       }),
   )
 }

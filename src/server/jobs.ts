@@ -22,6 +22,7 @@ import { startPolicies } from '../desk/policy-schedule.ts'
 import { logKeyEnds } from './archive-keys.ts'
 import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
+import { type RoomKeeper, startRoom } from './room.ts'
 import { type Job, type Schedule, startSchedule } from './schedule.ts'
 import { watchUpstreamNames } from './upstream-names.ts'
 
@@ -42,6 +43,7 @@ export interface RefreshTask {
 export interface Jobs {
   /** Epoch milliseconds of the next round. */
   readonly nextRefreshAt: number
+  readonly room: RoomKeeper
   /** Policies were changed: what is due is looked for again. */
   wakePolicies(): void
   /** Resolves when the round under way has ended. */
@@ -140,11 +142,13 @@ export function startJobs(
   const policies = startPolicies(parts, log)
   const digests = startDigests(parts, log, resigned.promise)
   const holds = startHoldEnds(parts, log)
-  const all = [policies, digests, holds, worker, refresh, resign, derive, keys, gc]
+  const room = startRoom(parts, log)
+  const all = [room, policies, digests, holds, worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
       return refresh.nextAt
     },
+    room,
     wakePolicies: policies.wake,
     stop: async () => {
       await Promise.all(all.map((schedule) => schedule.stop()))

@@ -180,7 +180,7 @@ export async function openParts(
   const signer = openSigner({ keysDir: join(dataDir, 'keys'), log, environment, signCommand })
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
-    const blobs = await openBlobStore(db, dataDir, { clock })
+    const blobs = await openBlobStore(db, dataDir, { clock, reserveBytes: config.diskReserveBytes })
     const archives = await openArchives({ db, blobs, clock }, config, patience)
     const { upstream, downloads, leases, texts, members } = archives
     const changelogs = createChangelogs(archives)

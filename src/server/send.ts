@@ -93,6 +93,7 @@ async function sendBlob(
   if (open === undefined) return sendDownload(parts, exchange, answer)
   try {
     parts.metrics.countFile('hit', open.size)
+    parts.blobs.use.touch(answer.sha256)
     const lastModified = httpDate(answer.modifiedAt ?? open.modifiedAt)
     const file = { size: open.size, lastModified, isMutable: answer.isMutable, type: answer.type }
     await sendExtent(exchange, file, 'HIT', (start, end) => readFile(open, start, end))

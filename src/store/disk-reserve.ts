@@ -1,9 +1,9 @@
 /**
- * Room that is left free on the disk by work that can wait: 2 % of it, and 256 MB at the least, so that clients' own files,
- * publications and the database always have some.
+ * Room that is left free on the disk, so that publications and the database always have some: what the setting
+ * `disk-reserve` says, else 2 % of it and 256 MB at the least. Files that would take from it are not kept.
  */
 import { AppError } from '../base/errors.ts'
-import type { BlobStore } from '../store/blobs.ts'
+import type { BlobStore } from './blobs.ts'
 
 const PART = 0.02
 const LEAST_BYTES = 256_000_000
@@ -15,7 +15,9 @@ export interface Room {
 
 /** What is free on the store's disk, and what of it is to stay so. */
 export async function measureRoom(blobs: BlobStore): Promise<Room> {
-  const reserveBytes = Math.max(LEAST_BYTES, Math.ceil((await blobs.diskBytes()) * PART))
+  const usual = async (): Promise<number> =>
+    Math.max(LEAST_BYTES, Math.ceil((await blobs.diskBytes()) * PART))
+  const reserveBytes = blobs.reserveBytes ?? (await usual())
   return { freeBytes: await blobs.freeBytes(), reserveBytes }
 }
 
