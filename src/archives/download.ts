@@ -242,6 +242,7 @@ async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
   const outcome = await runJob(state.parts, job, { urls, hasMore, signal: state.stop.signal })
   for (const url of outcome.badUrls) {
     state.bad.set(`${wanted.sha256} ${url}`, state.clock.now() + badMs)
+    state.parts.upstream.blame?.(url)
   }
   state.flights.delete(wanted.sha256)
   const fields = { label: wanted.label, sizeBytes: wanted.size, sha256: wanted.sha256 }

@@ -11,40 +11,9 @@ import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join, normalize } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Fault } from './faults.ts'
 
-export type Fault =
-  | {
-      readonly kind: 'status'
-      readonly status: number
-      readonly body?: string
-      readonly headers?: Readonly<Record<string, string>>
-    }
-  /** Takes the request and never answers. */
-  | { readonly kind: 'hang' }
-  /** 200 with the login page of a captive portal. */
-  | { readonly kind: 'html' }
-  /** `to` may be relative; `status` is 302 unless told. */
-  | { readonly kind: 'redirect'; readonly to: string; readonly status?: number }
-  /** Ends the connection without an answer. */
-  | { readonly kind: 'close' }
-  /** The right Content-Length, this many bytes of the body, then the connection is gone. */
-  | { readonly kind: 'truncate'; readonly bytes: number }
-  /** As `truncate`, but the connection stays open and silent. */
-  | { readonly kind: 'stall'; readonly bytes: number }
-  /** One bit of the byte at this offset of the file is wrong, in whichever range it is sent. */
-  | { readonly kind: 'flip'; readonly offset: number }
-  /** Content-Length and body are this much longer (or shorter, if negative) than the file; 1 unless told. */
-  | { readonly kind: 'wrong-size'; readonly by?: number }
-  /** A byte at a time. */
-  | { readonly kind: 'trickle'; readonly bytesPerSecond: number }
-  /** A steady limit on each response. */
-  | { readonly kind: 'rate'; readonly bytesPerSecond: number }
-  /** Ignores Range: answers 200 with the whole file. */
-  | { readonly kind: 'no-range' }
-  /** Chunked: no Content-Length. */
-  | { readonly kind: 'chunked' }
-  /** More headers, on any answer that sends the file. */
-  | { readonly kind: 'headers'; readonly headers: Readonly<Record<string, string>> }
+export type { Fault } from './faults.ts'
 
 export interface TestRequest {
   readonly method: string
@@ -63,8 +32,8 @@ export interface TestUpstream {
   /** `http://127.0.0.1:<port>`, no slash at the end. */
   readonly url: string
   readonly requests: readonly TestRequest[]
-  /** From now on, for the first `times` requests of that path (for ever, unless told). */
-  fault(path: string | RegExp, fault: Fault, options?: { readonly times?: number }): void
+  /** From now on, for the first `times` requests of that path (for ever, unless told), or for every so manieth. */
+  fault(path: string | RegExp, fault: Fault, options?: FaultOptions): void
   clearFaults(): void
   /** Requests of that path (of all paths, if none is named), and body bytes sent for them. */
   count(path?: string | RegExp): number
@@ -75,10 +44,17 @@ export interface TestUpstream {
   close(): Promise<void>
 }
 
+interface FaultOptions {
+  readonly times?: number
+  readonly every?: number
+}
+
 interface Rule {
   readonly path: string | RegExp
   readonly fault: Fault
+  readonly every: number
   left: number
+  seen: number
 }
 
 /** Serves the files under `root`, which may change at any time. */
@@ -103,8 +79,8 @@ export async function startUpstream(root: string): Promise<TestUpstream> {
   return {
     url: `http://127.0.0.1:${address.port}`,
     requests,
-    fault(path, fault, options = {}) {
-      rules.push({ path, fault, left: options.times ?? Number.POSITIVE_INFINITY })
+    fault(path, fault, { times = Number.POSITIVE_INFINITY, every = 1 } = {}) {
+      rules.push({ path, fault, every, left: times, seen: 0 })
     },
     clearFaults: () => void rules.splice(0),
     count: (path) => ofPath(path).length,
@@ -131,7 +107,9 @@ function matches(path: string | RegExp, asked: string): boolean {
 }
 
 function takeFaults(rules: readonly Rule[], path: string): Fault[] {
-  const taken = rules.filter((rule) => rule.left > 0 && matches(rule.path, path))
+  const told = rules.filter((rule) => rule.left > 0 && matches(rule.path, path))
+  for (const rule of told) rule.seen += 1
+  const taken = told.filter((rule) => rule.seen % rule.every === 0)
   for (const rule of taken) rule.left -= 1
   return taken.map((rule) => rule.fault)
 }
@@ -246,7 +224,9 @@ async function send(res: ServerResponse, asked: Asked, part: Part): Promise<void
   const rate = find(faults, 'trickle') ?? find(faults, 'rate')
   const pieceBytes = rate === undefined ? 65_536 : pieceOf(rate)
   const begun = performance.now()
-  const flip = find(faults, 'flip')?.offset
+  const share = find(faults, 'spoil')?.draw()
+  const spoilt = share === undefined ? undefined : part.from + Math.floor(share * (end - part.from))
+  const flip = find(faults, 'flip')?.offset ?? spoilt
   const gone = closing(res, asked.stopped)
   let at = part.from
   for await (const read of bytesOf(part, part.from, end)) {
