@@ -13,6 +13,7 @@ import { readKeyring } from '../debian/keyring.ts'
 import { type Verified, verifyClearSigned, verifyDetached } from '../debian/openpgp-verify.ts'
 import { formatReleaseDate, parseRelease, type Release } from '../debian/release.ts'
 import type { Archive, ArchiveSuite } from './archive-table.ts'
+import type { Urgency } from './origin-circuit.ts'
 import type { Upstream, UpstreamResponse } from './upstream.ts'
 
 /** apt's Acquire::MaxReleaseFileSize. */
@@ -32,8 +33,13 @@ export interface FetchedRelease {
 }
 
 export interface ReleaseParts {
-  readonly upstream: Upstream
+  readonly upstream: Pick<Upstream, 'get'>
   readonly clock: Clock
+}
+
+/** A refresh asks for Releases in spite of what is known of the archive's server: it is the one who looks. */
+export interface ReleaseOptions extends Abortable {
+  readonly urgency?: Urgency | undefined
 }
 
 /** The suite's signed Release, checked; undefined if upstream says that it did not change since `known`. */
@@ -41,12 +47,13 @@ export async function fetchRelease(
   parts: ReleaseParts,
   archive: Archive,
   known: ArchiveSuite,
-  { signal }: Abortable,
+  { signal, urgency = 'probe' }: ReleaseOptions,
 ): Promise<FetchedRelease | undefined> {
+  const upstream = insistent(parts.upstream, urgency)
   let problem: unknown
   for (const url of archive.settings.urls) {
     try {
-      const fetched = await fetchFrom(parts, archive, known, url, signal)
+      const fetched = await fetchFrom({ ...parts, upstream }, archive, known, url, signal)
       if (fetched === undefined) return undefined
       checkRelease(fetched.release, archive, known, nowSeconds(parts.clock))
       return fetched
@@ -108,13 +115,17 @@ async function fetchFrom(
   }
 }
 
+function insistent({ get }: Pick<Upstream, 'get'>, urgency: Urgency): Pick<Upstream, 'get'> {
+  return { get: (url, options, abortable) => get(url, { ...options, urgency }, abortable) }
+}
+
 interface Answer {
   readonly body: Buffer
   readonly validators: Pick<FetchedRelease, 'lastModified' | 'etag'>
 }
 
 async function getUnless404(
-  upstream: Upstream,
+  upstream: Pick<Upstream, 'get'>,
   url: string,
   validators: { ifModifiedSince?: string | undefined; etag?: string | undefined },
   signal: AbortSignal | undefined,

@@ -24,12 +24,15 @@ import { countStanzas } from './count-stanzas.ts'
 import { noteReplaced } from './earlier-states.ts'
 import { assertNotExpired, type FetchedRelease, fetchRelease } from './fetch-release.ts'
 import type { SkippedStanza } from './index-build.ts'
+import type { Urgency } from './origin-circuit.ts'
 import { addOrigins } from './origins.ts'
 import { type RefreshEvent, readIndexes } from './read-indexes.ts'
 import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
 export interface RefreshInput {
   readonly archive: string
+  /** `command` where a person asks for it: it does not wait for the time that a server told. */
+  readonly urgency?: Urgency | undefined
   readonly onEvent?: ((event: RefreshEvent) => void) | undefined
 }
 

@@ -82,6 +82,7 @@ const hints: Readonly<Record<number, string>> = {
 /** An answer with another status than those above. */
 export function badStatus(answer: Pick<Answer, 'status'>, url: string): AppError {
   const { status } = answer
+  const retryAfterS = readRetryAfter(answer.headers['retry-after'])
   const hint = hints[status] ?? (status >= 500 ? 'the archive is in trouble: try again later' : '')
   return failed(
     'ERR_UPSTREAM_STATUS',
@@ -89,9 +90,17 @@ export function badStatus(answer: Pick<Answer, 'status'>, url: string): AppError
     {
       reason: `answered ${status}`,
       hint: hint === '' ? 'look at the URLs of the archive: sluice archive show' : hint,
-      details: { status },
+      details: { status, ...(retryAfterS === undefined ? {} : { retryAfterS }) },
     },
   )
+}
+
+/** Seconds, whether they are told as such or as a date (RFC 9110 §10.2.3). */
+function readRetryAfter(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000))
 }
 
 const encodingOfName: Readonly<Record<string, RegExp>> = {

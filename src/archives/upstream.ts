@@ -11,6 +11,7 @@
 import type { Abortable } from '../base/abortable.ts'
 import type { AppError } from '../base/errors.ts'
 import { judgeHost, type MayBeInternal } from './internal-hosts.ts'
+import type { Urgency } from './origin-circuit.ts'
 import { type Answer, type Request, send, tooLarge } from './upstream-answer.ts'
 import { createDispatcher, type Sender } from './upstream-dispatcher.ts'
 import { type Failure, failed, isStaleConnection, toUpstreamError } from './upstream-errors.ts'
@@ -63,6 +64,8 @@ export interface UpstreamGet {
   readonly etag?: string | undefined
   /** Whether a redirect to this URL may be followed; to any, unless told. */
   readonly mayFollow?: ((url: URL) => Promise<boolean>) | undefined
+  /** How much it matters what is known of the origin: see origin-circuit.ts; `usual`, unless told. */
+  readonly urgency?: Urgency | undefined
   /** Of the body of this answer; more is `ERR_TOO_LARGE`, at once if Content-Length says so. */
   readonly maxBytes: number
 }

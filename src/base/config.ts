@@ -44,6 +44,8 @@ export interface Config {
   /** Whether a first start takes over the machine's own apt sources. */
   readonly importSources: boolean
   readonly refreshMinutes: number
+  /** Whether nothing goes out: no request, no look-up of a name. */
+  readonly offline: boolean
   /** How many generations each channel keeps at the least. */
   readonly retainGenerations: number
   /** For how many days each channel keeps what it served, at the least. */
@@ -115,6 +117,7 @@ const settings = {
   'refresh-minutes': setting(readMinutes, 60),
   'retain-generations': setting(readWhole(10, 1_000_000), 100),
   'retain-days': setting(readWhole(10, 36_500), 30),
+  offline: setting(readBoolean, false),
   'max-size': setting<number | undefined>(readSize, undefined),
   'disk-reserve': setting<number | undefined>(readSize, undefined),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
@@ -164,6 +167,7 @@ export function parseConfig(raw: RawConfig): Config {
     retainGenerations: take('retain-generations', settings['retain-generations']),
     retainDays: take('retain-days', settings['retain-days']),
     maxSizeBytes: take('max-size', settings['max-size']),
+    offline: take('offline', settings.offline),
     diskReserveBytes: take('disk-reserve', settings['disk-reserve']),
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),

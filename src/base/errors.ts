@@ -38,6 +38,8 @@ const table = {
   /** An answer in a Content-Encoding that nobody asked for. */
   ERR_UPSTREAM_ENCODING: { status: 502, exit: 1 },
   ERR_UPSTREAM_REFUSED: { status: 403, exit: 5 },
+  /** The server was told to ask nobody. */
+  ERR_OFFLINE: { status: 503, exit: 1 },
   ERR_SIGNATURE_MISSING: { status: 502, exit: 1 },
   ERR_SIGNATURE_BAD: { status: 502, exit: 1 },
   ERR_KEY_UNKNOWN: { status: 502, exit: 1 },

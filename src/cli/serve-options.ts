@@ -11,6 +11,7 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--no-import', "leave this machine's apt sources alone"],
   ['--public-url <url>', 'what clients call this server'],
   ['--refresh-minutes <number>', 'how often to look upstream (default: 60)'],
+  ['--offline', 'ask nobody: serve what is here, and nothing else'],
   ['--retain-generations <number>', 'of each channel, the newest ones (default: 100)'],
   ['--retain-days <number>', 'and all that were served so lately (default: 30)'],
   ['--max-size <size>', 'what fetched files may take: 50 GB; older ones that nothing pins go'],

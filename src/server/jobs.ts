@@ -61,7 +61,9 @@ export async function refreshAndFollow(
 }> {
   const outcomes: SuiteOutcome[] = []
   for (const archive of task.archives) {
-    const some = await refreshArchive(parts, { archive, onEvent: task.onEvent }, { signal })
+    const urgency = task.who === 'system' ? 'probe' : 'command'
+    const input = { archive, urgency, onEvent: task.onEvent } as const
+    const some = await refreshArchive(parts, input, { signal })
     for (const outcome of some) {
       parts.metrics.countRefresh(outcome.kind)
       task.onOutcome?.(outcome)

@@ -12,6 +12,7 @@ import { openChunkCache } from '../archives/chunk-cache.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { createDownloads } from '../archives/download.ts'
 import { earlierStateMigrations } from '../archives/earlier-states.ts'
+import { type Guarded, guardUpstream } from '../archives/guarded-upstream.ts'
 import { createTreeReader } from '../archives/index-tree.ts'
 import { originMigrations } from '../archives/origins.ts'
 import {
@@ -116,8 +117,8 @@ export interface Waiting {
   readonly security: number
 }
 
-export interface ServerParts extends ChannelParts {
-  readonly upstream: RoutedUpstream
+export interface ServerParts extends ChannelParts, UnknownParts {
+  readonly upstream: RoutedUpstream & Guarded
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
   readonly tunnels: Tunnels
@@ -242,7 +243,8 @@ async function openArchives(
   { db, blobs, clock }: Pick<ArchiveParts, 'db' | 'blobs' | 'clock'>,
   { passHosts }: Config,
   patience: Patience,
-): Promise<ArchiveParts & { readonly upstream: RoutedUpstream }> {
+): Promise<ArchiveParts & { readonly upstream: RoutedUpstream & Guarded }> {
+  const { passHosts, offline, upstreamProxy } = config
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
   const upstream = createRoutedUpstream({
@@ -257,3 +259,4 @@ async function openArchives(
   const trees = createTreeReader(db)
   return { db, blobs, texts, members, trees, upstream, downloads, clock, leases, archiveLock }
 }
+  const upstream = guardUpstream(routed, { isOffline: offline })
