@@ -80,7 +80,7 @@ const hints: Readonly<Record<number, string>> = {
 }
 
 /** An answer with another status than those above. */
-export function badStatus(answer: Pick<Answer, 'status'>, url: string): AppError {
+export function badStatus(answer: Pick<Answer, 'status' | 'headers'>, url: string): AppError {
   const { status } = answer
   const retryAfterS = readRetryAfter(answer.headers['retry-after'])
   const hint = hints[status] ?? (status >= 500 ? 'the archive is in trouble: try again later' : '')

@@ -117,7 +117,7 @@ export interface Waiting {
   readonly security: number
 }
 
-export interface ServerParts extends ChannelParts, UnknownParts {
+export interface ServerParts extends ChannelParts {
   readonly upstream: RoutedUpstream & Guarded
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
@@ -241,22 +241,21 @@ export async function openParts(
 
 async function openArchives(
   { db, blobs, clock }: Pick<ArchiveParts, 'db' | 'blobs' | 'clock'>,
-  { passHosts }: Config,
+  { passHosts, offline }: Config,
   patience: Patience,
 ): Promise<ArchiveParts & { readonly upstream: RoutedUpstream & Guarded }> {
-  const { passHosts, offline, upstreamProxy } = config
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
-  const upstream = createRoutedUpstream({
+  const routed = createRoutedUpstream({
     ...patience,
     // What an administrator named.
     mayBeInternal: async (host) =>
       passHosts.includes(host) || hasUrlOn(await listArchives(db), host),
   })
+  const upstream = guardUpstream(routed, { isOffline: offline })
   const downloads = createDownloads({ blobs, upstream, clock })
   const leases = createLeases(clock)
   const archiveLock = leased(createMutexes(), leases)
   const trees = createTreeReader(db)
   return { db, blobs, texts, members, trees, upstream, downloads, clock, leases, archiveLock }
 }
-  const upstream = guardUpstream(routed, { isOffline: offline })
