@@ -2,11 +2,13 @@
  * Commands about the server itself: verify, tokens, figures.
  */
 import type { Command } from 'commander'
-import { statsLines, tokenTable, verifyLines } from './admin-report.ts'
-import type { StatsAnswer, TokenAnswer, VerifyAnswer, VerifyEvent } from './api-types.ts'
+import { tokenTable, verifyLines } from './admin-report.ts'
+import type { StatsAnswer } from './api-stats-types.ts'
+import type { TokenAnswer, VerifyAnswer, VerifyEvent } from './api-types.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { tellGcWarnings } from './gc-commands.ts'
 import { bar, createPace } from './progress.ts'
+import { statsLines } from './stats-report.ts'
 import { formatCount } from './words.ts'
 
 /** Adds the commands. */
@@ -21,7 +23,11 @@ export function adminCommands(program: Command, around: Surroundings): void {
   run(around, create.description('make a token and print it, this once'), createToken)
   run(around, token.command('list').description('names of all tokens'), listTokens)
   run(around, token.command('revoke <name>').description('end a token'), revokeToken)
-  run(around, program.command('stats').description('what the server did, and what it keeps'), stats)
+  run(
+    around,
+    program.command('stats').description('what it sent and saved, and what it keeps'),
+    stats,
+  )
 }
 
 async function verifyStore(
@@ -69,6 +75,6 @@ async function revokeToken(context: Context, [name = '']: readonly string[]): Pr
 async function stats(context: Context): Promise<void> {
   const client = await context.connect()
   const figures = await client.call<StatsAnswer>('GET', '/stats')
-  context.out.result(figures, statsLines)
+  context.out.result(figures, (all) => statsLines(all, context.out.width))
   await tellGcWarnings(context)
 }

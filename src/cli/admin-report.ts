@@ -1,9 +1,9 @@
 /**
- * How checks, tokens and figures are shown.
+ * How checks and tokens are shown.
  */
-import type { StatsAnswer, TokenAnswer, VerifyAnswer } from './api-types.ts'
-import { type Column, renderPairs, renderTable } from './table.ts'
-import { formatAgo, formatCount, formatSize, formatTime, plural, printable } from './words.ts'
+import type { TokenAnswer, VerifyAnswer } from './api-types.ts'
+import { type Column, renderTable } from './table.ts'
+import { formatAgo, formatTime, plural, printable } from './words.ts'
 
 /** What a check of the store found. */
 export function verifyLines(report: VerifyAnswer): string[] {
@@ -38,18 +38,4 @@ export function tokenTable(tokens: readonly TokenAnswer[], width: number | undef
 
 function lastUsed({ lastUsedAt }: TokenAnswer): string {
   return lastUsedAt === undefined ? 'never' : formatAgo(Date.now() - lastUsedAt)
-}
-
-/** Figures, one a line: `store file bytes`. */
-export function statsLines(figures: StatsAnswer): string[] {
-  return renderPairs(flatten(figures, []))
-}
-
-function flatten(figures: StatsAnswer, path: readonly string[]): (readonly [string, string])[] {
-  return Object.entries(figures).flatMap(([name, value]) => {
-    const words = [...path, name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)]
-    if (typeof value !== 'number') return flatten(value, words)
-    const isSize = words.some((word) => /bytes/.test(word))
-    return [[words.join(' '), isSize ? formatSize(value) : formatCount(value)] as const]
-  })
 }

@@ -220,8 +220,3 @@ export interface AuditCheckAnswer {
   readonly hash: string
   readonly problem?: { readonly id: number; readonly message: string }
 }
-
-/** Figures by name, grouped; groups may lie in groups. */
-export interface StatsAnswer {
-  readonly [name: string]: number | StatsAnswer
-}

@@ -1,17 +1,13 @@
 /**
- * Routes of the server itself: status, verify, tokens, figures.
+ * Routes of the server itself: status, verify, tokens.
  */
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { listArchives } from '../archives/archive-table.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { verifyStore } from '../keeping/verify.ts'
-import { blobTotals } from '../store/blob-lists.ts'
-import { fileBytes, inTransaction } from '../store/database.ts'
+import { inTransaction } from '../store/database.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
-import { gcFigures } from './gc.ts'
 import { replyWithTask } from './task.ts'
 import { createToken, listTokens, revokeToken } from './tokens.ts'
 
@@ -54,16 +50,6 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
         return verifyStore(parts, { deep: request.body?.deep === true, onProgress }, { signal })
       }),
   )
-  api.get('/stats', async () => ({
-    ...parts.metrics.totals(),
-    store: {
-      ...(await blobTotals(parts.db)),
-      databaseBytes: await sizeOf(join(parts.config.dataDir, 'sluice.db')),
-      databaseUnusedBytes: (await fileBytes(parts.db)).unused,
-    },
-    lastGc: await gcFigures(parts),
-    downloads: { active: parts.downloads.active },
-  }))
   tokenRoutes(api, context)
 }
 
@@ -81,8 +67,4 @@ function tokenRoutes(api: FastifyInstance, { parts }: ApiContext): void {
     await inTransaction(parts.db, (trx) => revokeToken(trx, ended))
     return { revoked: name }
   })
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return (await stat(path)).size
 }

@@ -28,6 +28,7 @@ import { keyRoutes } from './api-keys.ts'
 import { pendingRoutes } from './api-pending.ts'
 import { policyRoutes } from './api-policies.ts'
 import { promotionRoutes } from './api-promotions.ts'
+import { statsRoutes } from './api-stats.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
 import { setupOf } from './setups.ts'
@@ -84,6 +85,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       digestRoutes(api, context)
       keyRoutes(api, context)
       adminRoutes(api, context)
+      statsRoutes(api, context)
       auditRoutes(api, context)
       backupRoutes(api, context)
       gcRoutes(api, context)

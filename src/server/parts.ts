@@ -21,6 +21,8 @@ import {
   routeArchive,
   type UpstreamLimits,
 } from '../archives/routed-upstream.ts'
+import { createUpstreamHealth } from '../archives/upstream-health.ts'
+import { readUpstreamTls } from '../archives/upstream-tls.ts'
 import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
@@ -66,6 +68,8 @@ import { clientMigrations } from './client-table.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { tokenMigrations } from './tokens.ts'
+import { createTraffic, type Traffic } from './traffic.ts'
+import { trafficMigrations } from './traffic-table.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
 
 /** The tables of all floors, in the order in which they are made. */
@@ -88,6 +92,7 @@ export const migrations = [
   ...keyringMigrations,
   ...tokenMigrations,
   ...clientMigrations,
+  ...trafficMigrations,
   ...policyMigrations,
   ...policyRunMigrations,
   ...changelogMigrations,
@@ -129,6 +134,7 @@ export interface ServerParts extends ChannelParts {
   readonly clientLog: ClientLog
   readonly rescue: Rescue
   readonly metrics: Metrics
+  readonly traffic: Traffic
   readonly fileProblems: FileProblems
   readonly answerWithinMs: number
   readonly headersWithinMs: number
@@ -167,6 +173,26 @@ function openWays(
   }
 }
 
+type Notes = 'changelogs' | 'changelogReader' | 'needs' | 'clientLog' | 'traffic' | 'metrics'
+
+/** What is read for people, and what is noted and counted of requests. */
+function openNotes(
+  archives: ArchiveParts & { readonly upstream: RoutedUpstream },
+  logOf: (part: string) => Log,
+): Pick<ServerParts, Notes> {
+  const { db, clock, downloads, upstream } = archives
+  const { health } = upstream
+  const traffic = createTraffic({ db, clock, health, log: logOf('traffic') })
+  return {
+    changelogs: createChangelogs(archives),
+    changelogReader: createChangelogReader(archives),
+    needs: createNeedsFinder(),
+    clientLog: createClientLog(db, clock, logOf('clients')),
+    traffic,
+    metrics: createMetrics({ downloads_active: () => downloads.active }, traffic),
+  }
+}
+
 /** Opens the data directory; `ERR_DATA_LOCKED` if another server has it. */
 export async function openParts(
   config: Config,
@@ -184,17 +210,15 @@ export async function openParts(
     const blobs = await openBlobStore(db, dataDir, { clock, reserveBytes: config.diskReserveBytes })
     const archives = await openArchives({ db, blobs, clock }, config, patience)
     const { upstream, downloads, leases, texts, members } = archives
-    const changelogs = createChangelogs(archives)
-    const changelogReader = createChangelogReader(archives)
-    const needs = createNeedsFinder()
-    const clientLog = createClientLog(db, clock, logOf('clients'))
+    const notes = openNotes(archives, logOf)
     const ledger = createFileLedger(archives)
     const rescue = createRescue({ ...archives, ledger }, logOf('rescue'))
     for (const archive of await listArchives(db)) routeArchive(upstream, archive)
     const keyring = createKeyringWork(log)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
-      changelogs.close()
-      for (const one of [changelogReader, needs, clientLog, blobs.use]) await one.close()
+      notes.changelogs.close()
+      const { changelogReader, needs, clientLog, traffic } = notes
+      for (const one of [changelogReader, needs, traffic, clientLog, blobs.use]) await one.close()
       await rescue.stop()
       await downloads.close({ signal })
       await keyring.close()
@@ -218,14 +242,10 @@ export async function openParts(
       derivation: createDerivationQueue(),
       holdEnds: createBell(),
       ...openWays(archives, config, patience),
-      changelogs,
-      changelogReader,
-      needs,
       comparisons: createDebComparisons(blobs),
-      clientLog,
       ledger,
       rescue,
-      metrics: createMetrics({ downloads_active: () => downloads.active }),
+      ...notes,
       ...limitsOf(patience),
       fileProblems: createFileProblems(blobs, clock),
       config,
@@ -241,13 +261,17 @@ export async function openParts(
 
 async function openArchives(
   { db, blobs, clock }: Pick<ArchiveParts, 'db' | 'blobs' | 'clock'>,
-  { passHosts, offline }: Config,
+  config: Config,
   patience: Patience,
 ): Promise<ArchiveParts & { readonly upstream: RoutedUpstream & Guarded }> {
+  const { passHosts, offline, upstreamProxy } = config
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
   const routed = createRoutedUpstream({
     ...patience,
+    health: createUpstreamHealth(clock),
+    tls: await readUpstreamTls(config),
+    ...(upstreamProxy === undefined ? {} : { proxy: upstreamProxy }),
     // What an administrator named.
     mayBeInternal: async (host) =>
       passHosts.includes(host) || hasUrlOn(await listArchives(db), host),
