@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander'
 import { AppError } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { adminCommands } from './admin-commands.ts'
+import { adoptFilesCommand } from './adopt-files-command.ts'
 import { archiveCommands } from './archive-commands.ts'
 import { auditCommands } from './audit-commands.ts'
 import { backupCommands } from './backup-commands.ts'
@@ -61,6 +62,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   adminCommands(program, around)
   auditCommands(program, around)
   gcCommands(program, around)
+  adoptFilesCommand(program, around)
   backupCommands(program, around)
   try {
     await program.parseAsync(args, { from: 'user' })

@@ -7,6 +7,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { AppError, httpStatus, toAppError } from '../base/errors.ts'
 import { channelOfClass } from '../channels/channel-table.ts'
 import { adminRoutes } from './api-admin.ts'
+import { adoptRoutes } from './api-adopt.ts'
 import { archiveRoutes } from './api-archives.ts'
 import { auditRoutes } from './api-audit.ts'
 import { backupRoutes } from './api-backup.ts'
@@ -89,6 +90,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       auditRoutes(api, context)
       backupRoutes(api, context)
       gcRoutes(api, context)
+      adoptRoutes(api, context)
     },
     { prefix: '/api/v1' },
   )

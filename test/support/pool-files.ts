@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import type { World } from './world.ts'
 
 export interface PoolFile {
@@ -20,7 +20,7 @@ export interface Given {
   readonly sha256: string
 }
 
-/** The files of packages that upstream has, by the names of the packages. */
+/** The files of packages that upstream has: `hello_1` of binary ones, `hello_1.dsc` of sources. */
 export async function poolFiles(world: Pick<World, 'dir'>): Promise<Map<string, PoolFile>> {
   const root = join(world.dir, 'archive')
   const all = await readdir(join(root, 'pool'), { recursive: true, withFileTypes: true })
@@ -29,7 +29,7 @@ export async function poolFiles(world: Pick<World, 'dir'>): Promise<Map<string, 
     const path = join(file.parentPath, file.name)
     const data = await readFile(path)
     const sha256 = sha256Of(data)
-    const name = basename(file.name).replace(/_[^_]*$/, '')
+    const name = file.name.replace(/_[^_]*\.deb$/, '')
     files.set(name, { path: relative(root, path), size: data.length, sha256 })
   }
   return files
