@@ -58,6 +58,8 @@ export interface Config {
   readonly clients: readonly string[]
   /** Hosts beside those of archives whose files the proxy hands through: patterns of base/host-patterns.ts. */
   readonly passHosts: readonly string[]
+  /** What the cache by HTTP rules keeps at most. */
+  readonly webCacheMb: number
   /** Hosts that CONNECT leads to: such patterns, and the word `archives` for archives with https. */
   readonly tunnelHosts: readonly string[]
   /** Of clients, at a time. */
@@ -122,6 +124,7 @@ const settings = {
   'disk-reserve': setting<number | undefined>(readSize, undefined),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'pass-hosts': setting<readonly string[]>(readHosts, []),
+  'web-cache-mb': setting(readWhole(0, 100_000_000), 2048),
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
   'max-connections': setting(readWhole(16, 1_000_000), 4096),
   'api-remote': setting(readBoolean, false),
@@ -171,6 +174,7 @@ export function parseConfig(raw: RawConfig): Config {
     diskReserveBytes: take('disk-reserve', settings['disk-reserve']),
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),
+    webCacheMb: take('web-cache-mb', settings['web-cache-mb']),
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
     maxConnections: take('max-connections', settings['max-connections']),
     apiRemote: take('api-remote', settings['api-remote']),

@@ -18,6 +18,7 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--disk-reserve <size>', 'of the disk, stays free (default: 2 %, at least 256 MB)'],
   ['--clients <networks>', 'who is served: networks, private, any (default: private)'],
   ['--pass-hosts <hosts>', 'hosts that are no archives, handed through (default: none)'],
+  ['--web-cache-mb <number>', 'room for what nothing verifies (default: 2048; 0 keeps none)'],
   ['--tunnel-hosts <hosts>', 'where CONNECT leads to (default: archives, those with https)'],
   ['--max-connections <number>', 'of clients, at a time (default: 4096)'],
   ['--api-remote', 'let the API answer other machines: put TLS in front'],

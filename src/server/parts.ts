@@ -71,6 +71,7 @@ import { tokenMigrations } from './tokens.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 import { trafficMigrations } from './traffic-table.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
+import { openUnknown, type UnknownParts, unknownMigrations } from './unknown.ts'
 
 /** The tables of all floors, in the order in which they are made. */
 export const migrations = [
@@ -97,6 +98,7 @@ export const migrations = [
   ...policyRunMigrations,
   ...changelogMigrations,
   ...digestMigrations,
+  ...unknownMigrations,
 ]
 
 /** So many changes of plans are remembered, some 150 bytes each. */
@@ -122,7 +124,7 @@ export interface Waiting {
   readonly security: number
 }
 
-export interface ServerParts extends ChannelParts {
+export interface ServerParts extends ChannelParts, UnknownParts {
   readonly upstream: RoutedUpstream & Guarded
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
@@ -162,14 +164,16 @@ function limitsOf({
 }
 
 /** The ways through this server to others. */
-function openWays(
-  archives: ArchiveParts,
+async function openWays(
+  archives: ArchiveParts & { readonly upstream: RoutedUpstream },
   config: Config,
   patience: Patience,
-): Pick<ServerParts, 'proxy' | 'tunnels'> {
+): Promise<Pick<ServerParts, 'proxy' | 'tunnels'> & UnknownParts> {
+  for (const archive of await listArchives(archives.db)) routeArchive(archives.upstream, archive)
   return {
     proxy: createProxy(archives, config),
     tunnels: createTunnels(archives.db, config.tunnelHosts, patience.tunnels),
+    ...(await openUnknown(archives, config)),
   }
 }
 
@@ -213,18 +217,16 @@ export async function openParts(
     const notes = openNotes(archives, logOf)
     const ledger = createFileLedger(archives)
     const rescue = createRescue({ ...archives, ledger }, logOf('rescue'))
-    for (const archive of await listArchives(db)) routeArchive(upstream, archive)
     const keyring = createKeyringWork(log)
+    const ways = await openWays(archives, config, patience)
     const close = async ({ signal = AbortSignal.abort() }: Abortable = {}): Promise<void> => {
       notes.changelogs.close()
       const { changelogReader, needs, clientLog, traffic } = notes
       for (const one of [changelogReader, needs, traffic, clientLog, blobs.use]) await one.close()
       await rescue.stop()
       await downloads.close({ signal })
-      await keyring.close()
-      await signer.close()
-      await upstream.close()
-      for (const cache of [texts, members]) await cache.close()
+      for (const one of [ways.webCache, keyring, signer, upstream, texts, members])
+        await one.close()
       await closeDatabase(db)
       lock.release()
     }
@@ -241,7 +243,7 @@ export async function openParts(
       address: { configured: config.publicUrl, told: '' },
       derivation: createDerivationQueue(),
       holdEnds: createBell(),
-      ...openWays(archives, config, patience),
+      ...ways,
       comparisons: createDebComparisons(blobs),
       ledger,
       rescue,

@@ -1,75 +1,129 @@
 /**
- * Handing a file through from upstream as it comes: what no index names (changelogs, installers) is not verified, so it
- * is not kept.
+ * Sending a file that no index names (changelogs, installers, keys): out of the cache by HTTP rules, which says whether it
+ * was here (`HIT`), is kept as it comes (`MISS`), or is nobody's but this client's (`PASS`).
+ *
+ * Last-Modified is upstream's, in the one form that apt takes (F15); only its very value is answered with 304. What may
+ * change under its name is never sent in parts.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Answer } from '../archives/answer.ts'
-import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
+import { withTimeout } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import type { ArchiveProxy } from '../proxy/resolve.ts'
+import type { WebAnswer, WebCache } from '../proxy/web-cache.ts'
+import { cacheControl } from '../proxy/web-rules.ts'
 import { writeBody } from './body.ts'
+import { type Extent, extentOf } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import type { Metrics } from './metrics.ts'
 
-const MAX_PASSED_BYTES = 16 * 1024 ** 3
-
 export interface PassParts {
-  readonly upstream: Upstream
+  readonly webCache: WebCache
   readonly metrics: Metrics
   /** Says where redirects may lead. */
   readonly proxy: Pick<ArchiveProxy, 'mayFollow'>
+  /** A client that has got nothing for so long is told to ask again. */
+  readonly answerWithinMs: number
 }
 
 type PassAnswer = Extract<Answer, { kind: 'pass' }>
 
-/** Hands a file through from upstream: not verified, so not kept, and said so. */
+/** Sends a file that is not verified, and said so. */
 export async function sendPassed(
   parts: PassParts,
   exchange: Exchange,
   answer: PassAnswer,
 ): Promise<void> {
   const { request, response, signal } = exchange
-  const upstream = await firstAnswer(parts, answer, request, signal)
-  if (upstream.status === 304) {
-    response.writeHead(304, { 'X-Cache': 'PASS' }).end()
-    return
+  const found = await openFound(parts, exchange, answer)
+  try {
+    const { size, cache } = found
+    const lastModified = httpDateOf(found.head.lastModified)
+    const common = {
+      'Cache-Control': 'no-cache',
+      'X-Cache': cache,
+      ...(found.ageS === undefined ? {} : { Age: String(found.ageS) }),
+      ...(lastModified === undefined ? {} : { 'Last-Modified': lastModified }),
+      ...(found.head.etag === undefined ? {} : { ETag: found.head.etag }),
+    }
+    const extent = extentIn(request, found, lastModified)
+    if (extent.status === 304) {
+      response.writeHead(304, common).end()
+      return
+    }
+    if (extent.status === 416) {
+      const body = 'sluice: the file ends before that range\n'
+      const range = { 'Content-Range': `bytes */${size}`, 'Content-Length': String(body.length) }
+      response.writeHead(416, { ...common, ...range }).end(body)
+      return
+    }
+    const { start, end } = extent
+    const length = end === undefined ? undefined : end - start
+    response.writeHead(extent.status, {
+      ...common,
+      'Content-Type': found.head.type,
+      ...(length === undefined ? {} : { 'Content-Length': String(length) }),
+      ...(extent.status === 206
+        ? { 'Content-Range': `bytes ${start}-${start + (length ?? 0) - 1}/${size}` }
+        : {}),
+    })
+    parts.metrics.countFile(outcomes[cache], size ?? 0)
+    if (request.method === 'HEAD') response.end()
+    else await writeBody(response, found.read({ start, end }, { signal }), length, signal)
+  } finally {
+    await found.close()
   }
-  const length = upstream.contentLength
-  // apt takes only the one form of date that RFC 9110 prefers (F15), so that no other is handed on.
-  const modified = new Date(upstream.lastModified ?? '')
-  response.writeHead(200, {
-    'Content-Type': upstream.headers['content-type'] ?? 'application/octet-stream',
-    'Cache-Control': 'no-cache',
-    'X-Cache': 'PASS',
-    ...(length === undefined ? {} : { 'Content-Length': String(length) }),
-    ...(Number.isNaN(modified.getTime()) ? {} : { 'Last-Modified': modified.toUTCString() }),
-  })
-  parts.metrics.countFile('pass', length ?? 0)
-  if (request.method !== 'HEAD') return writeBody(response, upstream.body, length, signal)
-  response.end()
-  await upstream.body[Symbol.asyncIterator]().return?.()
 }
 
-async function firstAnswer(
-  { upstream, proxy }: PassParts,
+const outcomes = { HIT: 'hit', MISS: 'miss', PASS: 'pass' } as const
+
+async function openFound(
+  { webCache, proxy, answerWithinMs }: PassParts,
+  { request, signal }: Exchange,
   { urls, login }: PassAnswer,
-  request: IncomingMessage,
-  signal: AbortSignal,
-): Promise<UpstreamResponse> {
-  const since = request.headers['if-modified-since']
-  const options = {
-    maxBytes: MAX_PASSED_BYTES,
+): Promise<WebAnswer> {
+  const control = cacheControl(request.headers['cache-control'])
+  const patience = withTimeout(signal, answerWithinMs)
+  const wanted = {
+    urls,
+    login,
+    isNews: control.has('no-cache') || control.get('max-age') === '0',
+    isSecret: control.has('no-store'),
+    isHead: request.method === 'HEAD',
     mayFollow: proxy.mayFollow,
-    ...(login === undefined ? {} : { headers: { authorization: `Basic ${login}` } }),
-    ...(since === undefined ? {} : { ifModifiedSince: since }),
   }
-  let problem: unknown
-  for (const url of urls) {
-    try {
-      return await upstream.get(url, options, { signal })
-    } catch (error) {
-      problem ??= error
-    }
+  try {
+    return await webCache.open(wanted, { signal: patience })
+  } catch (error) {
+    if (!patience.aborted || signal.aborted) throw error
+    throw new AppError('ERR_UPSTREAM_TIMEOUT', {
+      message: 'no answer from upstream in time',
+      hint: 'ask again later',
+      cause: error,
+    })
   }
-  throw problem ?? new AppError('ERR_NOT_FOUND', { message: 'no URL to ask' })
+}
+
+type PassedExtent = Extent | { readonly status: 200; readonly start: 0; readonly end: undefined }
+
+function extentIn(
+  request: IncomingMessage,
+  { kind, size, cache, head }: WebAnswer,
+  lastModified: string | undefined,
+): PassedExtent {
+  const tags = request.headers['if-none-match']
+  const bare = head.etag?.replace(/^W\//, '')
+  if (tags !== undefined && bare !== undefined && tags.includes(bare)) return { status: 304 }
+  if (size === undefined) {
+    const isSame =
+      lastModified !== undefined && request.headers['if-modified-since'] === lastModified
+    return isSame ? { status: 304 } : { status: 200, start: 0, end: undefined }
+  }
+  const isMutable = kind !== 'fixed' || cache === 'PASS' || lastModified === undefined
+  return extentOf(request, { size, lastModified: lastModified ?? '-', isMutable })
+}
+
+function httpDateOf(text: string | undefined): string | undefined {
+  const date = new Date(text ?? '')
+  return Number.isNaN(date.getTime()) ? undefined : date.toUTCString()
 }
