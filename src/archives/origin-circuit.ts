@@ -3,8 +3,8 @@
  * alone for a while, and who wants something of it is told so at once instead of waiting on a connection of his own. Then
  * one request goes out to look; the others are told at once until its end is known.
  *
- * Trouble with one path says little about the rest: three failures in a row, of two paths, say that it is the origin. All
- * of it counts by the monotonic clock.
+ * Trouble with one path says little about the rest: three failures in a row, of two paths, say that it is the origin; of
+ * those that come at once, as answers do, ten, of three paths. All of it counts by the monotonic clock.
  */
 import { type AppError, systemCode } from '../base/errors.ts'
 
@@ -13,7 +13,8 @@ const LONGEST_PAUSE_MS = 10_000
 /** For so long at the most `Retry-After` keeps back what clients want, and what refreshes do. */
 const LONGEST_OBEYED_MS = 60_000
 const LONGEST_POLITE_MS = 3600_000
-const MANY_FAILURES = 3
+const MANY = { origin: [1, 1], path: [3, 2], status: [10, 3] } as const
+const MOST_PATHS = 3
 const MAX_ORIGINS = 1000
 
 /** An origin that is left alone, and why. */
@@ -53,8 +54,8 @@ export interface Circuit {
 interface Origin {
   readonly name: string
   failures: number
-  firstPath: string
-  hasOtherPath: boolean
+  /** Of the failures, the first three. */
+  readonly paths: Set<string>
   /** Set while it is left alone. */
   problem: AppError | undefined
   pauseMs: number
@@ -95,13 +96,12 @@ export function createCircuit(now: Now = () => performance.now()): Circuit {
 }
 
 function newOrigin(name: string): Origin {
-  return { ...wellOrigin, name, problem: undefined, probe: undefined, waiting: new Set() }
+  const [paths, waiting] = [new Set<string>(), new Set<(problem: AppError) => void>()]
+  return { ...wellOrigin, name, problem: undefined, probe: undefined, paths, waiting }
 }
 
 const wellOrigin = {
   failures: 0,
-  firstPath: '',
-  hasOtherPath: false,
   pauseMs: 0,
   shutUntil: 0,
   politeUntil: 0,
@@ -130,25 +130,25 @@ function createAttempt(
       if (origin.problem === undefined) return
       // It lives; one more failure, of a body, and it is left alone again.
       origin.problem = undefined
-      origin.failures = MANY_FAILURES - 1
-      origin.hasOtherPath = true
+      origin.failures = MANY.path[0] - 1
+      origin.paths.add('')
     },
     leave: end,
     succeed: () => {
       end()
       Object.assign(origin, wellOrigin, { problem: undefined, probe: undefined })
+      origin.paths.clear()
     },
     fail: (error) => {
       end()
       const kind = kindOf(error)
       if (kind === 'none') return
-      if (origin.failures === 0) origin.firstPath = path
-      else if (path !== origin.firstPath) origin.hasOtherPath = true
       origin.failures += 1
-      const isMany = origin.failures >= MANY_FAILURES && origin.hasOtherPath
+      if (origin.paths.size < MOST_PATHS) origin.paths.add(path)
+      const [failures, paths] = MANY[kind]
+      const isMany = origin.failures >= failures && origin.paths.size >= paths
       const obeyMs = retryAfterMs(error)
-      const isLeftAlone = origin.problem !== undefined
-      if (kind === 'origin' || isMany || isLeftAlone || obeyMs > 0) shut(origin, error, obeyMs, now)
+      if (isMany || origin.problem !== undefined || obeyMs > 0) shut(origin, error, obeyMs, now)
       if (kind !== 'status' && origin.problem !== undefined) {
         for (const stop of [...origin.waiting]) stop(error)
       }

@@ -69,6 +69,7 @@ export async function refreshAndFollow(
       task.onOutcome?.(outcome)
     }
     if (some.some((outcome) => outcome.kind === 'changed')) parts.rescue.wake()
+    if (some.some((outcome) => outcome.kind !== 'failed')) parts.fileProblems.forgive(archive)
     outcomes.push(...some)
   }
   const changed = new Set(
