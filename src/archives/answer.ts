@@ -26,6 +26,10 @@ export interface Lasting {
    * anew each time, and where the answer is for one client alone.
    */
   readonly holds?: (() => boolean) | undefined
+  /** Whose file it is, for figures. */
+  readonly archive?: string | undefined
+  /** Epoch milliseconds: when upstream last said that this is what it has. Of what can change. */
+  readonly confirmedAt?: number | undefined
 }
 
 export type Answer =
@@ -39,7 +43,7 @@ export type Answer =
       /** Of InRelease and Release. */
       readonly release?: ServedRelease | undefined
     })
-  | {
+  | (Lasting & {
       readonly kind: 'pieces'
       readonly size: number
       readonly type: string
@@ -47,7 +51,7 @@ export type Answer =
       readonly isMutable: boolean
       /** Bytes from `start` up to `end`, not included. */
       read(start: number, end: number): AsyncIterable<Buffer>
-    }
+    })
   | (Lasting & {
       /** A blob kept as a file, or to be fetched from where `locate` says. */
       readonly kind: 'blob'

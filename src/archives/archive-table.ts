@@ -24,6 +24,7 @@ export const archiveMigrations: readonly Migration[] = [
     ],
   },
   { name: 'archives-2', statements: ['ALTER TABLE archive_suite ADD COLUMN signers TEXT'] },
+  { name: 'archives-3', statements: ['ALTER TABLE archive_suite ADD COLUMN confirmed_at INTEGER'] },
 ]
 
 /** Other things that an archive may list: see extra-files.ts. */
@@ -96,6 +97,8 @@ export interface ArchiveSuite {
   /** Epoch milliseconds. */
   readonly checkedAt?: number | undefined
   readonly changedAt?: number | undefined
+  /** When upstream last said that `state` is what it has. */
+  readonly confirmedAt?: number | undefined
   readonly problem?: SuiteProblem | undefined
 }
 
@@ -113,6 +116,7 @@ type ArchiveTables = {
     changed_at: number | null
     problem: string | null
     signers: string | null
+    confirmed_at: number | null
   }
 }
 
@@ -249,6 +253,7 @@ export async function saveSuite(db: Db, archiveId: number, suite: ArchiveSuite):
     changed_at: suite.changedAt ?? null,
     problem: suite.problem === undefined ? null : JSON.stringify(suite.problem),
     signers: suite.signers === undefined ? null : JSON.stringify(suite.signers),
+    confirmed_at: (suite.problem === undefined ? suite.checkedAt : suite.confirmedAt) ?? null,
   }
   await db
     .withTables<ArchiveTables>()
@@ -278,6 +283,7 @@ function toSuite(row: ArchiveTables['archive_suite']): ArchiveSuite {
     etag: row.etag ?? undefined,
     checkedAt: row.checked_at ?? undefined,
     changedAt: row.changed_at ?? undefined,
+    confirmedAt: row.confirmed_at ?? row.changed_at ?? undefined,
     problem,
     signers,
   }

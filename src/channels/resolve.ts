@@ -49,19 +49,20 @@ export async function resolvePublishedPath(
   const holds = (): boolean => parts.views.head(name) === view
   if (kind === 'pool') {
     const answer = await poolAnswer(parts, rest, abortable)
-    return answer && { ...answer, holds }
+    return answer && { ...answer, holds, archive }
   }
   if (kind !== 'dists') return undefined
   const found = findSuite(suites, rest)
   if (found === undefined) return undefined
   const answer = await suiteAnswer(parts, found.suite, found.path)
-  if (answer?.kind === 'blob') return { ...answer, holds }
+  if (answer?.kind === 'blob') return { ...answer, holds, archive }
+  if (answer?.kind === 'pieces') return { ...answer, archive }
   if (answer?.kind !== 'bytes') return answer
-  if (!/^(In)?Release$/.test(found.path)) return { ...answer, holds }
+  if (!/^(In)?Release$/.test(found.path)) return { ...answer, holds, archive }
   const { channel, serial } = view
   const { suite } = found.suite
   const release = { channel, serial, archive, suite, isPinned: name.includes('@') }
-  return { ...answer, holds, release }
+  return { ...answer, holds, archive, release }
 }
 
 /** The head is in memory; other generations are looked for. */

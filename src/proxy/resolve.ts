@@ -111,7 +111,9 @@ async function answerFrom(
   if (suite === undefined || upstream === undefined) return undefined
   const answer = await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)
   const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
-  return isOurs ? { ...answer, holds } : answer
+  if (!isOurs) return answer
+  const { confirmedAt } = answer.isMutable ? suite : {}
+  return { ...answer, holds, archive: archive.name, confirmedAt }
 }
 
 async function poolAnswer(
@@ -128,6 +130,7 @@ async function poolAnswer(
     sha256: origin.sha256,
     type: contentType(path),
     isMutable: false,
+    archive: archive.name,
     holds: holds && (() => countChanges('origins') === changes && holds()),
     locate: async () => locateOrigin(archive, origin),
   }

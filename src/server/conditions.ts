@@ -5,6 +5,7 @@
  * rolled-back clock would freeze clients. What can change under its name is never sent in parts.
  */
 import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../base/clock.ts'
 
 /** What of a file to send: all, nothing (304), a part of it, or a refusal (416). */
 export type Extent =
@@ -23,6 +24,11 @@ export interface Validator {
 /** Last-Modified for epoch seconds. */
 export function httpDate(seconds: number): string {
   return new Date(seconds * 1000).toUTCString()
+}
+
+/** Seconds since upstream said that this is what it has (RFC 9111, 5.1). */
+export function ageOf(confirmedAt: number, clock: Pick<Clock, 'now'>): string {
+  return String(Math.max(0, Math.floor((clock.now() - confirmedAt) / 1000)))
 }
 
 /** What to answer to this request, GET or HEAD; `end` is not included. */

@@ -5,14 +5,15 @@
  * was wrong the socket is reset, so that apt asks again and finds another Last-Modified.
  */
 import type { FileHandle } from 'node:fs/promises'
-import type { Answer } from '../archives/answer.ts'
+import type { Answer, Lasting } from '../archives/answer.ts'
 import type { Download, Downloads } from '../archives/download.ts'
 import type { Located } from '../archives/locate.ts'
 import { withTimeout } from '../base/abortable.ts'
+import type { Clock } from '../base/clock.ts'
 import { AppError, toAppError } from '../base/errors.ts'
 import type { BlobStore, OpenBlob } from '../store/blobs.ts'
 import { writeBody } from './body.ts'
-import { extentOf, httpDate, type Validator } from './conditions.ts'
+import { ageOf, extentOf, httpDate, type Validator } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import type { FileProblems } from './file-problems.ts'
 import { type PassParts, sendPassed } from './send-passed.ts'
@@ -21,6 +22,7 @@ export interface SendParts extends PassParts {
   readonly blobs: BlobStore
   readonly downloads: Downloads
   readonly fileProblems: FileProblems
+  readonly clock: Clock
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
   readonly answerWithinMs: number
 }
@@ -39,29 +41,35 @@ export async function sendAnswer(
   if (answer.kind === 'pass') return sendPassed(parts, exchange, answer)
   if (answer.kind === 'blob') return sendBlob(parts, exchange, answer)
   const size = answer.kind === 'bytes' ? answer.data.length : answer.size
-  const { modifiedAt, isMutable, type } = answer
-  const file = { size, lastModified: httpDate(modifiedAt), isMutable, type }
-  parts.metrics.countFile('hit', size)
-  await sendExtent(exchange, file, 'HIT', (start, end) =>
+  const file = { ...answer, size, lastModified: httpDate(answer.modifiedAt) }
+  await sendExtent(parts, exchange, { ...file, outcome: 'hit' }, (start, end) =>
     answer.kind === 'bytes' ? [answer.data.subarray(start, end)] : answer.read(start, end),
   )
 }
 
 type Pieces = AsyncIterable<Buffer> | readonly Buffer[]
 
+interface SentFile extends Validator, Lasting {
+  readonly type: string
+  readonly outcome: 'hit' | 'miss'
+}
+
 async function sendExtent(
+  { metrics, clock }: Pick<SendParts, 'metrics' | 'clock'>,
   { request, response, signal }: Exchange,
-  file: Validator & { readonly type: string },
-  cache: string,
+  file: SentFile,
   read: (start: number, end: number) => Pieces,
 ): Promise<void> {
   const extent = extentOf(request, file)
   const common = {
     'Last-Modified': file.lastModified,
     'Cache-Control': file.isMutable ? MUTABLE : IMMUTABLE,
-    'X-Cache': cache,
+    'X-Cache': file.outcome.toUpperCase(),
+    ...(file.confirmedAt === undefined ? {} : { Age: ageOf(file.confirmedAt, clock) }),
     ...(file.isMutable ? {} : { 'Accept-Ranges': 'bytes' }),
   }
+  const sent = 'start' in extent && request.method !== 'HEAD' ? extent.end - extent.start : 0
+  metrics.countFile(file.outcome, sent, file.archive)
   if (extent.status === 304) {
     response.writeHead(304, common).end()
     return
@@ -92,11 +100,10 @@ async function sendBlob(
   const open = await parts.blobs.openFile(answer.sha256)
   if (open === undefined) return sendDownload(parts, exchange, answer)
   try {
-    parts.metrics.countFile('hit', open.size)
     parts.blobs.use.touch(answer.sha256)
     const lastModified = httpDate(answer.modifiedAt ?? open.modifiedAt)
-    const file = { size: open.size, lastModified, isMutable: answer.isMutable, type: answer.type }
-    await sendExtent(exchange, file, 'HIT', (start, end) => readFile(open, start, end))
+    const file = { ...answer, size: open.size, lastModified, outcome: 'hit' } as const
+    await sendExtent(parts, exchange, file, (start, end) => readFile(open, start, end))
   } finally {
     await open.handle.close()
   }
@@ -151,10 +158,9 @@ async function sendDownload(
       cause: error,
     })
   })
-  parts.metrics.countFile('miss', wanted.size)
   const lastModified = httpDate(answer.modifiedAt ?? download.modifiedAt)
-  const file = { size: wanted.size, lastModified, isMutable: answer.isMutable, type: answer.type }
-  await sendExtent(exchange, file, 'MISS', (start, end) =>
+  const file = { ...answer, size: wanted.size, lastModified, outcome: 'miss' } as const
+  await sendExtent(parts, exchange, file, (start, end) =>
     take(download.read(start, { signal }), end - start),
   )
 }
@@ -165,8 +171,6 @@ async function openDownload(
   located: Located,
   signal: AbortSignal,
 ): Promise<Download> {
-  const known = parts.fileProblems.recall(located)
-  if (known !== undefined) throw known
   const note = (error: unknown): void => parts.fileProblems.note(located, error)
   const patience = withTimeout(signal, parts.answerWithinMs)
   try {
@@ -186,7 +190,6 @@ function tooLate({ wanted }: Located): AppError {
   return new AppError('ERR_UPSTREAM_TIMEOUT', {
     message: `${wanted.label} is still on its way: upstream is slow`,
     hint: 'ask again: the download goes on',
-    details: { isUnderWay: true },
   })
 }
 
