@@ -171,6 +171,8 @@ async function openDownload(
   located: Located,
   signal: AbortSignal,
 ): Promise<Download> {
+  const known = parts.fileProblems.recall(located)
+  if (known !== undefined) throw known
   const note = (error: unknown): void => parts.fileProblems.note(located, error)
   const patience = withTimeout(signal, parts.answerWithinMs)
   try {
@@ -190,6 +192,7 @@ function tooLate({ wanted }: Located): AppError {
   return new AppError('ERR_UPSTREAM_TIMEOUT', {
     message: `${wanted.label} is still on its way: upstream is slow`,
     hint: 'ask again: the download goes on',
+    details: { isUnderWay: true },
   })
 }
 
