@@ -1,7 +1,7 @@
 /**
  * Commands about the server itself: verify, tokens, figures.
  */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { tokenTable, verifyLines } from './admin-report.ts'
 import type { StatsAnswer } from './api-stats-types.ts'
 import type { TokenAnswer, VerifyAnswer, VerifyEvent } from './api-types.ts'
@@ -15,8 +15,11 @@ import { formatCount } from './words.ts'
 export function adminCommands(program: Command, around: Surroundings): void {
   const verify = program
     .command('verify')
-    .description('walk from the heads to the blobs and tell what is wrong')
-    .option('--deep', 'read and hash every file again')
+    .description('walk from the heads to the blobs, hash all, fetch again what is damaged')
+    .option('--quick', 'look at the sizes of files, and do not read them')
+    .addOption(
+      new Option('--deep', 'read and hash every file again: what it does anyway').hideHelp(),
+    )
   run(around, verify, verifyStore)
   const token = program.command('token').description('who may use the API')
   const create = token.command('create <name>')
@@ -33,11 +36,11 @@ export function adminCommands(program: Command, around: Surroundings): void {
 async function verifyStore(
   context: Context,
   _args: readonly string[],
-  options: { readonly deep?: boolean },
+  options: { readonly quick?: boolean },
 ): Promise<void> {
   const client = await context.connect()
   const pace = createPace()
-  const body = { deep: options.deep === true }
+  const body = { deep: options.quick !== true }
   const report = await client.task<VerifyAnswer, VerifyEvent>('/verify', body, (event) => {
     const { what, done, total } = event
     const left = [`${formatCount(done)} of ${formatCount(total)}`, pace.left(done, total)]
@@ -47,7 +50,9 @@ async function verifyStore(
   })
   context.out.clear()
   context.out.result(report, verifyLines)
-  if (report.problems.length > 0) context.setExitCode(1)
+  const { waiting, lost } = report.files
+  if (waiting + lost > 0) context.setExitCode(3)
+  else if (report.problems.some(({ outcome }) => outcome === undefined)) context.setExitCode(1)
 }
 
 async function createToken(context: Context, [name = '']: readonly string[]): Promise<void> {

@@ -21,7 +21,13 @@ export function verifyLines(report: VerifyAnswer): string[] {
     const wrong = printable(`wrong    ${one.what}: ${one.message}`)
     return isTold ? [wrong] : [wrong, `         ${one.hint}`]
   })
-  return [...lines, `${plural(problems.length, 'problem')} in ${read}`]
+  const { fetched, waiting, lost } = report.files
+  const became = [
+    ...(fetched > 0 ? [`${plural(fetched, 'file')} fetched again`] : []),
+    ...(waiting > 0 ? [`${plural(waiting, 'file')} to be fetched when wanted`] : []),
+    ...(lost > 0 ? [`${plural(lost, 'file')} lost`] : []),
+  ]
+  return [...lines, [`${plural(problems.length, 'problem')} in ${read}`, ...became].join('; ')]
 }
 
 /** Who may use the API. */

@@ -189,7 +189,9 @@ export interface VerifyAnswer {
     readonly what: string
     readonly message: string
     readonly hint?: string
+    readonly outcome?: 'fetched' | 'waiting' | 'lost'
   }[]
+  readonly files: Readonly<Record<'fetched' | 'waiting' | 'lost', number>>
 }
 
 export interface RotateAnswer {

@@ -1,6 +1,6 @@
 /**
  * Checks that every file blob has its file, of its size; with `deep` that all bytes, of files and of small blobs, are what
- * their names say. What is damaged or gone of files is forgotten, so that it is fetched anew when somebody wants it.
+ * their names say. A damaged file is put aside (store/blob-removal.ts) and forgotten, so that it can be fetched anew.
  */
 import { stat } from 'node:fs/promises'
 import { systemCode } from '../base/errors.ts'
@@ -21,12 +21,20 @@ export interface BlobInput {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Goes through all blobs. */
+/** A file that is not what it should be. */
+export interface DamagedFile {
+  readonly sha256: Sha256
+  /** There is none. */
+  readonly isGone: boolean
+}
+
+/** Goes through all blobs; the files that were put aside. */
 export async function verifyBlobs(
   parts: ChannelParts,
   report: VerifyReport,
   { deep, onProgress, signal }: BlobInput,
-): Promise<void> {
+): Promise<DamagedFile[]> {
+  const damaged: DamagedFile[] = []
   const total = onProgress === undefined ? 0 : await countFiles(parts)
   let done = 0
   for (let after: Sha256 | undefined; ; ) {
@@ -35,9 +43,9 @@ export async function verifyBlobs(
     const files = page.filter((blob) => blob.isFile)
     await mapBounded(files, FILES_AT_ONCE, async (blob) => {
       signal?.throwIfAborted()
-      if (await isWhole(parts, blob, deep)) return
-      const message = 'its file is damaged or gone; it is fetched again when wanted'
-      report.problems.push({ what: `blob ${blob.sha256}`, message })
+      const state = await stateOf(parts, blob, deep)
+      if (state === 'whole') return
+      damaged.push({ sha256: blob.sha256, isGone: state === 'gone' })
       await parts.blobs.forget(blob.sha256)
     })
     if (deep) await verifyRows(parts, report, page)
@@ -45,7 +53,7 @@ export async function verifyBlobs(
     done += files.length
     onProgress?.('files', done, Math.max(done, total))
     after = page.at(-1)?.sha256 ?? after
-    if (page.length < PAGE) return
+    if (page.length < PAGE) return damaged
     await breathe()
   }
 }
@@ -62,22 +70,42 @@ async function countFiles({ db }: ChannelParts): Promise<number> {
   }
 }
 
-async function isWhole(parts: ChannelParts, blob: BlobRow, deep: boolean): Promise<boolean> {
-  if (deep) return (await hashFile(parts, blob.sha256)) === blob.sha256
+async function stateOf(
+  parts: ChannelParts,
+  blob: BlobRow,
+  deep: boolean,
+): Promise<'whole' | 'damaged' | 'gone'> {
+  if (deep) {
+    const found = await hashFile(parts, blob.sha256)
+    if (found === undefined) return 'gone'
+    return found === blob.sha256 ? 'whole' : 'damaged'
+  }
   try {
-    return (await stat(parts.blobs.filePath(blob.sha256))).size === blob.size
+    const { size } = await stat(parts.blobs.filePath(blob.sha256))
+    return size === blob.size ? 'whole' : 'damaged'
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false
+    if (systemCode(error) === 'ENOENT') return 'gone'
     throw error
   }
 }
 
-async function hashFile(parts: ChannelParts, sha256: Sha256): Promise<Sha256 | undefined> {
-  const open = await parts.blobs.openFile(sha256)
+/** The digest of a blob's file as it is; undefined if there is none. `pace` is waited for after each piece of a megabyte. */
+export async function hashFile(
+  { blobs }: Pick<ChannelParts, 'blobs'>,
+  sha256: Sha256,
+  pace?: (bytes: number) => Promise<void>,
+): Promise<Sha256 | undefined> {
+  const open = await blobs.openFile(sha256)
   if (open === undefined) return undefined
   const hash = sha256Stream()
-  for await (const piece of open.handle.createReadStream({ highWaterMark: 1024 * 1024 })) {
-    hash.update(piece as Buffer)
+  try {
+    for await (const piece of open.handle.createReadStream({ highWaterMark: 1024 * 1024 })) {
+      hash.update(piece as Buffer)
+      await pace?.((piece as Buffer).length)
+    }
+  } catch (error) {
+    // What the disk cannot read is damaged.
+    if (systemCode(error) !== 'EIO') throw error
   }
   return hash.digest()
 }

@@ -2,6 +2,7 @@
  * What a check of the store found.
  */
 import { toAppError } from '../base/errors.ts'
+import type { Outcome } from './mend.ts'
 
 export interface VerifyReport {
   generations: number
@@ -10,6 +11,8 @@ export interface VerifyReport {
   /** Files re-hashed: none unless deep. */
   blobs: number
   readonly problems: VerifyProblem[]
+  /** Files among the problems, by what became of them. */
+  readonly files: Record<Outcome, number>
 }
 
 export interface VerifyProblem {
@@ -18,6 +21,8 @@ export interface VerifyProblem {
   readonly message: string
   /** What to do about it, where the message does not say it. */
   readonly hint?: string | undefined
+  /** Of a file that was damaged or gone: what became of it. */
+  readonly outcome?: Outcome | undefined
 }
 
 /** For what only a backup has. */

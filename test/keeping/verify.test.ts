@@ -118,7 +118,7 @@ t.test('a file that is gone is told once, and fetched again', async (t) => {
   for (const file of files.filter((one) => one.isFile())) await rm(join(file.parentPath, file.name))
   const { problems } = await sluice.api('POST', '/verify', {})
   t.equal(problems.length, files.filter((one) => one.isFile()).length)
-  t.match(problems, [{ what: /^blob /, message: /gone; it is fetched again/ }])
+  t.match(problems, [{ what: /^blob /, message: /gone; it was fetched again/ }])
   t.match(await sluice.api('POST', '/verify', {}), { problems: [] })
   const other = await machine('other', 'approved')
   t.same(troubles(await other.update()), clean)
