@@ -107,12 +107,18 @@ export function startJobs(
     everyMs: parts.config.refreshMinutes * 60_000,
     retryMs: RETRY_MS,
     work: async (signal) => {
-      const isGood = await refreshAll(parts, log, signal)
+      // What was told at the start needs no line in the log each hour.
+      if (parts.upstream.isOffline) return true
+      const archives = (await listArchives(parts.db)).map((archive) => archive.name)
+      const isGood = await refreshQuietly(parts, log, archives, signal)
       await afterRound(signal)
       await lookAtNames()
       return isGood
     },
   })
+  if (!parts.upstream.isOffline) {
+    parts.refreshBehind.start((name, signal) => refreshQuietly(parts, log, [name], signal))
+  }
   const resigned = Promise.withResolvers<void>()
   const resign = start({
     name: 're-sign',
@@ -154,13 +160,17 @@ export function startJobs(
     room,
     wakePolicies: policies.wake,
     stop: async () => {
-      await Promise.all(all.map((schedule) => schedule.stop()))
+      await Promise.all([...all, parts.refreshBehind].map((one) => one.stop()))
     },
   }
 }
 
-async function refreshAll(parts: ServerParts, log: Log, signal: AbortSignal): Promise<boolean> {
-  const archives = (await listArchives(parts.db)).map((archive) => archive.name)
+async function refreshQuietly(
+  parts: ServerParts,
+  log: Log,
+  archives: readonly string[],
+  signal: AbortSignal,
+): Promise<boolean> {
   const startedAt = parts.clock.now()
   const { outcomes } = await refreshAndFollow(parts, { archives, who: 'system' }, signal)
   for (const { archive, suite, problem } of outcomes) {

@@ -67,6 +67,7 @@ import { type ClientLog, createClientLog } from './client-log.ts'
 import { clientMigrations } from './client-table.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { createRefreshBehind, type RefreshBehind } from './refresh-behind.ts'
 import { tokenMigrations } from './tokens.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 import { trafficMigrations } from './traffic-table.ts'
@@ -138,6 +139,7 @@ export interface ServerParts extends ChannelParts, UnknownParts {
   readonly metrics: Metrics
   readonly traffic: Traffic
   readonly fileProblems: FileProblems
+  readonly refreshBehind: RefreshBehind
   readonly answerWithinMs: number
   readonly headersWithinMs: number
   readonly deliverWithinMs: number | undefined
@@ -250,6 +252,7 @@ export async function openParts(
       ...notes,
       ...limitsOf(patience),
       fileProblems: createFileProblems(blobs, clock),
+      refreshBehind: createRefreshBehind(clock, { freshMs: config.refreshMinutes * 60_000 }),
       config,
       ...createMemories(),
       close,

@@ -2,6 +2,7 @@
  * Requests for files of other servers, in whichever style their client asks: answered for archives that Sluice knows,
  * and refused for all others, so that it is no open proxy.
  */
+import type { Answer } from '../archives/answer.ts'
 import { AppError } from '../base/errors.ts'
 import { hostKey } from '../base/host-key.ts'
 import { loginInHeader } from '../proxy/login.ts'
@@ -41,6 +42,7 @@ export async function answerProxied(
   const { host, path } = target
   const login = target.login ?? loginInHeader(exchange.request.headers.authorization)
   const answer = await front.parts.proxy.resolve({ ...target, login })
+  ringFor(front, answer)
   if (answer === 'unknown' && isOwnHost(front, exchange, target)) {
     if (await answerOwn(front, exchange, target)) return
   }
@@ -59,6 +61,13 @@ export async function answerProxied(
   if (answer === undefined)
     return sendText(exchange, 404, 'sluice: the archive does not name that file\n')
   await sendAnswer(front.parts, exchange, answer)
+}
+
+/** What can change is looked at behind the back of who asks for it. */
+function ringFor({ parts }: ProxyFront, answer: Answer | string | undefined): void {
+  if (typeof answer !== 'object' || answer.kind === 'pass') return
+  const { archive, isMutable, confirmedAt } = answer
+  if (isMutable && archive !== undefined) parts.refreshBehind.ring(archive, confirmedAt)
 }
 
 /**
