@@ -166,6 +166,15 @@ export function peakMemory(pid: number): number {
   return kib === undefined ? 0 : Number(kib) * 1024
 }
 
+/** What the daemon and all in its group have resident now, or had at the most, each by itself; in bytes. */
+export function groupMemory(leader: number, field: 'VmRSS' | 'VmHWM'): number {
+  return groupOf(leader).reduce((sum, pid) => {
+    const status = readProc(`/proc/${pid}/status`) ?? ''
+    const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]
+    return sum + Number(kib ?? 0) * 1024
+  }, 0)
+}
+
 /** Processor seconds, user and system, of the daemon and all in its group. */
 export function processorSeconds(leader: number): number {
   let ticks = 0
@@ -190,11 +199,16 @@ function readProc(path: string): string | undefined {
   }
 }
 
-/** A port on loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
+/** A port on loopback that was free a moment ago: of all that there are, or between these. */
+export async function freePort(least?: number, most?: number): Promise<number> {
   const server: Server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const isAny = least === undefined || most === undefined
+  for (let port = isAny ? 0 : least; ; port += 1) {
+    server.listen(port, '127.0.0.1')
+    const error = await once(server, 'listening').then(() => undefined, String)
+    if (error === undefined) break
+    if (isAny || port === most) throw new Error(error)
+  }
   const address = server.address()
   server.close()
   await once(server, 'close')

@@ -59,6 +59,8 @@ export interface Job {
   /** The temp file, once there is one. */
   path: string | undefined
   written: number
+  /** The digest is right: readers may have all of it, though it may not be in the store yet. */
+  isRight: boolean
   /** All bytes are in the store. */
   isVerified: boolean
   error: AppError | undefined
@@ -88,6 +90,7 @@ export function createJob(
     isRead: false,
     path: undefined,
     written: 0,
+    isRight: false,
     isVerified: false,
     error: undefined,
   }
@@ -103,7 +106,7 @@ export function startOver(job: Job): void {
 
 /** How many bytes readers may have now. */
 export function releasedBytes(job: Job): number {
-  if (job.isVerified) return job.wanted.size
+  if (job.isRight) return job.wanted.size
   if (job.isCautious) return 0
   return Math.max(0, Math.min(job.written, job.wanted.size - HOLD_BACK))
 }

@@ -22,7 +22,7 @@ export async function* readJob(
   let handle: FileHandle | undefined
   let at = input.from
   try {
-    while (at < job.wanted.size || !job.isVerified) {
+    while (at < job.wanted.size || !job.isRight) {
       throwIfOver(job, signal)
       const end = Math.min(releasedBytes(job), at + readBytes)
       if (at < end) job.isRead = true

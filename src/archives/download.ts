@@ -172,6 +172,7 @@ async function openStored(state: State, wanted: Wanted): Promise<Flight | undefi
   }
   const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock), { whole })
   job.written = wanted.size
+  job.isRight = true
   job.isVerified = true
   return { job, done: Promise.resolve() }
 }
@@ -249,6 +250,7 @@ async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
   const durationMs = Math.round(performance.now() - begun)
   const { error } = outcome
   if (error === undefined) {
+    job.isRight = true
     job.isVerified = true
     state.parts.log?.info({ ...fields, durationMs }, 'download verified')
   } else {

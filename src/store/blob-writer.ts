@@ -31,6 +31,8 @@ export interface BlobExpectation {
   readonly size: number
   /** Epoch seconds: becomes the file's mtime, which is served as Last-Modified. */
   readonly modifiedAt?: number | undefined
+  /** Called when length and digest proved right: what follows makes the file durable. */
+  readonly onRight?: (() => void) | undefined
 }
 
 /** Where a store keeps its things. */
@@ -78,6 +80,7 @@ export async function createWriter(place: BlobPlace, path: string): Promise<Blob
     commit: async (expected) => {
       try {
         compare(expected, written, hash.digest())
+        expected.onRight?.()
         await handle.datasync()
         isOpen = false
         await handle.close()

@@ -24,6 +24,7 @@ t.test('50 clients of one cold file: fetched once, streamed to all while it arri
     return { ...result, modifiedAt: download.modifiedAt }
   }
   const results = await Promise.all(Array.from({ length: 50 }, client))
+  await downloads.fetch(big.wanted, big.one, {})
   const { mtimeMs } = await stat(blobs.filePath(big.wanted.sha256))
   const whole = { got: big.data.length, sha256: big.wanted.sha256, error: undefined }
   for (const result of results) t.same(result, { ...whole, modifiedAt: mtimeMs / 1000 })
@@ -63,6 +64,30 @@ t.test('the last 64 KiB wait until the digest was right', async (t) => {
   t.equal(got, MiB - HOLD_BACK)
 })
 
+t.test('then nobody waits until the disk has a large file for certain', async (t) => {
+  const reading = Promise.withResolvers<void>()
+  const { downloads, file } = await makeDownloadBed(t, {
+    wrap: (blobs) => ({
+      ...blobs,
+      create: async () => {
+        const writer = await blobs.create()
+        const commit: typeof writer.commit = async (expected) => {
+          await writer.commit(expected)
+          await reading.promise
+        }
+        return { ...writer, commit }
+      },
+    }),
+  })
+  const some = await file('some.deb', 5 * MiB)
+  const download = await downloads.open(some.wanted, some.one, {})
+  t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
+  t.equal(downloads.active, 1, 'it is not in the store yet')
+  reading.resolve()
+  await downloads.close()
+  t.equal(downloads.active, 0)
+})
+
 t.test('a client may begin anywhere, early or late', async (t) => {
   const { downloads, first, file } = await makeDownloadBed(t)
   const some = await file('some.deb', 2 * MiB)
@@ -95,8 +120,9 @@ t.test('a small file is given only when it is verified', async (t) => {
   const { downloads, blobs, file } = await makeDownloadBed(t)
   const small = await file('small.deb', HOLD_BACK)
   const download = await downloads.open(small.wanted, small.one, {})
-  t.ok(await blobs.has(small.wanted.sha256))
   t.equal((await readAll(download.read(0, {}))).sha256, small.wanted.sha256)
+  await download.done
+  t.ok(await blobs.has(small.wanted.sha256))
   const empty = await file('empty.deb', 0)
   const none = await downloads.open(empty.wanted, empty.one, {})
   t.match(await readAll(none.read(0, {})), { got: 0, error: undefined })
