@@ -39,6 +39,8 @@ export interface DownloadParts {
   readonly upstream: Upstream
   /** A URL that is silent for so long gets the next one as a rival; 3 s. */
   readonly rivalAfterMs?: number | undefined
+  /** Connections at once for one large file; one, unless told. */
+  readonly parallelRanges?: number | undefined
   readonly log?: DownloadLog | undefined
 }
 

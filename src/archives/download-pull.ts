@@ -166,7 +166,7 @@ async function nextChunk(
 }
 
 /** Whether a failure is no URL's fault. */
-function isOver({ signal }: Transfer, failure: AppError): boolean {
+export function isOver({ signal }: Transfer, failure: AppError): boolean {
   return signal.aborted || isAppError(failure, 'ERR_INTERRUPTED')
 }
 
@@ -196,13 +196,24 @@ function misfitOf(job: Job, response: UpstreamResponse): AppError | undefined {
 }
 
 /** Bytes behind those that are here. */
-async function append({ job, writer }: Transfer, chunk: Buffer): Promise<void> {
+async function append(transfer: Transfer, chunk: Buffer): Promise<void> {
+  const { job, writer } = transfer
   if (job.written + chunk.length > job.wanted.size) throw wrongSize(job, 'more bytes came')
   try {
     await writer?.write(chunk)
   } catch (error) {
     throw toStoreError(job, error)
   }
+  tell(job, chunk)
+}
+
+/** Bytes behind those that are counted, which somebody wrote to the temp file already. */
+export function count({ job, writer }: Transfer, chunk: Buffer): void {
+  writer?.count(chunk)
+  tell(job, chunk)
+}
+
+function tell(job: Job, chunk: Buffer): void {
   job.recent.add(job.written, chunk)
   job.written += chunk.length
   job.bell.ring()

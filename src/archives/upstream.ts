@@ -56,8 +56,8 @@ export interface UpstreamOptions {
 
 export interface UpstreamGet {
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Asks for the bytes from `start` on: the answer is 206, or 200 with the whole file. */
-  readonly range?: { readonly start: number } | undefined
+  /** Asks for the bytes from `start` on, up to `end`: the answer is 206, or 200 with the whole file. */
+  readonly range?: { readonly start: number; readonly end?: number } | undefined
   /** An HTTP date: the answer may be 304. */
   readonly ifModifiedSince?: string | undefined
   /** With its quotes: the answer may be 304. */
@@ -186,7 +186,10 @@ function headersFor(client: Client, get: UpstreamGet, first: URL, url: URL) {
     const pair = Buffer.from(`${login.login}:${login.password}`).toString('base64')
     headers.authorization = `Basic ${pair}`
   }
-  if (get.range !== undefined) headers.range = `bytes=${get.range.start}-`
+  if (get.range !== undefined) {
+    const { start, end } = get.range
+    headers.range = `bytes=${start}-${end === undefined ? '' : end - 1}`
+  }
   if (get.ifModifiedSince !== undefined) headers['if-modified-since'] = get.ifModifiedSince
   if (get.etag !== undefined) headers['if-none-match'] = get.etag
   headers['accept-encoding'] = 'identity'

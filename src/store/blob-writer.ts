@@ -20,6 +20,8 @@ export interface BlobWriter {
   /** Bytes written so far. */
   readonly written: number
   write(chunk: Buffer): Promise<void>
+  /** The next bytes, which are in the file already. */
+  count(chunk: Buffer): void
   /** Compares length and digest (`ERR_SIZE_MISMATCH`, `ERR_DIGEST_MISMATCH`: nothing is kept), then makes it durable. */
   commit(expected: BlobExpectation): Promise<void>
   /** Removes the temp file; harmless after `commit`. */
@@ -76,6 +78,10 @@ export async function createWriter(place: BlobPlace, path: string): Promise<Blob
       }
       written += chunk.length
       crashPoint('blob: bytes written')
+    },
+    count: (chunk) => {
+      hash.update(chunk)
+      written += chunk.length
     },
     commit: async (expected) => {
       try {
