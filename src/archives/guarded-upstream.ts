@@ -44,9 +44,9 @@ export function guardUpstream<U extends Upstream>(
 }
 
 /** That this server asks nobody; `what` was wanted. */
-export function offlineError(what: string): AppError {
+export function offlineError(what: string, not = 'not asked'): AppError {
   return new AppError('ERR_OFFLINE', {
-    message: `${what}: not asked, this server is offline`,
+    message: `${what}: ${not}, this server is offline`,
     hint: 'what is here is served; for the rest start it without --offline (setting: offline)',
   })
 }

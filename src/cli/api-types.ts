@@ -24,6 +24,7 @@ export interface Status {
   readonly url: string
   readonly publicUrl: string
   readonly nextRefreshAt?: number
+  readonly isOffline?: boolean
 }
 
 export interface ArchiveAnswer {
@@ -43,6 +44,8 @@ export interface ArchiveAnswer {
   readonly keys: readonly ArchiveKeyAnswer[]
   readonly keyProblems: readonly KeyProblemAnswer[]
   readonly nextRefreshAt?: number
+  /** The server asks nobody. */
+  readonly isOffline?: boolean
   readonly suites: readonly ArchiveSuiteAnswer[]
   /** Files that clients asked for and upstream did not have right. */
   readonly fileProblems: readonly (ProblemAnswer & { readonly file: string })[]

@@ -59,6 +59,7 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     ...archive.keys.map((key) => ['key', keyText(key, now)] as const),
     ...rescuePairs(archive.rescue, now),
     ...(next === undefined ? [] : [['next look', `in ${formatSpan(next - now)}`] as const]),
+    ...(archive.isOffline === true ? [['next look', 'never: the server is offline'] as const] : []),
   ])
   const columns: Column<ArchiveSuiteAnswer>[] = [
     { title: 'SUITE', value: (one) => one.suite, isWhole: true },
@@ -150,6 +151,12 @@ function checkedText(archive: ArchiveAnswer, now: number): string {
 }
 
 function archiveState(archive: ArchiveAnswer, now: number): string {
+  const state = lastState(archive, now)
+  if (archive.isOffline !== true) return state
+  return state === 'ok' ? 'offline' : `offline; ${state}`
+}
+
+function lastState(archive: ArchiveAnswer, now: number): string {
   const bad = archive.suites.find(({ problem }) => problem !== undefined)
   if (bad?.problem !== undefined) return `${bad.suite}: ${suiteState(bad, now)}`
   const ending = archive.keys.find((key) => key.signs.length > 0 && key.state !== 'good')

@@ -146,7 +146,8 @@ function outcomeLines(outcome: SuiteOutcome, notes: SuiteNotes | undefined): str
 }
 
 function readyLines(ready: Told<'ready'>, opened: Told<'opened'> | undefined): string[] {
-  const next = `next look upstream in ${formatSpan(ready.nextRefreshAt - Date.now())}`
+  const at = ready.nextRefreshAt
+  const next = at === undefined ? 'offline' : `next look upstream in ${formatSpan(at - Date.now())}`
   const clients = `clients from ${ready.clients}`
   const after = formatDuration(ready.afterMs)
   if (opened === undefined || opened.isNew) {

@@ -6,6 +6,7 @@
  * at first after a minute, then ever later, for six hours; then the next due time tells what went since the last one that
  * was taken. Of due times that were missed, by a server that stood or a clock that jumped, one is made up for.
  */
+import { offlineError } from '../archives/guarded-upstream.ts'
 import type { Abortable } from '../base/abortable.ts'
 import type { Config } from '../base/config.ts'
 import { toAppError } from '../base/errors.ts'
@@ -81,6 +82,8 @@ export async function sendDueDigests(
   log: Log,
   { signal }: Abortable = {},
 ): Promise<void> {
+  // They wait; the last due time is made up for when the server is started without.
+  if (parts.config.offline) return
   for (const digest of await listDigests(parts.db)) {
     const due = await dueTime(parts, digest)
     if (due !== undefined) await sendDue(parts, log, { digest, due }, { signal })
@@ -177,6 +180,7 @@ async function deliver(
   const { id, madeAt, name, target } = digest
   const key = `sluice.${id}-${madeAt.toString(36)}.${content.until.toString(36)}`
   assertIsWhole(target, name)
+  if (parts.config.offline) throw offlineError(`digest ${name}`, 'not sent')
   const limits = { signal, withinMs: parts.deliverWithinMs }
   const [subject, text] = [subjectOf(content), renderText(content)]
   if (target.kind === 'webhook') {

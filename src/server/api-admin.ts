@@ -39,6 +39,10 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
     archives: (await listArchives(parts.db)).length,
     channels: (await listChannels(parts.db)).filter((one) => !isClass(one)).length,
     nextRefreshAt: context.jobs()?.nextRefreshAt,
+    isOffline: parts.upstream.isOffline,
+    upstreamTroubles: parts.upstream.troubles().map(({ origin, problem, nextInMs }) => {
+      return { origin, code: problem.code, message: problem.message, nextInMs }
+    }),
   }))
   api.post<{ Body: { deep?: boolean } | null }>(
     '/verify',

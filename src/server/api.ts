@@ -52,7 +52,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
     const message = `there is nothing at ${request.url}`
     await reply.status(404).send(errorBody(new AppError('ERR_NOT_FOUND', { message })))
   })
-  app.get('/healthz', async () => ({ ok: true }))
+  app.get('/healthz', async () => ({ ok: true, ...(parts.config.offline && { offline: true }) }))
   app.get('/metrics', async (_request, reply) =>
     reply.type(parts.metrics.contentType).send(await parts.metrics.render()),
   )

@@ -41,6 +41,7 @@ export async function show(
     }),
     keyProblems: ending.map((key) => ({ ...describeEnd(archive.name, key), state: key.state })),
     nextRefreshAt: jobs()?.nextRefreshAt,
+    isOffline: parts.upstream.isOffline,
     suites,
     fileProblems: await parts.fileProblems.list(archive.name),
   }

@@ -6,6 +6,7 @@
  * signed before its Valid-Until.
  */
 import { listArchives } from '../archives/archive-table.ts'
+import { offlineError } from '../archives/guarded-upstream.ts'
 import type { RefreshEvent } from '../archives/read-indexes.ts'
 import { refreshArchive, type SuiteOutcome } from '../archives/refresh.ts'
 import { toAppError } from '../base/errors.ts'
@@ -41,8 +42,8 @@ export interface RefreshTask {
 }
 
 export interface Jobs {
-  /** Epoch milliseconds of the next round. */
-  readonly nextRefreshAt: number
+  /** Epoch milliseconds of the next round; none comes while the server is offline. */
+  readonly nextRefreshAt: number | undefined
   readonly room: RoomKeeper
   /** Policies were changed: what is due is looked for again. */
   wakePolicies(): void
@@ -59,6 +60,7 @@ export async function refreshAndFollow(
   outcomes: SuiteOutcome[]
   generations: { channel: string; generation: Generation }[]
 }> {
+  if (parts.upstream.isOffline) throw offlineError(task.archives.join(', ') || 'upstream')
   const outcomes: SuiteOutcome[] = []
   for (const archive of task.archives) {
     const urgency = task.who === 'system' ? 'probe' : 'command'
@@ -155,7 +157,7 @@ export function startJobs(
   const all = [room, policies, digests, holds, worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
-      return refresh.nextAt
+      return parts.upstream.isOffline ? undefined : refresh.nextAt
     },
     room,
     wakePolicies: policies.wake,

@@ -174,7 +174,7 @@ async function openWays(
   for (const archive of await listArchives(archives.db)) routeArchive(archives.upstream, archive)
   return {
     proxy: createProxy(archives, config),
-    tunnels: createTunnels(archives.db, config.tunnelHosts, patience.tunnels),
+    tunnels: createTunnels(archives.db, config, patience.tunnels),
     ...(await openUnknown(archives, config)),
   }
 }

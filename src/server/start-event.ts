@@ -55,7 +55,7 @@ export type StartEvent =
       readonly afterMs: number
       /** In words: `private networks`. */
       readonly clients: string
-      /** Epoch milliseconds. */
-      readonly nextRefreshAt: number
+      /** Epoch milliseconds; of none while the server is offline. */
+      readonly nextRefreshAt: number | undefined
     }
   | { readonly kind: 'warning'; readonly message: string; readonly hint?: string | undefined }

@@ -37,6 +37,10 @@ import type { StartEvent } from './start-event.ts'
 import { ensureAdminToken } from './tokens.ts'
 
 const DRAIN_MS = 10_000
+const offline = {
+  message: 'this server is offline: nothing is looked up, refreshed, fetched, tunneled or sent',
+  hint: 'what is here is served; for the rest start it without --offline (setting: offline)',
+} as const
 /** A server that was just started looks upstream soon, but not at once: it may be one of many restarts. */
 const FIRST_ROUND_MS = 60_000
 
@@ -100,7 +104,8 @@ export async function startServer(
     parts.address.told = urls.publicUrl
     await signRestored(parts, opened)
     await tellWhere(config, urls.url)
-    if (isImporting) {
+    // Offline, it is a first start again at the next one.
+    if (isImporting && !config.offline) {
       oldFiles.splice(0, oldFiles.length, ...(await importSources(parts, onEvent, options.signal)))
     }
     await tellChannels(parts, onEvent)
@@ -121,6 +126,7 @@ export async function startServer(
       clients,
       nextRefreshAt,
     })
+    if (config.offline) onEvent({ kind: 'warning', ...offline })
     parts.rescue.start()
     return running({ parts, app, jobs, context, isFirstStart })
   } catch (error) {

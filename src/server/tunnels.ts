@@ -9,7 +9,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Archive, listArchives } from '../archives/archive-table.ts'
+import { offlineError } from '../archives/guarded-upstream.ts'
 import { judgeHost, publicLookup } from '../archives/internal-hosts.ts'
+import type { Config } from '../base/config.ts'
 import { AppError, httpStatus, toAppError } from '../base/errors.ts'
 import { tunnelKey } from '../base/host-key.ts'
 import { matchesHost, OF_ARCHIVES } from '../base/host-patterns.ts'
@@ -51,6 +53,7 @@ interface State {
   readonly db: Db
   readonly hosts: readonly string[]
   readonly limits: TunnelLimits
+  readonly isOffline: boolean
   readonly open: Set<Tunnel>
 }
 
@@ -62,13 +65,14 @@ const defaults: TunnelLimits = {
   mostOfOne: 32,
 }
 
-/** Tunnels to where `hosts` say: patterns of base/host-patterns.ts. */
+/** Tunnels to where `tunnelHosts` say: patterns of base/host-patterns.ts. */
 export function createTunnels(
   db: Db,
-  hosts: readonly string[],
-  limits: Partial<TunnelLimits> = {},
+  { tunnelHosts: hosts, offline: isOffline }: Pick<Config, 'tunnelHosts' | 'offline'>,
+  told: Partial<TunnelLimits> = {},
 ): Tunnels {
-  const state: State = { db, hosts, limits: { ...defaults, ...limits }, open: new Set() }
+  const limits = { ...defaults, ...told }
+  const state: State = { db, hosts, limits, isOffline, open: new Set() }
   return {
     open: (request, socket, head) => {
       // An error of a socket that nobody listens to would end the process.
@@ -99,6 +103,7 @@ async function dig(state: State, tunnel: Tunnel, target: string, head: Buffer): 
   const { client, address } = tunnel
   const url = /^[^/?#@]+:\d{1,5}$/.test(target) ? URL.parse(`https://${target}`) : null
   if (url === null) throw new AppError('ERR_USAGE', { message: 'that is no host and port' })
+  if (state.isOffline) throw offlineError(target)
   refuseMore(state, address)
   open.add(tunnel)
   client.once('close', () => open.delete(tunnel))
