@@ -56,6 +56,8 @@ export interface Job {
   readonly tried: Set<string>
   /** Nothing is given out before all is verified: the last attempt was wrong. */
   readonly isCautious: boolean
+  /** Somebody waits for it, not only for what comes before it. */
+  isUrgent: boolean
   /** Somebody has bytes of it: it cannot begin again. */
   isRead: boolean
   /** The temp file, once there is one. */
@@ -89,6 +91,7 @@ export function createJob(
       whole === undefined ? createRecent() : { add: () => {}, take: whole.subarray.bind(whole) },
     tried: new Set(),
     isCautious,
+    isUrgent: false,
     isRead: false,
     path: undefined,
     written: 0,
