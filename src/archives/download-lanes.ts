@@ -30,15 +30,14 @@ export function createLanes(): Lanes {
     enter: async (job, url, signal) => {
       const origin = URL.parse(url ?? '')?.origin ?? ''
       const lane = lanes.get(origin) ?? { ahead: 0, bell: createBell() }
+      lanes.set(origin, lane)
       while (!job.isUrgent && lane.ahead >= MOST_AHEAD && !signal.aborted) {
         await eitherRings(job.bell, lane.bell, signal)
       }
       if (job.isUrgent) return () => undefined
-      lanes.set(origin, lane)
       lane.ahead += 1
       return () => {
         lane.ahead -= 1
-        if (lane.ahead === 0) lanes.delete(origin)
         lane.bell.ring()
       }
     },
