@@ -150,14 +150,15 @@ function readyLines(ready: Told<'ready'>, opened: Told<'opened'> | undefined): s
   const next = at === undefined ? 'offline' : `next look upstream in ${formatSpan(at - Date.now())}`
   const clients = `clients from ${ready.clients}`
   const after = formatDuration(ready.afterMs)
+  const place = [ready.publicUrl, ready.secureUrl].filter(Boolean).join(' and ')
   if (opened === undefined || opened.isNew) {
-    return [`ready    ${ready.publicUrl}  after ${after}, ${clients}; ${next}; stop with Ctrl-C`]
+    return [`ready    ${place}  after ${after}, ${clients}; ${next}; stop with Ctrl-C`]
   }
   const { version, dataDir, archives, channels } = opened
   const holds = `${plural(archives, 'archive')}, ${plural(channels, 'channel')}`
   return [
     `sluice ${version}, data in ${dataDir}: ${holds}, ready after ${after}`,
-    `${ready.publicUrl}, ${clients}; ${next}; stop with Ctrl-C`,
+    `${place}, ${clients}; ${next}; stop with Ctrl-C`,
   ]
 }
 

@@ -36,6 +36,9 @@ export async function serve(
   }
   const server = await startServer(config, { signal, onEvent })
   if (!out.isJson) await tellClients(context, server)
+  const reload = (): void => void server.reload()
+  // Without files that are read anew it means what it always meant: that the terminal is gone.
+  if (config.accessLog !== undefined || config.tls !== undefined) process.on('SIGHUP', reload)
   if (!signal.aborted) await once(signal, 'abort')
   out.lines(stoppingLine(server.active))
   await server.close()

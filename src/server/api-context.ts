@@ -2,6 +2,7 @@
  * What all routes of the API share: the context they work in, and who asks.
  */
 import type { FastifyRequest } from 'fastify'
+import type { Doors } from './doors.ts'
 import type { Jobs } from './jobs.ts'
 import type { ServerParts } from './parts.ts'
 
@@ -17,6 +18,7 @@ export interface ApiContext {
   readonly oldFiles: readonly string[]
   /** Files of channels are served from then on; rejects if they never are. */
   readonly opened: Promise<void>
+  readonly doors: Doors
 }
 
 const who = Symbol('who')

@@ -97,9 +97,9 @@ export function buildApi(context: ApiContext): FastifyInstance {
   return app
 }
 
-async function authorize({ parts }: ApiContext, request: FastifyRequest): Promise<void> {
+async function authorize({ parts, doors }: ApiContext, request: FastifyRequest): Promise<void> {
   const isHere = ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(
-    request.socket.remoteAddress ?? '',
+    doors.fronts.clientOf(request.raw) ?? '',
   )
   if (!isHere && !parts.config.apiRemote) {
     throw new AppError('ERR_REFUSED', {

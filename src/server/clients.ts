@@ -15,14 +15,15 @@ export function clientList(networks: readonly string[]): BlockList {
   return list
 }
 
-/** Whether the other end of the connection is a client. */
+/** Whether the other end of the connection is a client, or who it speaks for: see fronts.ts. */
 export function isClient(
   list: BlockList,
   socket: Pick<Socket, 'remoteAddress' | 'localAddress'>,
+  address: string | undefined = socket.remoteAddress,
 ): boolean {
-  const { remoteAddress, localAddress } = socket
-  if (remoteAddress === undefined) return false
-  return remoteAddress === localAddress || isListed(list, remoteAddress)
+  if (address === undefined) return false
+  const isOwn = address === socket.remoteAddress && address === socket.localAddress
+  return isOwn || isListed(list, address)
 }
 
 /**
@@ -39,7 +40,8 @@ export function isServed(networks: readonly string[], address: string): boolean 
   return isListed(clientList(networks), address)
 }
 
-function isListed(list: BlockList, address: string): boolean {
+/** Whether the address is in one of the networks. */
+export function isListed(list: BlockList, address: string): boolean {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1]
   if (mapped !== undefined) return list.check(mapped, 'ipv4')
   return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')

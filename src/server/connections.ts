@@ -4,6 +4,7 @@
  * so with an answer that apt tries again.
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { systemCode } from '../base/errors.ts'
 import { refuseSocket } from './exchange.ts'
@@ -36,7 +37,7 @@ export function boundedRequests({ headersWithinMs }: ConnectionLimits): ServerOp
 }
 
 /** Refuses connections beyond the limit, and requests that are none. */
-export function boundConnections(server: Server, { most }: ConnectionLimits): void {
+export function boundConnections(server: Server | SecureServer, { most }: ConnectionLimits): void {
   const byAddress = new Map<string, number>()
   let all = 0
   server.on('connection', (socket: Socket) => {

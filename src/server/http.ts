@@ -3,12 +3,19 @@
  * our own /api, rule 10), answers files itself and hands the rest to fastify.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import type { BlockList, Socket } from 'node:net'
 import { decodeUrlPath } from '../debian/archive-path.ts'
 import { parseAbsoluteUri, parseHostPath } from '../proxy/request-target.ts'
 import type { ApiContext } from './api-context.ts'
 import { clientList, isClient } from './clients.ts'
-import { beginInTurn, boundConnections, boundedRequests, isTooLong } from './connections.ts'
+import {
+  beginInTurn,
+  boundConnections,
+  boundedRequests,
+  type ConnectionLimits,
+  isTooLong,
+} from './connections.ts'
 import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
@@ -23,32 +30,46 @@ const NO_CLIENT = 'sluice: this address is not one of its clients\nhint: the set
 export function createHttpServer(
   parts: ServerParts,
   others: Handler,
-  { publicUrl, opened }: Pick<ApiContext, 'publicUrl' | 'opened'>,
+  { publicUrl, opened, doors }: Pick<ApiContext, 'publicUrl' | 'opened' | 'doors'>,
 ): Server {
-  const front = { parts, clients: clientList(parts.config.clients), others, publicUrl, opened }
+  const clients = clientList(parts.config.clients)
+  const front = { parts, clients, others, publicUrl, opened, doors }
   const limits = { most: parts.config.maxConnections, headersWithinMs: parts.headersWithinMs }
-  const server = createServer(
-    { ...boundedRequests(limits), highWaterMark: SOCKET_BYTES, noDelay: true },
-    (request, response) => {
-      response.once('finish', () => parts.metrics.countRequest(response.statusCode))
-      const gone = new AbortController()
-      response.once('close', () => gone.abort())
-      const exchange = { request, response, signal: gone.signal }
-      beginInTurn(request, response, () => {
-        handle(front, exchange).catch((error: unknown) => sendError(exchange, error))
-      })
-    },
-  )
+  const options = { ...boundedRequests(limits), highWaterMark: SOCKET_BYTES, noDelay: true }
+  const listener: Handler = (request, response) => {
+    doors.accessLog?.watch(request, response, doors.fronts.clientOf(request))
+    response.once('finish', () => parts.metrics.countRequest(response.statusCode))
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const exchange = { request, response, signal: gone.signal }
+    beginInTurn(request, response, () => {
+      handle(front, exchange).catch((error: unknown) => sendError(exchange, error))
+    })
+  }
+  const server = createServer(options, listener)
+  bound(server, front, limits)
+  doors.takeSecure((credentials) => {
+    const handshakeTimeout = limits.headersWithinMs
+    const secure = createSecureServer({ ...options, ...credentials, handshakeTimeout }, listener)
+    bound(secure, front, limits)
+    return secure
+  })
+  return server
+}
+
+/** Bounds what comes by one port, and answers what is no request for a file. */
+function bound(server: Server | SecureServer, front: Front, limits: ConnectionLimits): void {
+  const { parts, clients, doors } = front
   boundConnections(server, limits)
   server.maxRequestsPerSocket = 0
   server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (isClient(front.clients, socket)) parts.tunnels.open(request, socket, head)
+    if (isClient(clients, socket, doors.fronts.clientOf(request)))
+      parts.tunnels.open(request, socket, head)
     else refuseSocket(socket, 403, NO_CLIENT)
   })
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     sendText({ request, response }, 417, 'sluice: only 100-continue can be expected\n')
   })
-  return server
 }
 
 interface Front extends ProxyFront {
@@ -69,7 +90,8 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
     others(request, response)
     return
   }
-  if (!isClient(clients, request.socket)) return sendText(exchange, 403, NO_CLIENT)
+  const client = front.doors.fronts.clientOf(request)
+  if (!isClient(clients, request.socket, client)) return sendText(exchange, 403, NO_CLIENT)
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return sendText(exchange, 405, 'sluice: only GET and HEAD\n')
   }

@@ -8,6 +8,7 @@ import { AppError } from '../base/errors.ts'
 import { explainPath } from '../channels/explain-path.ts'
 import { isPublishedPath, resolvePublishedPath } from '../channels/resolve.ts'
 import { changelogAnswer } from './changelog-answer.ts'
+import type { Doors } from './doors.ts'
 import type { Exchange } from './exchange.ts'
 import type { ServerParts } from './parts.ts'
 import { sendAnswer } from './send.ts'
@@ -16,6 +17,7 @@ export interface FileFront {
   readonly parts: ServerParts
   /** Files are served from then on. */
   readonly opened: Promise<void>
+  readonly doors: Pick<Doors, 'fronts'>
 }
 
 /** Whether the path, without its first slash, is one of the files that clients are served. */
@@ -25,14 +27,14 @@ export function isOfFiles(path: string): boolean {
 
 /** Sends the file at this path of ours, decoded and without its first slash. */
 export async function sendFile(
-  { parts, opened }: FileFront,
+  { parts, opened, doors }: FileFront,
   exchange: Exchange,
   path: string | undefined,
 ): Promise<void> {
   await opened
   const answer = path === undefined ? undefined : await findFile(parts, path, exchange)
   if (answer === undefined) throw await whyNot(parts, path)
-  const address = exchange.request.socket.remoteAddress
+  const address = doors.fronts.clientOf(exchange.request)
   await sendAnswer(parts, exchange, answer)
   noteClient(parts, exchange, address, answer)
 }

@@ -52,6 +52,7 @@ export type StartEvent =
       readonly kind: 'ready'
       readonly url: string
       readonly publicUrl: string
+      readonly secureUrl?: string | undefined
       readonly afterMs: number
       /** In words: `private networks`. */
       readonly clients: string

@@ -26,15 +26,16 @@ import type { ApiContext } from './api-context.ts'
 import { tellKeyEnds } from './archive-keys.ts'
 import { countPackages } from './channel-summary.ts'
 import type { ClientSetup } from './client-script.ts'
-import { isServed, unservedHost } from './clients.ts'
+import { type Doors, openDoors } from './doors.ts'
 import { beginImport } from './import-record.ts'
 import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
-import { listen, outerIpv6 } from './listen.ts'
+import { listen } from './listen.ts'
 import { openParts, type Patience, type ServerParts } from './parts.ts'
 import { allSetups } from './setups.ts'
 import type { StartEvent } from './start-event.ts'
 import { ensureAdminToken } from './tokens.ts'
+import { tellUnserved } from './unserved.ts'
 
 const DRAIN_MS = 10_000
 const offline = {
@@ -63,6 +64,10 @@ export interface RunningServer {
   readonly active: number
   /** What to put on machines, for each channel that serves something. */
   setups(): Promise<ClientSetup[]>
+  /** The same by https, where that is wanted. */
+  readonly secureUrl: string | undefined
+  /** Reads the certificate anew, and opens the access log anew. */
+  reload(): Promise<void>
   /** Takes no new connections, lets downloads end for 10 s, then ends all. */
   close(): Promise<void>
 }
@@ -83,12 +88,14 @@ export async function startServer(
   const isFirstStart = isNew || isImporting
   const parts = await openParts(config, options.clock ?? systemClock, options.patience)
   let app: FastifyInstance | undefined
+  let doors: Doors | undefined
   try {
     await tellOpened(parts, isFirstStart, onEvent)
     await tellToken(parts, onEvent)
     const oldFiles = [...(record?.files ?? [])]
     const urls = { url: '', publicUrl: '' }
     let jobs: Jobs | undefined
+    doors = await openDoors(config)
     const opened = Promise.withResolvers<void>()
     const context: ApiContext = {
       parts,
@@ -98,9 +105,11 @@ export async function startServer(
       publicUrl: () => urls.publicUrl,
       oldFiles,
       opened: opened.promise,
+      doors,
     }
     app = buildApi(context)
     Object.assign(urls, await listen(app, config))
+    const secureUrl = await doors.listen(urls.publicUrl)
     parts.address.told = urls.publicUrl
     await signRestored(parts, opened)
     await tellWhere(config, urls.url)
@@ -122,6 +131,7 @@ export async function startServer(
     onEvent({
       kind: 'ready',
       ...urls,
+      secureUrl,
       afterMs: performance.now() - startedAt,
       clients,
       nextRefreshAt,
@@ -130,11 +140,21 @@ export async function startServer(
     parts.rescue.start()
     return running({ parts, app, jobs, context, isFirstStart })
   } catch (error) {
-    await app?.close()
-    await parts.close()
-    await rm(join(config.dataDir, 'server.json'), { force: true })
+    await takeDown(parts, app, doors)
     throw error
   }
+}
+
+async function takeDown(
+  parts: ServerParts,
+  app: FastifyInstance | undefined,
+  doors: Doors | undefined,
+): Promise<void> {
+  await app?.close()
+  await doors?.close()
+  await doors?.finish()
+  await parts.close()
+  await rm(join(parts.config.dataDir, 'server.json'), { force: true })
 }
 
 async function tellOpened(
@@ -167,27 +187,6 @@ async function tellWhere({ dataDir }: Config, url: string): Promise<void> {
   await writeFile(join(dataDir, 'server.json'), `${JSON.stringify({ url, pid: process.pid })}\n`)
 }
 
-function tellUnserved(
-  config: Config,
-  publicUrl: string,
-  onEvent: (event: StartEvent) => void,
-): void {
-  const told = unservedHost(config.clients, publicUrl)
-  // Machines that find it in the DNS with both would be refused by the one that they prefer.
-  const others = outerIpv6(config).filter((address) => !isServed(config.clients, address))
-  const hosts = [...new Set([...(told === undefined ? [] : [told]), ...others.slice(0, 1)])]
-  if (hosts.length === 0) return
-  const networks = hosts.map((host) =>
-    host.includes(':') ? `${host}/64` : host.replace(/\d+$/, '0/24'),
-  )
-  const [are, addresses] = hosts.length === 1 ? ['is', 'address'] : ['are', 'addresses']
-  onEvent({
-    kind: 'warning',
-    message: `${hosts.join(' and ')}, this machine's ${addresses}, ${are} in no network that is served: the machines beside it are refused`,
-    hint: `name their network: --clients ${['private', ...networks].join(',')}`,
-  })
-}
-
 /** Whether every suite of every archive is here. */
 async function isImported(parts: ServerParts): Promise<boolean> {
   for (const archive of await listArchives(parts.db)) {
@@ -213,17 +212,20 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
     const timer = setTimeout(() => drained.abort(), DRAIN_MS)
     drained.signal.addEventListener('abort', () => {
       app.server.closeAllConnections()
+      context.doors.closeAll()
       parts.tunnels.close()
     })
     await jobs.stop()
-    const closed = app.close()
+    const closed = Promise.all([app.close(), context.doors.close()])
     // A machine keeps its connection after its download: it would hold us until the time is over.
     const sweeping = setInterval(() => {
       app.server.closeIdleConnections()
+      context.doors.closeIdle()
       parts.tunnels.closeIdle()
     }, 50)
     await closed
     clearInterval(sweeping)
+    await context.doors.finish()
     await parts.close(drained)
     clearTimeout(timer)
     await rm(join(parts.config.dataDir, 'server.json'), { force: true })
@@ -237,6 +239,8 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
       return Math.max(parts.downloads.active, countAnswers() + parts.tunnels.active)
     },
     setups: () => allSetups(context),
+    secureUrl: context.doors.secureUrl,
+    reload: context.doors.reload,
     close: () => {
       closing ??= close()
       return closing
