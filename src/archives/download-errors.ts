@@ -89,7 +89,10 @@ export function toStoreError(job: Pick<Job, 'wanted'>, error: unknown): AppError
 }
 
 /** One error for all tries: one that may pass says more than a fallback's 404. */
-export function summary({ wanted: { label } }: Job, failures: readonly AppError[]): AppError {
+export function summary(
+  { wanted: { label } }: Pick<Job, 'wanted'>,
+  failures: readonly AppError[],
+): AppError {
   const said = failures.findLast(isTransient) ?? failures.at(-1)
   const prefix = `${label}: `
   const told = said?.message ?? 'no URL is known for it'

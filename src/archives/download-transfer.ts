@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AppError, isAppError, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
+import { hasRoom, type Taker } from '../store/disk-reserve.ts'
 import {
   isFinal,
   isTransient,
@@ -46,6 +47,7 @@ export interface Sources {
   readonly urls: readonly string[]
   /** There are others, to be asked when each of these has no such file or wrong bytes. */
   readonly hasMore: boolean
+  readonly taker: Taker
   readonly signal: AbortSignal
 }
 
@@ -64,7 +66,7 @@ export async function runJob(parts: DownloadParts, job: Job, sources: Sources): 
   for (let round = 1; ; round += 1) {
     const transfer = createTransfer(run, round)
     try {
-      if ((await parts.blobs.freeBytes()) < job.wanted.size) throw noRoom(job)
+      if (!(await hasRoom(parts.blobs, job.wanted.size, sources.taker))) throw noRoom(job)
       await fill(transfer, run)
       await commit(transfer)
       for (const url of transfer.givers) run.bad.delete(url)

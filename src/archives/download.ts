@@ -13,12 +13,14 @@ import type { Abortable } from '../base/abortable.ts'
 import { type Clock, nowSeconds, systemClock } from '../base/clock.ts'
 import { AppError, isAppError } from '../base/errors.ts'
 import { createLru, type Lru } from '../base/lru.ts'
-import { type Sha256, sha256Stream } from '../base/sha256.ts'
-import type { BlobStore, OpenBlob } from '../store/blobs.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import type { Taker } from '../store/disk-reserve.ts'
 import { isGone, isOurFault, isWrongBytes, withGone } from './download-errors.ts'
 import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
 import { readJob, type Watching, waitForBytes, waitForEnd } from './download-reader.ts'
+import { storedJob } from './download-stored.ts'
 import { runJob } from './download-transfer.ts'
+import { createThroughOffice, type ThroughOffice } from './stream-through.ts'
 
 export { isGone } from './download-errors.ts'
 export { type DownloadLog, type DownloadParts, HOLD_BACK, type Wanted } from './download-job.ts'
@@ -45,6 +47,8 @@ export interface Download {
   read(from: number, abortable: Abortable): AsyncIterable<Buffer>
   /** Settles when all is in the store, or the attempt failed; need not be awaited. */
   readonly done: Promise<void>
+  /** The reader has finished, or does not read at all; needed where the file is not kept (stream-through.ts). */
+  end?(): void
 }
 
 export interface Downloads {
@@ -77,6 +81,7 @@ interface State {
   /** The last `modifiedAt` given out for a digest. */
   readonly modified: Lru<Sha256, number>
   readonly stop: AbortController
+  readonly through: ThroughOffice
   isClosed: boolean
 }
 
@@ -89,11 +94,15 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
     bad: createLru(10_000),
     modified: createLru(10_000),
     stop: new AbortController(),
+    through: createThroughOffice(parts.upstream),
     isClosed: false,
   }
   return {
     open: async (wanted, source, { signal }) => {
-      const flight = await bring(state, wanted, source, (job) => waitForBytes(job, { signal }))
+      const flight = await bring(state, { wanted, source, taker: 'files' }, (job) =>
+        waitForBytes(job, { signal }),
+      ).catch((error: unknown) => throughOrThrow(state, error, { wanted, source, signal }))
+      if (!('job' in flight)) return flight
       const blobPath = parts.blobs.filePath(wanted.sha256)
       return {
         modifiedAt: flight.job.modifiedAt,
@@ -102,7 +111,7 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
       }
     },
     fetch: async (wanted, source, watching) => {
-      await bring(state, wanted, source, (job) => waitForEnd(job, watching))
+      await bring(state, { wanted, source, taker: 'states' }, (job) => waitForEnd(job, watching))
     },
     get active() {
       return state.flights.size
@@ -111,24 +120,45 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
   }
 }
 
+/** Where there is no room to keep it, the file goes through. */
+async function throughOrThrow(
+  state: State,
+  error: unknown,
+  { wanted, source, signal }: Abortable & { readonly wanted: Wanted; readonly source: Source },
+): Promise<Download> {
+  if (!isAppError(error, 'ERR_DISK_FULL') || state.isClosed) throw error
+  const urls = inOrder(state, wanted, [...source.urls, ...(source.fallbacks ?? [])])
+  const modifiedAt = nextModified(state, wanted)
+  const through = await state.through.open(wanted, urls, { signal })
+  if (through === undefined) throw error
+  return { modifiedAt, ...through, done: Promise.resolve() }
+}
+
+/** Another time for each attempt. */
+function nextModified(state: State, { sha256 }: Wanted): number {
+  const last = state.modified.get(sha256) ?? 0
+  const modifiedAt = Math.max(nowSeconds(state.clock), last + 1)
+  state.modified.set(sha256, modifiedAt)
+  return modifiedAt
+}
+
 /**
  * Finds or starts flights until one gets as far as `until` says, or no URL of the source is left that could do better:
  * each flight that fails takes those away that it tried.
  */
 async function bring(
   state: State,
-  wanted: Wanted,
-  source: Source,
+  { wanted, source, taker }: Pick<Plan, 'source' | 'taker'> & { readonly wanted: Wanted },
   until: (job: Job) => Promise<void>,
 ): Promise<Flight> {
   let [urls = [], ...later] = stagesOf(state, wanted, source)
   let isGoneSoFar = true
   for (;;) {
-    const stored = state.flights.has(wanted.sha256) ? undefined : await openStored(state, wanted)
+    const stored = state.flights.has(wanted.sha256) ? undefined : await landed(state, wanted)
     if (stored !== undefined) return stored
     const flight =
       state.flights.get(wanted.sha256) ??
-      start(state, wanted, { urls, source, hasMore: later.flat().length > 0 })
+      start(state, wanted, { urls, source, taker, hasMore: later.flat().length > 0 })
     try {
       await until(flight.job)
       return flight
@@ -148,62 +178,17 @@ async function bring(
   }
 }
 
+/** A blob that is here already, as a flight that has landed. */
+async function landed({ parts, clock }: State, wanted: Wanted): Promise<Flight | undefined> {
+  const job = await storedJob(parts.blobs, wanted, nowSeconds(clock))
+  return job === undefined ? undefined : { job, done: Promise.resolve() }
+}
+
 /** The URLs, and those to ask after them; fallbacks first while each of the others is known for wrong bytes. */
 function stagesOf(state: State, wanted: Wanted, { urls, fallbacks = [] }: Source): string[][] {
   const areBad = fallbacks.length > 0 && urls.every((url) => isBad(state, wanted, url))
   const stages = areBad ? [fallbacks, urls] : [urls, fallbacks]
   return stages.map((stage) => [...stage])
-}
-
-/** A blob that is here already, as a flight that has landed. One that proves lost or damaged is forgotten. */
-async function openStored(state: State, wanted: Wanted): Promise<Flight | undefined> {
-  const { blobs } = state.parts
-  if (!(await blobs.has(wanted.sha256))) return undefined
-  const file = await blobs.openFile(wanted.sha256)
-  const whole = file === undefined ? await readRow(blobs, wanted) : undefined
-  try {
-    const isGood = file === undefined ? whole !== undefined : await isWhole(file, wanted)
-    if (!isGood) {
-      await blobs.forget(wanted.sha256)
-      return undefined
-    }
-  } finally {
-    await file?.handle.close()
-  }
-  const job = createJob(wanted, file?.modifiedAt ?? nowSeconds(state.clock), { whole })
-  job.written = wanted.size
-  job.isRight = true
-  job.isVerified = true
-  return { job, done: Promise.resolve() }
-}
-
-/** The bytes of a blob that is kept as a row. */
-async function readRow(blobs: BlobStore, wanted: Wanted): Promise<Buffer | undefined> {
-  try {
-    const data = await blobs.read(wanted.sha256)
-    if (data.length !== wanted.size) throw otherSize(wanted, data.length)
-    return data
-  } catch (error) {
-    if (isAppError(error, 'ERR_BLOB_MISSING')) return undefined
-    throw error
-  }
-}
-
-/** False for a file that lost its end; a whole one of another size means that the index is wrong. */
-async function isWhole(file: OpenBlob, wanted: Wanted): Promise<boolean> {
-  if (file.size === wanted.size) return true
-  const hash = sha256Stream()
-  for await (const chunk of file.handle.createReadStream({ autoClose: false })) hash.update(chunk)
-  if (hash.digest() === wanted.sha256) throw otherSize(wanted, file.size)
-  return false
-}
-
-function otherSize(wanted: Wanted, found: number): AppError {
-  return new AppError('ERR_SIZE_MISMATCH', {
-    message: `${wanted.label}: the file of this digest has ${found} bytes, the index names ${wanted.size}`,
-    hint: 'the index of the archive is wrong: tell its maintainers',
-    details: { expected: wanted.size, found },
-  })
 }
 
 /** What a flight begins with. */
@@ -213,6 +198,7 @@ interface Plan {
   readonly source: Source
   /** Of the source there is more than these URLs. */
   readonly hasMore: boolean
+  readonly taker: Taker
   /** It takes the place of one that was wrong. */
   readonly heals?: { readonly isQuick: boolean } | undefined
 }
@@ -221,11 +207,7 @@ function start(state: State, wanted: Wanted, plan: Plan): Flight {
   if (state.isClosed) {
     throw new AppError('ERR_INTERRUPTED', { message: 'no downloads are started any more' })
   }
-  const last = state.modified.get(wanted.sha256) ?? 0
-  const job = createJob(wanted, Math.max(nowSeconds(state.clock), last + 1), {
-    isCautious: plan.heals?.isQuick,
-  })
-  state.modified.set(wanted.sha256, job.modifiedAt)
+  const job = createJob(wanted, nextModified(state, wanted), { isCautious: plan.heals?.isQuick })
   const { promise: done, ...settle } = Promise.withResolvers<void>()
   done.catch(() => undefined)
   const flight: Flight = { job, done }
@@ -238,9 +220,14 @@ async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
   const { job } = flight
   const { wanted } = job
   const begun = performance.now()
-  const { hasMore } = plan
+  const { hasMore, taker } = plan
   const urls = inOrder(state, wanted, plan.urls)
-  const outcome = await runJob(state.parts, job, { urls, hasMore, signal: state.stop.signal })
+  const outcome = await runJob(state.parts, job, {
+    urls,
+    hasMore,
+    taker,
+    signal: state.stop.signal,
+  })
   for (const url of outcome.badUrls) {
     state.bad.set(`${wanted.sha256} ${url}`, state.clock.now() + badMs)
     state.parts.upstream.blame?.(url)
@@ -268,9 +255,10 @@ async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
 }
 
 /** Fetches again what clients were just cut off from. */
-function heal(state: State, wanted: Wanted, { source }: Plan, isQuick: boolean): Flight {
+function heal(state: State, wanted: Wanted, { source, taker }: Plan, isQuick: boolean): Flight {
   const [urls = [], later = []] = stagesOf(state, wanted, source)
-  return start(state, wanted, { urls, source, hasMore: later.length > 0, heals: { isQuick } })
+  const hasMore = later.length > 0
+  return start(state, wanted, { urls, source, taker, hasMore, heals: { isQuick } })
 }
 
 function isUnderWay(state: State, flight: Flight): boolean {
@@ -289,6 +277,7 @@ function isBad(state: State, wanted: Wanted, url: string): boolean {
 
 async function close(state: State, signal: AbortSignal | undefined): Promise<void> {
   state.isClosed = true
+  state.through.close()
   const abort = (): void => state.stop.abort(signal?.reason)
   signal?.addEventListener('abort', abort)
   if (signal?.aborted) abort()

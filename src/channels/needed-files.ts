@@ -3,6 +3,7 @@
  */
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
+import { assertRoom } from '../store/disk-reserve.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import {
   type FetchFailure,
@@ -32,6 +33,7 @@ export async function fetchNeeded(
   onFile: ((progress: FetchProgress) => void) | undefined,
   { signal }: Abortable,
 ): Promise<void> {
+  await assertRoomFor(parts, files)
   const options = { onFile, goOn: ({ isGone }: FetchFailure<NamedFile>) => isGone }
   const failures = await fetchFiles(parts, files, options, { signal })
   const [first] = failures
@@ -50,6 +52,14 @@ export async function fetchNeeded(
     details: { lost },
     cause: first.error,
   })
+}
+
+/** Before the first of them is fetched: half of what is needed is of no use. */
+async function assertRoomFor({ blobs }: ChannelParts, files: readonly NamedFile[]): Promise<void> {
+  const here = await blobs.present(files.map(({ sha256 }) => sha256))
+  const missing = files.filter(({ sha256 }) => !here.has(sha256))
+  const bytes = missing.reduce((sum, { size }) => sum + size, 0)
+  if (bytes > 0) await assertRoom(blobs, bytes, 'what is to be published')
 }
 
 /** Those of these files that are known to be lost. */

@@ -16,6 +16,7 @@ import {
 import { writeAudit } from '../store/audit.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
+import { assertRoomToPublish } from '../store/disk-reserve.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, titleOf } from './channel-table.ts'
 import { draftSuite, type SuiteDraft, type SuiteEntry } from './draft-suite.ts'
@@ -65,6 +66,8 @@ export async function publishGeneration(
   { signal }: Abortable = {},
 ): Promise<Generation | undefined> {
   const { channel } = input
+  // A Release that is about to end is signed anew as long as that is possible at all.
+  if (input.resign !== true) await assertRoomToPublish(parts.blobs)
   const publication = await ensurePublication(parts, channel.name, input)
   const head = parts.views.head(channel.name)
   const drafts = await mapBounded(

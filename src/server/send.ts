@@ -160,9 +160,13 @@ async function sendDownload(
   })
   const lastModified = httpDate(answer.modifiedAt ?? download.modifiedAt)
   const file = { ...answer, size: wanted.size, lastModified, outcome: 'miss' } as const
-  await sendExtent(parts, exchange, file, (start, end) =>
-    take(download.read(start, { signal }), end - start),
-  )
+  try {
+    await sendExtent(parts, exchange, file, (start, end) =>
+      take(download.read(start, { signal }), end - start),
+    )
+  } finally {
+    download.end?.()
+  }
 }
 
 /** Begins a download, whose failure is remembered whenever it comes. */
