@@ -5,6 +5,8 @@ export interface Lru<K, V> {
   get(key: K): V | undefined
   set(key: K, value: V, weight?: number): void
   delete(key: K): void
+  /** Of all entries. */
+  weight(): number
 }
 
 /** Keeps entries up to `capacity` in all; an entry weighs 1 unless told. */
@@ -35,5 +37,6 @@ export function createLru<K, V>(capacity: number): Lru<K, V> {
       }
     },
     delete: remove,
+    weight: () => total,
   }
 }

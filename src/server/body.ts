@@ -3,8 +3,12 @@
  * client that takes nothing for five minutes is let go.
  */
 import type { ServerResponse } from 'node:http'
+import type { HotBlob } from '../store/hot-blobs.ts'
+import type { ReadBuffer, ReadBuffers } from './read-buffers.ts'
 
 const STALL_MS = 300_000
+/** Bytes a millisecond: who takes less is given small pieces. */
+const FAST = 2000
 
 /**
  * Writes the pieces, `size` bytes in all. A piece is given back (its buffer may be used again) when the second piece
@@ -30,17 +34,97 @@ export async function writeBody(
     }
     await inFlight
   } catch (error) {
-    response.socket?.resetAndDestroy()
-    response.destroy()
+    cutOff(response)
     if (!signal.aborted) throw error
     return
   }
-  if (size !== undefined && written !== size) {
-    response.socket?.resetAndDestroy()
-    response.destroy()
+  if (size !== undefined && written !== size) cutOff(response)
+  else response.end()
+}
+
+/**
+ * Writes this part of a file: one piece is in flight while the next is read. The first is a small one, so that a client that
+ * waits for its turn holds no more. What goes wrong resets the socket, as in `writeBody`.
+ */
+export async function writeFile(
+  response: ServerResponse,
+  { blob, start, end }: { blob: HotBlob; start: number; end: number },
+  buffers: ReadBuffers,
+  signal: AbortSignal,
+): Promise<void> {
+  let isFast = false
+  let inFlight: { piece: Piece; done: Promise<void> } | undefined
+  const settle = async (): Promise<void> => {
+    if (inFlight === undefined) return
+    const { piece, done } = inFlight
+    inFlight = undefined
+    // The kernel may read from the piece of a connection that was cut off.
+    let isTaken = false
+    try {
+      await done
+      isTaken = !signal.aborted && !response.destroyed
+    } finally {
+      if (isTaken) piece.buffer.giveBack()
+      else piece.buffer.giveUp()
+    }
+    isFast = piece.size / (performance.now() - piece.writtenAt) > FAST
+  }
+  try {
+    for (let at = start; at < end; ) {
+      const buffer = buffers.take(isFast)
+      const size = await readInto(buffer, blob, at, end)
+      await settle()
+      if (signal.aborted) return buffer.giveUp()
+      const done = write(response, buffer.bytes.subarray(0, size))
+      done.catch(() => undefined)
+      inFlight = { piece: { buffer, size, writtenAt: performance.now() }, done }
+      at += size
+      // A pipelined response before its turn: no more is read for it.
+      if (response.socket === null) await settle()
+    }
+    await settle()
+    response.end()
+  } catch (error) {
+    inFlight?.piece.buffer.giveUp()
+    cutOff(response)
+    if (!signal.aborted) throw error
+  }
+}
+
+interface Piece {
+  readonly buffer: ReadBuffer
+  readonly size: number
+  readonly writtenAt: number
+}
+
+async function readInto(
+  buffer: ReadBuffer,
+  blob: HotBlob,
+  at: number,
+  end: number,
+): Promise<number> {
+  try {
+    return await blob.read(buffer.bytes, at, Math.min(buffer.bytes.length, end - at))
+  } catch (error) {
+    buffer.giveBack()
+    throw error
+  }
+}
+
+/** A short body must not look whole. */
+function cutOff(response: ServerResponse): void {
+  response.socket?.resetAndDestroy()
+  response.destroy()
+}
+
+/** Lets a client go that takes nothing more of what was written for five minutes, once it is its turn. */
+export function dropWhenStalled(response: ServerResponse): void {
+  if (response.socket === null) {
+    response.once('socket', () => dropWhenStalled(response))
     return
   }
-  response.end()
+  const stalled = setTimeout(() => response.destroy(), STALL_MS)
+  response.once('close', () => clearTimeout(stalled))
 }
 
 /** Resolves when the kernel has the bytes; rejects when the client takes none for too long or is gone. */

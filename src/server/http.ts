@@ -20,6 +20,7 @@ import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
 import { answerProxied, isOfOthers, type ProxyFront } from './proxied.ts'
+import { sendReady } from './send-ready.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -37,7 +38,10 @@ export function createHttpServer(
   const limits = { most: parts.config.maxConnections, headersWithinMs: parts.headersWithinMs }
   const options = { ...boundedRequests(limits), highWaterMark: SOCKET_BYTES, noDelay: true }
   const listener: Handler = (request, response) => {
-    doors.accessLog?.watch(request, response, doors.fronts.clientOf(request))
+    const client = doors.fronts.clientOf(request)
+    doors.accessLog?.watch(request, response, client)
+    const mayBeReady = isClient(clients, request.socket, client)
+    if (mayBeReady && sendReady(parts, { request, response }, client)) return
     response.once('finish', () => parts.metrics.countRequest(response.statusCode))
     const gone = new AbortController()
     response.once('close', () => gone.abort())
@@ -97,7 +101,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
   }
   if (isProxied) return answerProxied(front, exchange, parseAbsoluteUri(url))
   if (!isFile) return answerProxied(front, exchange, parseHostPath(url))
-  await sendFile(front, exchange, decodeUrlPath(url.split('?')[0] ?? url))
+  await sendFile(front, exchange, decodeUrlPath(url.split('?')[0] ?? url), url)
 }
 
 function usageInformation({ request, response }: Exchange): void {

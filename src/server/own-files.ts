@@ -25,15 +25,20 @@ export function isOfFiles(path: string): boolean {
   return isPublishedPath(path) || path.startsWith('changelogs/')
 }
 
-/** Sends the file at this path of ours, decoded and without its first slash. */
+/**
+ * Sends the file at this path of ours, decoded and without its first slash; `url` is what was asked for, if the answer
+ * depends on nothing else.
+ */
 export async function sendFile(
   { parts, opened, doors }: FileFront,
   exchange: Exchange,
   path: string | undefined,
+  url?: string,
 ): Promise<void> {
   await opened
   const answer = path === undefined ? undefined : await findFile(parts, path, exchange)
   if (answer === undefined) throw await whyNot(parts, path)
+  if (url !== undefined) parts.ready.remember(url, answer)
   const address = doors.fronts.clientOf(exchange.request)
   await sendAnswer(parts, exchange, answer)
   noteClient(parts, exchange, address, answer)

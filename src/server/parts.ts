@@ -60,13 +60,16 @@ import { publicationMigrations } from '../signing/publication-table.ts'
 import { takeOverKeys } from '../signing/sign-release.ts'
 import { openSigner } from '../signing/signer.ts'
 import { auditMigrations } from '../store/audit.ts'
-import { blobMigrations, openBlobStore } from '../store/blobs.ts'
+import { type BlobStore, blobMigrations, openBlobStore } from '../store/blobs.ts'
 import { closeDatabase, openDatabase } from '../store/database.ts'
+import { createHotBlobs, type HotBlobs } from '../store/hot-blobs.ts'
 import { lockDataDir } from '../store/lock.ts'
 import { type ClientLog, createClientLog } from './client-log.ts'
 import { clientMigrations } from './client-table.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { createReadBuffers, type ReadBuffers } from './read-buffers.ts'
+import { createReadyAnswers, type ReadyAnswers } from './ready-answers.ts'
 import { createRefreshBehind, type RefreshBehind } from './refresh-behind.ts'
 import { tokenMigrations } from './tokens.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
@@ -148,13 +151,21 @@ export interface ServerParts extends ChannelParts, UnknownParts {
   readonly address: { readonly configured: string | undefined; told: string }
   /** How much waits between two generations, where that was counted: see api-channels.ts. */
   readonly waiting: Lru<string, Waiting>
+  readonly hot: HotBlobs
+  readonly ready: ReadyAnswers
+  readonly buffers: ReadBuffers
   /** Takes all down; running downloads are let end until the signal, or ended at once without one. */
   close(abortable?: Abortable): Promise<void>
 }
 
 /** What is remembered of answers, to be told sooner or compared with. */
-function createMemories(): Pick<ServerParts, 'plans' | 'waiting'> {
-  return { plans: createLru(PLANNED_CHANGES), waiting: createLru(1000) }
+function createMemories(
+  blobs: BlobStore,
+): Pick<ServerParts, 'plans' | 'waiting' | 'hot' | 'ready' | 'buffers'> {
+  const hot = createHotBlobs(blobs.filePath)
+  blobs.news.listen({ gone: hot.drop })
+  const [ready, buffers] = [createReadyAnswers(hot), createReadBuffers()]
+  return { plans: createLru(PLANNED_CHANGES), waiting: createLru(1000), hot, ready, buffers }
 }
 
 function limitsOf({
@@ -254,7 +265,7 @@ export async function openParts(
       fileProblems: createFileProblems(blobs, clock),
       refreshBehind: createRefreshBehind(clock, { freshMs: config.refreshMinutes * 60_000 }),
       config,
-      ...createMemories(),
+      ...createMemories(blobs),
       close,
     }
   } catch (error) {

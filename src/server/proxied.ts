@@ -60,6 +60,7 @@ export async function answerProxied(
   }
   if (answer === undefined)
     return sendText(exchange, 404, 'sluice: the archive does not name that file\n')
+  front.parts.ready.remember(exchange.request.url ?? '', answer)
   await sendAnswer(front.parts, exchange, answer)
 }
 

@@ -4,33 +4,32 @@
  * A file that is still on its way is sent while it arrives; its last bytes come only after its digest was right. If it
  * was wrong the socket is reset, so that apt asks again and finds another Last-Modified.
  */
-import type { FileHandle } from 'node:fs/promises'
 import type { Answer, Lasting } from '../archives/answer.ts'
 import type { Download, Downloads } from '../archives/download.ts'
 import type { Located } from '../archives/locate.ts'
 import { withTimeout } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import { AppError, toAppError } from '../base/errors.ts'
-import type { BlobStore, OpenBlob } from '../store/blobs.ts'
-import { writeBody } from './body.ts'
-import { ageOf, extentOf, httpDate, type Validator } from './conditions.ts'
+import type { BlobStore } from '../store/blobs.ts'
+import type { HotBlobs } from '../store/hot-blobs.ts'
+import { writeBody, writeFile } from './body.ts'
+import { extentOf, httpDate } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
+import { ageHeader, bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
 import type { FileProblems } from './file-problems.ts'
+import type { ReadBuffers } from './read-buffers.ts'
 import { type PassParts, sendPassed } from './send-passed.ts'
 
 export interface SendParts extends PassParts {
   readonly blobs: BlobStore
+  readonly hot: HotBlobs
+  readonly buffers: ReadBuffers
   readonly downloads: Downloads
   readonly fileProblems: FileProblems
   readonly clock: Clock
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
   readonly answerWithinMs: number
 }
-
-const IMMUTABLE = 'public, max-age=31536000, immutable'
-const MUTABLE = 'no-cache'
-const FIRST_READ_BYTES = 64 * 1024
-const READ_BYTES = 512 * 1024
 
 /** Sends the answer; resolves when it is sent, or the client is gone. */
 export async function sendAnswer(
@@ -42,32 +41,26 @@ export async function sendAnswer(
   if (answer.kind === 'blob') return sendBlob(parts, exchange, answer)
   const size = answer.kind === 'bytes' ? answer.data.length : answer.size
   const file = { ...answer, size, lastModified: httpDate(answer.modifiedAt) }
-  await sendExtent(parts, exchange, { ...file, outcome: 'hit' }, (start, end) =>
-    answer.kind === 'bytes' ? [answer.data.subarray(start, end)] : answer.read(start, end),
-  )
+  await sendExtent(parts, exchange, { ...file, outcome: 'hit' }, (start, end) => {
+    const pieces =
+      answer.kind === 'bytes' ? [answer.data.subarray(start, end)] : answer.read(start, end)
+    return writeBody(exchange.response, pieces, end - start, exchange.signal)
+  })
 }
 
-type Pieces = AsyncIterable<Buffer> | readonly Buffer[]
-
-interface SentFile extends Validator, Lasting {
-  readonly type: string
+interface SentFile extends FileHead, Lasting {
   readonly outcome: 'hit' | 'miss'
 }
 
+/** Sends the head, and with `write` of the body what was asked for. */
 async function sendExtent(
   { metrics, clock }: Pick<SendParts, 'metrics' | 'clock'>,
-  { request, response, signal }: Exchange,
+  { request, response }: Exchange,
   file: SentFile,
-  read: (start: number, end: number) => Pieces,
+  write: (start: number, end: number) => Promise<void>,
 ): Promise<void> {
   const extent = extentOf(request, file)
-  const common = {
-    'Last-Modified': file.lastModified,
-    'Cache-Control': file.isMutable ? MUTABLE : IMMUTABLE,
-    'X-Cache': file.outcome.toUpperCase(),
-    ...(file.confirmedAt === undefined ? {} : { Age: ageOf(file.confirmedAt, clock) }),
-    ...(file.isMutable ? {} : { 'Accept-Ranges': 'bytes' }),
-  }
+  const common = { ...headersOf(file, file.outcome), ...ageHeader(file, clock) }
   const sent = 'start' in extent && request.method !== 'HEAD' ? extent.end - extent.start : 0
   metrics.countFile(file.outcome, sent, file.archive)
   if (extent.status === 304) {
@@ -85,11 +78,10 @@ async function sendExtent(
   response.writeHead(status, {
     ...common,
     ...range,
-    'Content-Type': file.type,
-    'Content-Length': String(end - start),
+    ...bodyHeaders({ ...file, size: end - start }),
   })
   if (request.method === 'HEAD') response.end()
-  else await writeBody(response, read(start, end), end - start, signal)
+  else await write(start, end)
 }
 
 async function sendBlob(
@@ -97,48 +89,21 @@ async function sendBlob(
   exchange: Exchange,
   answer: Extract<Answer, { kind: 'blob' }>,
 ): Promise<void> {
-  const open = await parts.blobs.openFile(answer.sha256)
-  if (open === undefined) return sendDownload(parts, exchange, answer)
+  const blob = await parts.hot.open(answer.sha256)
+  if (blob === undefined) return sendDownload(parts, exchange, answer)
+  const { response, signal } = exchange
   try {
     parts.blobs.use.touch(answer.sha256)
-    const lastModified = httpDate(answer.modifiedAt ?? open.modifiedAt)
-    const file = { ...answer, size: open.size, lastModified, outcome: 'hit' } as const
-    await sendExtent(parts, exchange, file, (start, end) => readFile(open, start, end))
-  } finally {
-    await open.handle.close()
-  }
-}
-
-async function* readFile({ handle }: OpenBlob, start: number, end: number): AsyncIterable<Buffer> {
-  const buffers = [allocate(end - start), allocate(end - start)] as const
-  let at = start
-  for (let turn = 0; at < end; turn++) {
-    const buffer = buffers[turn % 2 === 0 ? 0 : 1]
-    const bytesRead = await readOnce(
-      handle,
-      buffer,
-      at,
-      turn === 0 ? Math.min(end, at + FIRST_READ_BYTES) : end,
+    const lastModified = httpDate(answer.modifiedAt ?? blob.modifiedAt)
+    const file = { ...answer, size: blob.size, lastModified, outcome: 'hit' } as const
+    await sendExtent(parts, exchange, file, (start, end) =>
+      blob.data === undefined
+        ? writeFile(response, { blob, start, end }, parts.buffers, signal)
+        : writeBody(response, [blob.data.subarray(start, end)], end - start, signal),
     )
-    if (bytesRead === 0)
-      throw new AppError('ERR_STORE', { message: 'a blob became shorter', hint: 'sluice verify' })
-    at += bytesRead
-    yield buffer.subarray(0, bytesRead)
+  } finally {
+    blob.release()
   }
-}
-
-function allocate(size: number): Buffer {
-  return Buffer.allocUnsafe(Math.min(size, READ_BYTES))
-}
-
-async function readOnce(
-  handle: FileHandle,
-  buffer: Buffer,
-  at: number,
-  end: number,
-): Promise<number> {
-  const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at)
-  return bytesRead
 }
 
 async function sendDownload(
@@ -161,9 +126,10 @@ async function sendDownload(
   const lastModified = httpDate(answer.modifiedAt ?? download.modifiedAt)
   const file = { ...answer, size: wanted.size, lastModified, outcome: 'miss' } as const
   try {
-    await sendExtent(parts, exchange, file, (start, end) =>
-      take(download.read(start, { signal }), end - start),
-    )
+    await sendExtent(parts, exchange, file, (start, end) => {
+      const pieces = take(download.read(start, { signal }), end - start)
+      return writeBody(exchange.response, pieces, end - start, signal)
+    })
   } finally {
     download.end?.()
   }

@@ -252,6 +252,7 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
 function answerCounter(server: Server): () => number {
   let count = 0
   server.on('request', (_request, response) => {
+    if (response.writableFinished) return
     count++
     response.once('close', () => count--)
   })
