@@ -23,6 +23,7 @@ import {
 } from './download-errors.ts'
 import { type DownloadParts, type Job, startOver } from './download-job.ts'
 import { pull, type Transfer } from './download-pull.ts'
+import { isForRanges, pullRanges } from './download-ranges.ts'
 import { redactUrl } from './upstream.ts'
 
 /** Waits before the first, second and third try of a URL. */
@@ -67,7 +68,8 @@ export async function runJob(parts: DownloadParts, job: Job, sources: Sources): 
     const transfer = createTransfer(run, round)
     try {
       if (!(await hasRoom(parts.blobs, job.wanted.size, sources.taker))) throw noRoom(job)
-      await fill(transfer, run)
+      if (isForRanges(transfer)) await pullRanges(transfer, candidates(run))
+      if (job.written < job.wanted.size || job.wanted.size === 0) await fill(transfer, run)
       await commit(transfer)
       for (const url of transfer.givers) run.bad.delete(url)
       return { error: undefined, badUrls: [...run.bad] }

@@ -49,6 +49,7 @@ export interface BedOptions {
   readonly wrap?: (blobs: BlobStore) => BlobStore
   readonly log?: DownloadParts['log']
   readonly rivalAfterMs?: number
+  readonly parallelRanges?: number
 }
 
 /** Makes the bed; all of it ends with the test. */
@@ -67,6 +68,7 @@ export async function makeDownloadBed(t: Test, options: BedOptions = {}): Promis
     upstream,
     log: options.log,
     rivalAfterMs: options.rivalAfterMs,
+    parallelRanges: options.parallelRanges,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   t.teardown(async () => {
