@@ -281,12 +281,13 @@ async function openArchives(
   patience: Patience,
 ): Promise<ArchiveParts & { readonly upstream: RoutedUpstream & Guarded }> {
   const { passHosts, offline, upstreamProxy } = config
+  const tls = await readUpstreamTls(config)
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
   const routed = createRoutedUpstream({
     ...patience,
     health: createUpstreamHealth(clock),
-    tls: await readUpstreamTls(config),
+    tls,
     ...(upstreamProxy === undefined ? {} : { proxy: upstreamProxy }),
     // What an administrator named.
     mayBeInternal: async (host) =>
