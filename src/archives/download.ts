@@ -17,6 +17,7 @@ import type { Sha256 } from '../base/sha256.ts'
 import type { Taker } from '../store/disk-reserve.ts'
 import { isGone, isOurFault, isWrongBytes, withGone } from './download-errors.ts'
 import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
+import { createLanes, hurry, type Lanes } from './download-lanes.ts'
 import { readJob, type Watching, waitForBytes, waitForEnd } from './download-reader.ts'
 import { storedJob } from './download-stored.ts'
 import { runJob } from './download-transfer.ts'
@@ -51,12 +52,18 @@ export interface Download {
   end?(): void
 }
 
+/** Who opens a download. */
+export interface Opening extends Abortable {
+  /** Asked for ahead: settles when it is wanted right now. Until then it may wait for others. */
+  readonly turn?: Promise<void> | undefined
+}
+
 export interface Downloads {
   /**
    * Joins the download under way for this digest, or starts one, or opens the blob that is here. Resolves when the
    * first bytes may be had (files of up to `HOLD_BACK`: when verified); throws if it failed before that.
    */
-  open(wanted: Wanted, source: Source, abortable: Abortable): Promise<Download>
+  open(wanted: Wanted, source: Source, opening: Opening): Promise<Download>
   /** Resolves when the file is in the store. The signal ends the waiting, not the download. */
   fetch(wanted: Wanted, source: Source, watching: Watching): Promise<void>
   /** Downloads under way. */
@@ -82,6 +89,7 @@ interface State {
   readonly modified: Lru<Sha256, number>
   readonly stop: AbortController
   readonly through: ThroughOffice
+  readonly lanes: Lanes
   isClosed: boolean
 }
 
@@ -95,13 +103,16 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
     modified: createLru(10_000),
     stop: new AbortController(),
     through: createThroughOffice(parts.upstream),
+    lanes: createLanes(),
     isClosed: false,
   }
   return {
-    open: async (wanted, source, { signal }) => {
-      const flight = await bring(state, { wanted, source, taker: 'files' }, (job) =>
-        waitForBytes(job, { signal }),
-      ).catch((error: unknown) => throughOrThrow(state, error, { wanted, source, signal }))
+    open: async (wanted, source, { signal, turn }) => {
+      const flight = await bring(state, { wanted, source, taker: 'files' }, (job) => {
+        if (turn === undefined) hurry(job)
+        else turn.then(() => hurry(job)).catch(() => undefined)
+        return waitForBytes(job, { signal })
+      }).catch((error: unknown) => throughOrThrow(state, error, { wanted, source, signal }))
       if (!('job' in flight)) return flight
       const blobPath = parts.blobs.filePath(wanted.sha256)
       return {
@@ -111,7 +122,10 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
       }
     },
     fetch: async (wanted, source, watching) => {
-      await bring(state, { wanted, source, taker: 'states' }, (job) => waitForEnd(job, watching))
+      await bring(state, { wanted, source, taker: 'states' }, (job) => {
+        hurry(job)
+        return waitForEnd(job, watching)
+      })
     },
     get active() {
       return state.flights.size
@@ -219,15 +233,15 @@ function start(state: State, wanted: Wanted, plan: Plan): Flight {
 async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
   const { job } = flight
   const { wanted } = job
-  const begun = performance.now()
   const { hasMore, taker } = plan
   const urls = inOrder(state, wanted, plan.urls)
-  const outcome = await runJob(state.parts, job, {
-    urls,
-    hasMore,
-    taker,
-    signal: state.stop.signal,
-  })
+  const { signal } = state.stop
+  // Who began it says in the same turn of the event loop whether it is wanted right now.
+  await Promise.resolve()
+  const leave = await state.lanes.enter(job, urls[0], signal)
+  const begun = performance.now()
+  const outcome = await runJob(state.parts, job, { urls, hasMore, taker, signal })
+  leave()
   for (const url of outcome.badUrls) {
     state.bad.set(`${wanted.sha256} ${url}`, state.clock.now() + badMs)
     state.parts.upstream.blame?.(url)
@@ -258,7 +272,9 @@ async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
 function heal(state: State, wanted: Wanted, { source, taker }: Plan, isQuick: boolean): Flight {
   const [urls = [], later = []] = stagesOf(state, wanted, source)
   const hasMore = later.length > 0
-  return start(state, wanted, { urls, source, taker, hasMore, heals: { isQuick } })
+  const flight = start(state, wanted, { urls, source, taker, hasMore, heals: { isQuick } })
+  hurry(flight.job)
+  return flight
 }
 
 function isUnderWay(state: State, flight: Flight): boolean {

@@ -1,7 +1,7 @@
 /**
  * Connections to archives, by undici: the direct way, or by an HTTP proxy.
  *
- * HTTP/1.1: one HTTP/2 connection would be one TCP stream for everything. 8 connections for each origin. By a proxy it is
+ * HTTP/1.1: one HTTP/2 connection would be one TCP stream for everything. 16 connections for each origin. By a proxy it is
  * the proxy that looks up names, so that only addresses in URLs can be judged here.
  */
 import type { SecureContext } from 'node:tls'
@@ -54,7 +54,7 @@ interface Contexts {
 function openDispatcher(options: ConnectionOptions, tls: Contexts): Dispatcher {
   const { proxy, connectTimeoutMs, firstByteTimeoutMs } = options
   const pool = {
-    connections: 8,
+    connections: 16,
     pipelining: 1,
     allowH2: false,
     keepAliveTimeout: 10_000,

@@ -7,7 +7,6 @@
 import type { Answer, Lasting } from '../archives/answer.ts'
 import type { Download, Downloads } from '../archives/download.ts'
 import type { Located } from '../archives/locate.ts'
-import { withTimeout } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import { AppError, toAppError } from '../base/errors.ts'
 import type { BlobStore } from '../store/blobs.ts'
@@ -19,6 +18,7 @@ import { ageHeader, bodyHeaders, type FileHead, headersOf } from './file-headers
 import type { FileProblems } from './file-problems.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 import { type PassParts, sendPassed } from './send-passed.ts'
+import { patienceFrom, turnOf } from './turn.ts'
 
 export interface SendParts extends PassParts {
   readonly blobs: BlobStore
@@ -27,6 +27,7 @@ export interface SendParts extends PassParts {
   readonly downloads: Downloads
   readonly fileProblems: FileProblems
   readonly clock: Clock
+  readonly accel: Accel
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
   readonly answerWithinMs: number
 }
@@ -50,6 +51,8 @@ export async function sendAnswer(
 
 interface SentFile extends FileHead, Lasting {
   readonly outcome: 'hit' | 'miss'
+  /** By which path the front that asks has the file. */
+  readonly accel?: string | undefined
 }
 
 /** Sends the head, and with `write` of the body what was asked for. */
@@ -74,6 +77,12 @@ async function sendExtent(
     return
   }
   const { start, end, status } = extent
+  if (file.accel !== undefined) {
+    // Last-Modified and the range are its own.
+    const by = { 'Content-Type': file.type, 'X-Accel-Redirect': file.accel, 'Content-Length': '0' }
+    response.writeHead(200, { ...common, ...by }).end()
+    return
+  }
   const range = status === 206 ? { 'Content-Range': `bytes ${start}-${end - 1}/${file.size}` } : {}
   response.writeHead(status, {
     ...common,
@@ -114,7 +123,7 @@ async function sendDownload(
   const { signal } = exchange
   const located = await answer.locate()
   const { wanted } = located
-  const download = await openDownload(parts, located, signal).catch((error: unknown) => {
+  const download = await openDownload(parts, located, exchange).catch((error: unknown) => {
     if (answer.hasOtherForm !== true || signal.aborted) throw error
     const { message } = toAppError(error)
     throw new AppError('ERR_NOT_FOUND', {
@@ -139,15 +148,16 @@ async function sendDownload(
 async function openDownload(
   parts: SendParts,
   located: Located,
-  signal: AbortSignal,
+  { response, signal }: Exchange,
 ): Promise<Download> {
   const known = parts.fileProblems.recall(located)
   if (known !== undefined) throw known
   const note = (error: unknown): void => parts.fileProblems.note(located, error)
-  const patience = withTimeout(signal, parts.answerWithinMs)
+  const turn = turnOf(response)
+  const patience = patienceFrom(turn, signal, parts.answerWithinMs)
   try {
     const { wanted, source } = located
-    const download = await parts.downloads.open(wanted, source, { signal: patience })
+    const download = await parts.downloads.open(wanted, source, { signal: patience, turn })
     download.done.catch(note)
     return download
   } catch (failure) {

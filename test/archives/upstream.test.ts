@@ -226,14 +226,14 @@ t.test('ends at once when the caller has enough, wherever the request stands', a
   t.equal(server.count(), 0)
   server.fault('/file', { kind: 'hang' })
   const stop = new AbortController()
-  const hanging = Array.from({ length: 8 }, () =>
+  const hanging = Array.from({ length: 16 }, () =>
     upstream.get(url, { maxBytes }, { signal: stop.signal }),
   )
   for (const one of hanging) one.catch(() => undefined)
   const queued = new AbortController()
-  const ninth = upstream.get(url, { maxBytes }, { signal: queued.signal })
+  const another = upstream.get(url, { maxBytes }, { signal: queued.signal })
   queued.abort()
-  await t.rejects(ninth, { code }, 'one that waits for a connection')
+  await t.rejects(another, { code }, 'one that waits for a connection')
   stop.abort()
   for (const one of hanging) await t.rejects(one, { code })
   server.clearFaults()

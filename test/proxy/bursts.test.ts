@@ -1,0 +1,97 @@
+/**
+ * apt sends ten requests ahead: their files begin to come at once, not one after the other when their turn comes. What one
+ * machine has asked for ahead keeps no other waiting, and nobody is told to ask again before his turn came.
+ */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import type { PackageSpec } from '../../fixtures/debs.ts'
+import { makeDownloadWorld } from '../support/download-world.ts'
+import { openSocket, type RawAnswer, readAnswers } from '../support/raw-http.ts'
+import type { TestUpstream } from '../support/upstream-server.ts'
+
+const packages: PackageSpec[] = Array.from({ length: 40 }, (_, at) => ({
+  name: `pack-${at}`,
+  version: '1',
+  arch: 'amd64',
+  content: 100_000,
+}))
+
+interface Bed {
+  readonly mirror: TestUpstream
+  /** Sends requests for these packages, one behind the other, as a machine does by the proxy. */
+  ask(from: number, to: number): Promise<Socket>
+}
+
+async function makeBed(t: Test, answerWithinMs?: number): Promise<Bed> {
+  const world = await makeDownloadWorld(t, packages)
+  const [mirror] = world.mirrors
+  if (mirror === undefined) throw new Error('no mirror')
+  const patience = { answerWithinMs }
+  const sluice = await world.follow('var', [mirror], { patience })
+  const { host } = new URL(mirror.url)
+  const sockets: Socket[] = []
+  t.teardown(async () => {
+    for (const socket of sockets) socket.destroy()
+    // A server that is closed lets downloads end.
+    await mirror.close()
+    await sluice.close()
+  })
+  const request = (at: number): string => {
+    const path = `/pool/main/p/pack-${at}/pack-${at}_1_amd64.deb`
+    return `GET http://${host}${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+  }
+  return {
+    mirror,
+    ask: async (from, to) => {
+      const socket = await openSocket(sluice.url)
+      sockets.push(socket)
+      socket.write(Array.from({ length: to - from }, (_, at) => request(from + at)).join(''))
+      return socket
+    },
+  }
+}
+
+/** The first answers, when all of them are here. */
+async function answersOf(socket: Socket, count: number): Promise<RawAnswer[]> {
+  const pieces: Buffer[] = []
+  for (;;) {
+    const [piece] = await once(socket, 'data')
+    pieces.push(piece)
+    const answers = readAnswers(Buffer.concat(pieces))
+    const last = answers[count - 1]
+    if (last !== undefined && last.body.length === Number(last.headers['content-length'])) {
+      return answers.slice(0, count)
+    }
+  }
+}
+
+t.test('all of a burst is fetched at once, and answered in its order', async (t) => {
+  const { mirror, ask } = await makeBed(t)
+  mirror.fault(/pack-0_/, { kind: 'rate', bytesPerSecond: 100_000 })
+  const socket = await ask(0, 10)
+  await answersOf(socket, 1)
+  t.equal(mirror.count(/deb$/), 10, 'while the first was on its way')
+})
+
+t.test('who waits for his turn is not told to ask again', async (t) => {
+  const { mirror, ask } = await makeBed(t, 1000)
+  // Of each there is something to send within the time, but not of all of them one after the other.
+  mirror.fault(/deb$/, { kind: 'rate', bytesPerSecond: 100_000 })
+  const answers = await answersOf(await ask(0, 24), 24)
+  t.same(
+    answers.map(({ status }) => status),
+    answers.map(() => 200),
+  )
+})
+
+t.test('others find a connection, whatever one has asked for ahead', async (t) => {
+  const { mirror, ask } = await makeBed(t)
+  mirror.fault(/pack-(\d|1\d|2\d|3[01])_/, { kind: 'rate', bytesPerSecond: 20_000 })
+  const greedy = await ask(0, 32)
+  await once(greedy, 'data')
+  const other = await ask(35, 36)
+  const [answer] = await answersOf(other, 1)
+  t.equal(answer?.status, 200)
+  t.ok(mirror.count(/deb$/) < 16, 'while most of the others had not begun')
+})
