@@ -64,6 +64,8 @@ export interface Config {
   readonly tunnelHosts: readonly string[]
   /** Of clients, at a time. */
   readonly maxConnections: number
+  /** Of upstream, at once for one large file; 0 is one. */
+  readonly parallelRanges: number
   /** Whether `/api` answers others than this machine. */
   readonly apiRemote: boolean
   /** Where https is spoken, beside `listen`; with the files of certificate and key. */
@@ -127,6 +129,7 @@ const settings = {
   'web-cache-mb': setting(readWhole(0, 100_000_000), 2048),
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
   'max-connections': setting(readWhole(16, 1_000_000), 4096),
+  'parallel-ranges': setting(readWhole(0, 16), 0),
   'api-remote': setting(readBoolean, false),
   'tls-listen': setting<Listen | undefined>(readListen, undefined),
   'tls-cert': setting<string | undefined>(readPath, undefined),
@@ -177,6 +180,7 @@ export function parseConfig(raw: RawConfig): Config {
     webCacheMb: take('web-cache-mb', settings['web-cache-mb']),
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
     maxConnections: take('max-connections', settings['max-connections']),
+    parallelRanges: take('parallel-ranges', settings['parallel-ranges']),
     apiRemote: take('api-remote', settings['api-remote']),
     tls: tlsOf(
       {

@@ -280,7 +280,7 @@ async function openArchives(
   config: Config,
   patience: Patience,
 ): Promise<ArchiveParts & { readonly upstream: RoutedUpstream & Guarded }> {
-  const { passHosts, offline, upstreamProxy } = config
+  const { passHosts, offline, upstreamProxy, parallelRanges } = config
   const tls = await readUpstreamTls(config)
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
@@ -294,7 +294,7 @@ async function openArchives(
       passHosts.includes(host) || hasUrlOn(await listArchives(db), host),
   })
   const upstream = guardUpstream(routed, { isOffline: offline })
-  const downloads = createDownloads({ blobs, upstream, clock })
+  const downloads = createDownloads({ blobs, upstream, clock, parallelRanges })
   const leases = createLeases(clock)
   const archiveLock = leased(createMutexes(), leases)
   const trees = createTreeReader(db)
