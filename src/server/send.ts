@@ -27,7 +27,6 @@ export interface SendParts extends PassParts {
   readonly downloads: Downloads
   readonly fileProblems: FileProblems
   readonly clock: Clock
-  readonly accel: Accel
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
   readonly answerWithinMs: number
 }
@@ -51,8 +50,6 @@ export async function sendAnswer(
 
 interface SentFile extends FileHead, Lasting {
   readonly outcome: 'hit' | 'miss'
-  /** By which path the front that asks has the file. */
-  readonly accel?: string | undefined
 }
 
 /** Sends the head, and with `write` of the body what was asked for. */
@@ -77,12 +74,6 @@ async function sendExtent(
     return
   }
   const { start, end, status } = extent
-  if (file.accel !== undefined) {
-    // Last-Modified and the range are its own.
-    const by = { 'Content-Type': file.type, 'X-Accel-Redirect': file.accel, 'Content-Length': '0' }
-    response.writeHead(200, { ...common, ...by }).end()
-    return
-  }
   const range = status === 206 ? { 'Content-Range': `bytes ${start}-${end - 1}/${file.size}` } : {}
   response.writeHead(status, {
     ...common,
