@@ -54,6 +54,8 @@ export interface Config {
   readonly maxSizeBytes?: number | undefined
   /** What is to stay free of the disk; a part of it if not told (store/disk-reserve.ts). */
   readonly diskReserveBytes?: number | undefined
+  /** All that is stored is read again in so many days; 0 is never. */
+  readonly scrubDays: number
   /** Networks (CIDR) whose machines are served. */
   readonly clients: readonly string[]
   /** Hosts beside those of archives whose files the proxy hands through: patterns of base/host-patterns.ts. */
@@ -124,6 +126,7 @@ const settings = {
   offline: setting(readBoolean, false),
   'max-size': setting<number | undefined>(readSize, undefined),
   'disk-reserve': setting<number | undefined>(readSize, undefined),
+  'scrub-days': setting(readWhole(0, 3650), 30),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'pass-hosts': setting<readonly string[]>(readHosts, []),
   'web-cache-mb': setting(readWhole(0, 100_000_000), 2048),
@@ -175,6 +178,7 @@ export function parseConfig(raw: RawConfig): Config {
     maxSizeBytes: take('max-size', settings['max-size']),
     offline: take('offline', settings.offline),
     diskReserveBytes: take('disk-reserve', settings['disk-reserve']),
+    scrubDays: take('scrub-days', settings['scrub-days']),
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),
     webCacheMb: take('web-cache-mb', settings['web-cache-mb']),

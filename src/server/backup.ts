@@ -40,7 +40,7 @@ import { lockDataDir } from '../store/lock.ts'
 import { pruneBlobs } from '../store/prune-blobs.ts'
 import { type BlobPlan, type BlobSource, planBlobs, saveBlobs } from '../store/save-blobs.ts'
 import type { BackupEvent, BackupReport } from './backup-report.ts'
-import { migrations } from './parts.ts'
+import { migrations } from './migrations.ts'
 import { mergeKeys, packSmallFiles, readKeys } from './small-files.ts'
 
 /** What is backed up. */

@@ -5,16 +5,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
-import { archiveMigrations, hasUrlOn, listArchives } from '../archives/archive-table.ts'
+import { hasUrlOn, listArchives } from '../archives/archive-table.ts'
 import { createBell } from '../archives/bell.ts'
 import { type Changelogs, createChangelogs } from '../archives/changelogs.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
-import { chunkMigrations } from '../archives/chunk-table.ts'
 import { createDownloads } from '../archives/download.ts'
-import { earlierStateMigrations } from '../archives/earlier-states.ts'
 import { type Guarded, guardUpstream } from '../archives/guarded-upstream.ts'
 import { createTreeReader } from '../archives/index-tree.ts'
-import { originMigrations } from '../archives/origins.ts'
 import {
   createRoutedUpstream,
   type RoutedUpstream,
@@ -31,79 +28,34 @@ import { createLog, type Log } from '../base/log.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
-import { channelMigrations } from '../channels/channel-table.ts'
-import { declineMigrations } from '../channels/decline-table.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
 import { createFileLedger } from '../channels/file-ledger.ts'
-import { generationMigrations } from '../channels/generation-table.ts'
-import { indexFormMigrations } from '../channels/index-forms.ts'
-import { keyringMigrations } from '../channels/keyring-table.ts'
 import { createKeyringWork } from '../channels/keyring-work.ts'
-import { missingFileMigrations } from '../channels/missing-table.ts'
-import { pdiffMigrations } from '../channels/pdiff-table.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
-import { pinMigrations } from '../channels/pin-table.ts'
 import { openViews } from '../channels/views.ts'
-import { changelogMigrations } from '../desk/changelog-table.ts'
 import { type ChangelogReader, createChangelogReader } from '../desk/changelogs.ts'
 import { createDebComparisons, type DebComparisons } from '../desk/compare-debs.ts'
-import { digestMigrations } from '../desk/digest-table.ts'
 import { createNeedsFinder, type NeedsFinder } from '../desk/needs.ts'
-import { policyRunMigrations } from '../desk/policy-runs.ts'
-import { policyMigrations } from '../desk/policy-table.ts'
 import { createGate } from '../gate/gate.ts'
-import { gcRunMigrations } from '../keeping/gc-runs.ts'
 import { createRescue, type Rescue } from '../keeping/rescue.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
 import { findJudges } from '../signing/judges.ts'
-import { publicationMigrations } from '../signing/publication-table.ts'
 import { takeOverKeys } from '../signing/sign-release.ts'
 import { openSigner } from '../signing/signer.ts'
-import { auditMigrations } from '../store/audit.ts'
-import { type BlobStore, blobMigrations, openBlobStore } from '../store/blobs.ts'
+import { type BlobStore, openBlobStore } from '../store/blobs.ts'
 import { closeDatabase, openDatabase } from '../store/database.ts'
 import { createHotBlobs, type HotBlobs } from '../store/hot-blobs.ts'
 import { lockDataDir } from '../store/lock.ts'
 import { type ClientLog, createClientLog } from './client-log.ts'
-import { clientMigrations } from './client-table.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { migrations } from './migrations.ts'
 import { createReadBuffers, type ReadBuffers } from './read-buffers.ts'
 import { createReadyAnswers, type ReadyAnswers } from './ready-answers.ts'
 import { createRefreshBehind, type RefreshBehind } from './refresh-behind.ts'
-import { tokenMigrations } from './tokens.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
-import { trafficMigrations } from './traffic-table.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
-import { openUnknown, type UnknownParts, unknownMigrations } from './unknown.ts'
-
-/** The tables of all floors, in the order in which they are made. */
-export const migrations = [
-  ...blobMigrations,
-  ...auditMigrations,
-  ...archiveMigrations,
-  ...earlierStateMigrations,
-  ...originMigrations,
-  ...chunkMigrations,
-  ...publicationMigrations,
-  ...channelMigrations,
-  ...pinMigrations,
-  ...declineMigrations,
-  ...generationMigrations,
-  ...indexFormMigrations,
-  ...pdiffMigrations,
-  ...missingFileMigrations,
-  ...gcRunMigrations,
-  ...keyringMigrations,
-  ...tokenMigrations,
-  ...clientMigrations,
-  ...trafficMigrations,
-  ...policyMigrations,
-  ...policyRunMigrations,
-  ...changelogMigrations,
-  ...digestMigrations,
-  ...unknownMigrations,
-]
+import { openUnknown, type UnknownParts } from './unknown.ts'
 
 /** So many changes of plans are remembered, some 150 bytes each. */
 const PLANNED_CHANGES = 20_000

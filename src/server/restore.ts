@@ -34,7 +34,7 @@ import {
 import { copyBlob } from '../store/save-blobs.ts'
 import { systemUser } from './backup.ts'
 import type { BackupEvent, RestoreReport } from './backup-report.ts'
-import { migrations } from './parts.ts'
+import { migrations } from './migrations.ts'
 import { plainFiles, unpackSmallFiles } from './small-files.ts'
 
 export interface RestoreInput {

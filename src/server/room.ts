@@ -1,7 +1,9 @@
 /**
- * Room on the disk, as the server keeps it: the size limit is watched, and what was done and what is wrong are told.
+ * Room on the disk and what lies there, as the server keeps it: the size limit is watched, blobs are read again now and
+ * then, and what was done and what is wrong are told.
  */
 import type { Log } from '../base/log.ts'
+import { createScrub, type ScrubStatus } from '../keeping/scrub.ts'
 import { createSizeLimit } from '../keeping/size-limit.ts'
 import { blobTotals } from '../store/blob-lists.ts'
 import { measureRoom, type Room } from '../store/disk-reserve.ts'
@@ -16,6 +18,7 @@ export interface RoomStatus extends Room {
   readonly evictedBytes: number
   /** Why the limit is not kept, or files are not. */
   readonly problem?: string | undefined
+  readonly scrub: ScrubStatus
 }
 
 export interface RoomKeeper {
@@ -29,6 +32,8 @@ export interface RoomKeeper {
 export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
   const limit = createSizeLimit(parts, parts.config.maxSizeBytes, log)
   limit.start()
+  const scrub = createScrub(parts, log, { days: parts.config.scrubDays })
+  scrub.start()
   const status = async (): Promise<RoomStatus> => {
     const room = await measureRoom(parts.blobs)
     return {
@@ -38,6 +43,7 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
       evictedFiles: limit.evicted.files,
       evictedBytes: limit.evicted.bytes,
       problem: limit.problem ?? fullWords(room),
+      scrub: await scrub.status(),
     }
   }
   parts.metrics.addGauge({
@@ -60,7 +66,25 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
     label: 'what',
     read: async () => Object.entries(limit.evicted),
   })
-  return { status, settle: limit.settle, stop: limit.stop }
+  parts.metrics.addGauge({
+    name: 'scrub',
+    help: 'The pass through all blobs: bytes read and in all, damaged, lost, when it began and ended (seconds)',
+    label: 'what',
+    read: async () => scrubFigures(await scrub.status()),
+  })
+  const stop = async (): Promise<void> => {
+    await Promise.all([limit.stop(), scrub.stop()])
+  }
+  return { status, settle: limit.settle, stop }
+}
+
+function scrubFigures(status: ScrubStatus): (readonly [string, number])[] {
+  const { bytes = 0, totalBytes, damaged = 0, lost = 0, beganAt, endedAt } = status
+  const seconds = (at: number | undefined): number => Math.floor((at ?? 0) / 1000)
+  return Object.entries({
+    ...{ bytes, total_bytes: totalBytes, damaged, lost },
+    ...{ began_at: seconds(beganAt), ended_at: seconds(endedAt) },
+  })
 }
 
 function fullWords({ freeBytes, reserveBytes }: Room): string | undefined {

@@ -9,6 +9,8 @@ export interface BlobListener {
   readonly added?: ((sha256: Sha256, size: number) => void) | undefined
   /** It is not to be served any more: deleted, evicted or damaged. Files that are open can be read on. */
   readonly gone?: ((sha256: Sha256) => void) | undefined
+  /** Somebody has reason to think that its bytes are wrong. */
+  readonly suspected?: ((sha256: Sha256) => void) | undefined
 }
 
 export interface BlobNews {
@@ -16,6 +18,7 @@ export interface BlobNews {
   listen(listener: BlobListener): void
   added(sha256: Sha256, size: number): void
   gone(sha256: Sha256): void
+  suspect(sha256: Sha256): void
 }
 
 /** News that nobody listens to yet. */
@@ -30,6 +33,9 @@ export function createBlobNews(): BlobNews {
     },
     gone: (sha256) => {
       for (const { gone } of listeners) gone?.(sha256)
+    },
+    suspect: (sha256) => {
+      for (const { suspected } of listeners) suspected?.(sha256)
     },
   }
 }
