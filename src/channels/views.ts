@@ -5,6 +5,7 @@
  * for it. Older generations are read when somebody wants them.
  */
 
+import { type Bell, createBell } from '../archives/bell.ts'
 import type { IndexParts } from '../archives/index-parts.ts'
 import { type FileDigest, indexPath, readState } from '../archives/suite-state.ts'
 import { createLru } from '../base/lru.ts'
@@ -52,6 +53,10 @@ export interface Views {
   /** The generation that the channel serves. */
   head(channel: string): GenerationView | undefined
   setHead(view: GenerationView): void
+  /** Of all channels. */
+  heads(): Iterable<GenerationView>
+  /** Rings when a head was set, dropped or renamed. */
+  readonly flips: Bell
   drop(channel: string): void
   /** What was served under the first name is served under the second, from now on and at no time under both. */
   rename(channel: string, name: string): void
@@ -62,6 +67,7 @@ export interface Views {
 /** The heads of all channels, read from the database. */
 export async function openViews(parts: IndexParts): Promise<Views> {
   const heads = new Map<string, GenerationView>()
+  const flips = createBell()
   const older = createLru<string, GenerationView>(64)
   const at = async (channel: Channel, serial: number): Promise<GenerationView | undefined> => {
     const head = heads.get(channel.name)
@@ -94,14 +100,19 @@ export async function openViews(parts: IndexParts): Promise<Views> {
     head: (channel) => heads.get(channel),
     setHead: (view) => {
       heads.set(view.channel, view)
+      flips.ring()
     },
+    heads: () => heads.values(),
+    flips,
     drop: (channel) => {
       heads.delete(channel)
+      flips.ring()
     },
     rename: (channel, name) => {
       const head = heads.get(channel)
       heads.delete(channel)
       if (head !== undefined) heads.set(name, { ...head, channel: name })
+      flips.ring()
     },
     at,
   }

@@ -21,6 +21,7 @@ import { resignIfDue } from '../channels/re-sign.ts'
 import { startDigests } from '../desk/digest-schedule.ts'
 import { startPolicies } from '../desk/policy-schedule.ts'
 import { logKeyEnds } from './archive-keys.ts'
+import { startFrontFiles } from './front-job.ts'
 import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
 import { type RoomKeeper, startRoom } from './room.ts'
@@ -154,7 +155,8 @@ export function startJobs(
   const digests = startDigests(parts, log, resigned.promise)
   const holds = startHoldEnds(parts, log)
   const room = startRoom(parts, log)
-  const all = [room, policies, digests, holds, worker, refresh, resign, derive, keys, gc]
+  const front = startFrontFiles(parts, log)
+  const all = [front, room, policies, digests, holds, worker, refresh, resign, derive, keys, gc]
   return {
     get nextRefreshAt() {
       return parts.upstream.isOffline ? undefined : refresh.nextAt

@@ -12,8 +12,6 @@ export interface Metrics {
   countFile(outcome: FileOutcome, sentBytes: number, archive?: string): void
   countRequest(status: number): void
   countRefresh(outcome: 'unchanged' | 'changed' | 'failed'): void
-  /** Counts a file that was deleted to make room. */
-  countEviction(sizeBytes: number): void
   /** Adds a gauge that is asked when metrics are read: a value for each value of its label, or of its labels together. */
   addGauge(gauge: Labeled): void
   /** The same for what only goes up; its name ends in `_total`. */
@@ -57,7 +55,6 @@ export function createMetrics(
   const addCounter = (one: Labeled): void => addCounterTo(registry, one)
   const requests = new Map<number, number>()
   const refreshes = new Map<string, number>()
-  const evicted = { files: 0, bytes: 0 }
   addTraffic(addCounter, traffic)
   addGaugeTo(registry, {
     name: 'saved_bytes',
@@ -71,16 +68,10 @@ export function createMetrics(
     [...requests].map(([status, count]) => [String(status), count] as const),
   )
   simple('refreshes_total', 'Suites refreshed', 'outcome', () => refreshes)
-  simple('evicted_files_total', 'Files deleted to make room', '', () => [[[], evicted.files]])
-  simple('evicted_bytes_total', 'Their sizes', '', () => [[[], evicted.bytes]])
   return {
     countFile: traffic.count,
     countRequest: (status) => void requests.set(status, (requests.get(status) ?? 0) + 1),
     countRefresh: (outcome) => void refreshes.set(outcome, (refreshes.get(outcome) ?? 0) + 1),
-    countEviction: (sizeBytes) => {
-      evicted.files += 1
-      evicted.bytes += sizeBytes
-    },
     addGauge: (one) => addGaugeTo(registry, one),
     addCounter,
     render: together(() => registry.metrics()),

@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts'
 import { AppError, toAppError } from '../base/errors.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { HotBlobs } from '../store/hot-blobs.ts'
+import { type AccelSettings, accelPath } from './accel.ts'
 import { writeBody, writeFile } from './body.ts'
 import { extentOf, httpDate } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
@@ -27,6 +28,7 @@ export interface SendParts extends PassParts {
   readonly downloads: Downloads
   readonly fileProblems: FileProblems
   readonly clock: Clock
+  readonly config: AccelSettings
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
   readonly answerWithinMs: number
 }
@@ -50,6 +52,8 @@ export async function sendAnswer(
 
 interface SentFile extends FileHead, Lasting {
   readonly outcome: 'hit' | 'miss'
+  /** By which path the front that asks has the file. */
+  readonly accel?: string | undefined
 }
 
 /** Sends the head, and with `write` of the body what was asked for. */
@@ -74,6 +78,12 @@ async function sendExtent(
     return
   }
   const { start, end, status } = extent
+  if (file.accel !== undefined) {
+    // Last-Modified and the range are its own.
+    const by = { 'Content-Type': file.type, 'X-Accel-Redirect': file.accel, 'Content-Length': '0' }
+    response.writeHead(200, { ...common, ...by }).end()
+    return
+  }
   const range = status === 206 ? { 'Content-Range': `bytes ${start}-${end - 1}/${file.size}` } : {}
   response.writeHead(status, {
     ...common,
@@ -95,7 +105,8 @@ async function sendBlob(
   try {
     parts.blobs.use.touch(answer.sha256)
     const lastModified = httpDate(answer.modifiedAt ?? blob.modifiedAt)
-    const file = { ...answer, size: blob.size, lastModified, outcome: 'hit' } as const
+    const accel = accelPath(parts.config, exchange.request, answer)
+    const file = { ...answer, accel, size: blob.size, lastModified, outcome: 'hit' } as const
     await sendExtent(parts, exchange, file, (start, end) =>
       blob.data === undefined
         ? writeFile(response, { blob, start, end }, parts.buffers, signal)
