@@ -8,7 +8,13 @@
 import { parse } from 'smol-toml'
 import { findDataDir } from './data-dir.ts'
 import { AppError } from './errors.ts'
-import { OF_ARCHIVES, readHosts, readTunnelHosts } from './host-patterns.ts'
+import {
+  ANY_HOST,
+  OF_ARCHIVES,
+  readHosts,
+  readLearnHosts,
+  readTunnelHosts,
+} from './host-patterns.ts'
 import {
   type HostFile,
   type Listen,
@@ -60,6 +66,10 @@ export interface Config {
   readonly clients: readonly string[]
   /** Hosts beside those of archives whose files the proxy hands through: patterns of base/host-patterns.ts. */
   readonly passHosts: readonly string[]
+  /** Hosts whose archives are learned when a client asks: such patterns, and the word `any`. */
+  readonly learnHosts: readonly string[]
+  /** Directory of keyrings that tell who signed what is learned. */
+  readonly learnKeyrings?: string | undefined
   /** What the cache by HTTP rules keeps at most. */
   readonly webCacheMb: number
   /** Hosts that CONNECT leads to: such patterns, and the word `archives` for archives with https. */
@@ -129,6 +139,8 @@ const settings = {
   'scrub-days': setting(readWhole(0, 3650), 30),
   clients: setting<readonly string[]>(readNetworks, privateNetworks),
   'pass-hosts': setting<readonly string[]>(readHosts, []),
+  'learn-hosts': setting<readonly string[]>(readLearnHosts, [ANY_HOST]),
+  'learn-keyrings': setting<string | undefined>(readPath, undefined),
   'web-cache-mb': setting(readWhole(0, 100_000_000), 2048),
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
   'max-connections': setting(readWhole(16, 1_000_000), 4096),
@@ -181,6 +193,8 @@ export function parseConfig(raw: RawConfig): Config {
     scrubDays: take('scrub-days', settings['scrub-days']),
     clients: take('clients', settings.clients),
     passHosts: take('pass-hosts', settings['pass-hosts']),
+    learnHosts: take('learn-hosts', settings['learn-hosts']),
+    learnKeyrings: take('learn-keyrings', settings['learn-keyrings']),
     webCacheMb: take('web-cache-mb', settings['web-cache-mb']),
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
     maxConnections: take('max-connections', settings['max-connections']),

@@ -8,6 +8,9 @@ import type { Read } from './setting-readers.ts'
 /** The word for what archives have by themselves. */
 export const OF_ARCHIVES = 'archives'
 
+/** The word for all hosts of the internet. */
+export const ANY_HOST = 'any'
+
 /**
  * A list, or text with commas, of patterns; `none` is an empty one. `*` alone is refused: that would be an open relay.
  */
@@ -22,6 +25,11 @@ export function readTunnelHosts(raw: unknown): Read<readonly string[]> {
   )
 }
 
+/** The same for hosts whose archives are learned; the word `any` may stand among them. */
+export function readLearnHosts(raw: unknown): Read<readonly string[]> {
+  return readPatterns(raw, (host) => (host === ANY_HOST ? host : keyOf(`http://${host}`, hostKey)))
+}
+
 function readPatterns(
   raw: unknown,
   read: (host: string) => string | undefined,
@@ -31,7 +39,8 @@ function readPatterns(
   for (const name of names.filter((text) => text !== '' && text !== 'none')) {
     const [, wild = '', host = ''] = /^(\*\.)?([^/?#@*]+)$/.exec(name) ?? []
     const key = host === '' ? undefined : read(host)
-    if (key === undefined || (wild !== '' && key === OF_ARCHIVES)) {
+    const isWord = key === OF_ARCHIVES || key === ANY_HOST
+    if (key === undefined || (wild !== '' && isWord)) {
       const like = 'a host like deb.archive.example, or *.archive.example'
       return { problem: `${JSON.stringify(name)} is not ${like}` }
     }

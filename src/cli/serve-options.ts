@@ -19,6 +19,8 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--scrub-days <number>', 'in which all that is stored is read again (default: 30; 0: never)'],
   ['--clients <networks>', 'who is served: networks, private, any (default: private)'],
   ['--pass-hosts <hosts>', 'hosts that are no archives, handed through (default: none)'],
+  ['--learn-hosts <hosts>', 'whose archives are learned: hosts, any, none (default: any)'],
+  ['--learn-keyrings <dir>', 'keyrings that tell who signed what is learned'],
   ['--web-cache-mb <number>', 'room for what nothing verifies (default: 2048; 0 keeps none)'],
   ['--tunnel-hosts <hosts>', 'where CONNECT leads to (default: archives, those with https)'],
   ['--max-connections <number>', 'of clients, at a time (default: 4096)'],

@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
-import { hasUrlOn, listArchives } from '../archives/archive-table.ts'
+import { listArchives } from '../archives/archive-table.ts'
 import { createBell } from '../archives/bell.ts'
 import { type Changelogs, createChangelogs } from '../archives/changelogs.ts'
 import { openChunkCache } from '../archives/chunk-cache.ts'
@@ -55,7 +55,7 @@ import { createReadyAnswers, type ReadyAnswers } from './ready-answers.ts'
 import { createRefreshBehind, type RefreshBehind } from './refresh-behind.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
-import { openUnknown, type UnknownParts } from './unknown.ts'
+import { namedHosts, openUnknown, type UnknownParts } from './unknown.ts'
 
 /** So many changes of plans are remembered, some 150 bytes each. */
 const PLANNED_CHANGES = 20_000
@@ -190,7 +190,7 @@ export async function openParts(
       for (const one of [changelogReader, needs, traffic, clientLog, blobs.use]) await one.close()
       await rescue.stop()
       await downloads.close({ signal })
-      for (const one of [ways.webCache, keyring, signer, upstream, texts, members])
+      for (const one of [ways.learner, ways.webCache, keyring, signer, upstream, texts, members])
         await one.close()
       await closeDatabase(db)
       lock.release()
@@ -232,7 +232,7 @@ async function openArchives(
   config: Config,
   patience: Patience,
 ): Promise<ArchiveParts & { readonly upstream: RoutedUpstream & Guarded }> {
-  const { passHosts, offline, upstreamProxy, parallelRanges } = config
+  const { offline, upstreamProxy, parallelRanges } = config
   const tls = await readUpstreamTls(config)
   const texts = await openChunkCache(blobs.tempPath())
   const members = await openChunkCache(blobs.tempPath())
@@ -241,9 +241,7 @@ async function openArchives(
     health: createUpstreamHealth(clock),
     tls,
     ...(upstreamProxy === undefined ? {} : { proxy: upstreamProxy }),
-    // What an administrator named.
-    mayBeInternal: async (host) =>
-      passHosts.includes(host) || hasUrlOn(await listArchives(db), host),
+    mayBeInternal: namedHosts(db, config),
   })
   const upstream = guardUpstream(routed, { isOffline: offline })
   const downloads = createDownloads({ blobs, upstream, clock, parallelRanges })

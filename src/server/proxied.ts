@@ -8,6 +8,7 @@ import { hostKey } from '../base/host-key.ts'
 import { loginInHeader } from '../proxy/login.ts'
 import { hostInPath, parseHostPath, type RequestTarget } from '../proxy/request-target.ts'
 import { type Exchange, sendText } from './exchange.ts'
+import { answerLearned } from './learned.ts'
 import { type FileFront, isOfFiles, sendFile } from './own-files.ts'
 import { sendAnswer } from './send.ts'
 
@@ -47,9 +48,10 @@ export async function answerProxied(
     if (await answerOwn(front, exchange, target)) return
   }
   if (answer === 'unknown') {
+    if (await answerLearned(front.parts, exchange, { ...target, login })) return
     throw new AppError('ERR_REFUSED', {
       message: `${host}/${path} is not in an archive of this server, and it is no open proxy`,
-      hint: `its administrator can add it: sluice archive add NAME http://${host}/…, or let it through: pass-hosts`,
+      hint: `its administrator can add it: sluice archive add NAME http://${host}/…, or let it be learned: learn-hosts`,
     })
   }
   if (answer === 'login') {

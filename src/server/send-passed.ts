@@ -9,6 +9,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Answer } from '../archives/answer.ts'
 import { withTimeout } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
+import type { Learner } from '../proxy/learner.ts'
 import type { ArchiveProxy } from '../proxy/resolve.ts'
 import type { WebAnswer, WebCache } from '../proxy/web-cache.ts'
 import { cacheControl } from '../proxy/web-rules.ts'
@@ -22,6 +23,7 @@ export interface PassParts {
   readonly metrics: Metrics
   /** Says where redirects may lead. */
   readonly proxy: Pick<ArchiveProxy, 'mayFollow'>
+  readonly learner: Pick<Learner, 'allows'>
   /** A client that has got nothing for so long is told to ask again. */
   readonly answerWithinMs: number
 }
@@ -78,7 +80,7 @@ export async function sendPassed(
 const outcomes = { HIT: 'hit', MISS: 'miss', PASS: 'pass' } as const
 
 async function openFound(
-  { webCache, proxy, answerWithinMs }: PassParts,
+  { webCache, proxy, learner, answerWithinMs }: PassParts,
   { request, signal }: Exchange,
   { urls, login }: PassAnswer,
 ): Promise<WebAnswer> {
@@ -90,7 +92,7 @@ async function openFound(
     isNews: control.has('no-cache') || control.get('max-age') === '0',
     isSecret: control.has('no-store'),
     isHead: request.method === 'HEAD',
-    mayFollow: proxy.mayFollow,
+    mayFollow: async (url: URL) => learner.allows(url) || proxy.mayFollow(url),
   }
   try {
     return await webCache.open(wanted, { signal: patience })

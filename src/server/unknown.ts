@@ -1,27 +1,50 @@
 /**
- * What the server has for files that no archive of its own names: the cache by HTTP rules.
+ * What the server has for files that no archive of its own names: the cache by HTTP rules, and what it learns of archives
+ * by what machines ask for.
  */
 import { join } from 'node:path'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
+import { hasUrlOn, listArchives } from '../archives/archive-table.ts'
+import type { MayBeInternal } from '../archives/internal-hosts.ts'
 import type { Config } from '../base/config.ts'
+import { hostKey } from '../base/host-key.ts'
+import { matchesHost } from '../base/host-patterns.ts'
+import { createLearnedIndexes } from '../proxy/learned-indexes.ts'
+import { mayLearn } from '../proxy/learned-place.ts'
+import { readKeyrings } from '../proxy/learned-release.ts'
+import { openLearnedSuites } from '../proxy/learned-suites.ts'
+import { learnedMigrations } from '../proxy/learned-table.ts'
+import { createLearner, type Learner } from '../proxy/learner.ts'
+import { createLearning } from '../proxy/learning.ts'
 import { openWebCache, type WebCache } from '../proxy/web-cache.ts'
 import { webUpstream } from '../proxy/web-fetch.ts'
 import { webMigrations } from '../proxy/web-table.ts'
+import type { Db } from '../store/database.ts'
 
 /** The tables of what is below. */
-export const unknownMigrations = [...webMigrations]
+export const unknownMigrations = [...webMigrations, ...learnedMigrations]
 
-/** Of the disk, what such files never take. */
+/** Of the disk, what unverified files never take. */
 const SPARE_BYTES = 256 * 1024 * 1024
 
 export interface UnknownParts {
   readonly webCache: WebCache
+  readonly learner: Learner
+}
+
+/** Which hosts may be inside of the network: those that an administrator named. */
+export function namedHosts(
+  db: Db,
+  { passHosts, learnHosts }: Pick<Config, 'passHosts' | 'learnHosts'>,
+): MayBeInternal {
+  return async (host) =>
+    passHosts.includes(host) || learnHosts.includes(host) || hasUrlOn(await listArchives(db), host)
 }
 
 /** Opens them; each is closed by the caller. */
 export async function openUnknown(
-  { db, blobs, upstream, clock }: ArchiveParts,
-  { dataDir, webCacheMb }: Config,
+  { db, blobs, upstream, downloads, clock }: ArchiveParts,
+  { dataDir, webCacheMb, learnHosts, learnKeyrings, passHosts }: Config,
 ): Promise<UnknownParts> {
   const freeBytes = async (): Promise<number> =>
     Math.max(0, (await blobs.freeBytes()) - SPARE_BYTES)
@@ -29,5 +52,14 @@ export async function openUnknown(
     { db, clock, upstream: webUpstream(upstream), freeBytes },
     { dir: join(dataDir, 'web'), limitBytes: webCacheMb * 1_000_000 },
   )
-  return { webCache }
+  const mayFollow = async (url: URL): Promise<boolean> =>
+    mayLearn(learnHosts, url) ||
+    matchesHost(passHosts, hostKey(url)) ||
+    hasUrlOn(await listArchives(db), hostKey(url))
+  const suites = await openLearnedSuites({ db, blobs, clock })
+  const keyring = learnKeyrings === undefined ? undefined : await readKeyrings(learnKeyrings)
+  const indexes = createLearnedIndexes({ blobs, downloads, clock, suites })
+  const common = { blobs, clock, suites, indexes }
+  const learning = createLearning({ ...common, upstream, keyring, mayFollow })
+  return { webCache, learner: createLearner({ ...common, learning, hosts: learnHosts }) }
 }

@@ -1,0 +1,174 @@
+/**
+ * Files of learned suites as answers: indexes by the word of a Release, packages by the word of an index.
+ *
+ * An index that is called by name is that of the Release which the same client was given last: between its two requests
+ * there may have come another one.
+ */
+import { type Answer, contentType } from '../archives/answer.ts'
+import { type Abortable, waitFor, withTimeout } from '../base/abortable.ts'
+import { createLru, type Lru } from '../base/lru.ts'
+import type { Sha256 } from '../base/sha256.ts'
+import type { ArchivePath } from '../debian/archive-path.ts'
+import type { ReleaseFile } from '../debian/release.ts'
+import type { BlobStore } from '../store/blobs.ts'
+import type { LearnedIndexes } from './learned-indexes.ts'
+import { learnedUrls, pathsInIndexes, urlAt } from './learned-place.ts'
+import type { LearnedSuites, ReadRelease } from './learned-suites.ts'
+import { type LearnedState, type LearnedSuite, type SuitePlace, stateKey } from './learned-table.ts'
+import { findPath, type NamedFile } from './path-table.ts'
+
+/** How long a client waits for an index that is being looked into. */
+const TABLES_MS = 15_000
+const REMEMBERED = 20_000
+
+export interface FileParts {
+  readonly blobs: BlobStore
+  readonly suites: LearnedSuites
+  readonly indexes: LearnedIndexes
+  /** Which state of which suite a client was given: `<address> <id>`. */
+  readonly given: Lru<string, Sha256>
+  readonly found: Lru<string, { readonly changes: number; readonly file: NamedFile }>
+}
+
+/** What is remembered of clients and look-ups. */
+export function createFileMemory(): Pick<FileParts, 'given' | 'found'> {
+  return { given: createLru(REMEMBERED), found: createLru(REMEMBERED) }
+}
+
+/** Who asks, and how long. */
+export interface Asking extends Abortable {
+  readonly address: string
+}
+
+type IndexPath = Extract<ArchivePath, { kind: 'index' | 'by-hash' }>
+
+/** An index of the suite; undefined for what its Release does not name. */
+export async function indexAnswer(
+  parts: FileParts,
+  suite: LearnedSuite,
+  path: IndexPath,
+  { address }: Asking,
+): Promise<Answer | undefined> {
+  if (path.kind === 'by-hash') {
+    for (const state of suite.states) {
+      const read = await parts.suites.read(state)
+      const file = read?.byDigest.get(path.digest)
+      if (read !== undefined && file !== undefined)
+        return fileAnswer(parts, { suite, state, read, file }, false)
+    }
+    return undefined
+  }
+  const key = parts.given.get(`${address} ${suite.id}`)
+  const state = suite.states.find((one) => stateKey(one) === key) ?? suite.states[0]
+  const read = state && (await parts.suites.read(state))
+  const file = read?.release.files.get(path.path)
+  if (state === undefined || read === undefined || file === undefined) return undefined
+  return fileAnswer(parts, { suite, state, read, file }, true)
+}
+
+interface FoundIndex {
+  readonly suite: LearnedSuite
+  readonly state: LearnedState
+  readonly read: ReadRelease
+  readonly file: ReleaseFile
+}
+
+function fileAnswer(
+  { indexes }: FileParts,
+  { suite, state, read: { release }, file }: FoundIndex,
+  isMutable: boolean,
+): Answer {
+  const { sha256, size, path } = file
+  indexes.want(suite, state, { release, file })
+  return {
+    kind: 'blob',
+    sha256,
+    type: contentType(path),
+    isMutable,
+    ...(isMutable ? { modifiedAt: state.modifiedAt } : {}),
+    archive: nameOf(suite),
+    locate: async () => ({
+      wanted: { sha256, size, label: `${nameOf(suite)} ${suite.suite} ${path}` },
+      source: { urls: learnedUrls(suite, release, file) },
+      archive: nameOf(suite),
+    }),
+  }
+}
+
+/** A file that an index of a learned suite on this host names; undefined if none does. */
+export async function namedAnswer(
+  parts: FileParts,
+  origin: string,
+  path: string,
+  { signal }: Asking,
+): Promise<Answer | undefined> {
+  const file = await findNamed(parts, origin, path, signal)
+  if (file === undefined) return undefined
+  const { sha256, size } = file
+  const archive = origin
+  const label = path.slice(path.lastIndexOf('/') + 1)
+  return {
+    kind: 'blob',
+    sha256,
+    type: contentType(path),
+    isMutable: false,
+    archive,
+    locate: async () => ({
+      wanted: { sha256, size, label },
+      source: { urls: [urlAt({ origin }, path)] },
+      archive,
+    }),
+  }
+}
+
+async function findNamed(
+  parts: FileParts,
+  origin: string,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<NamedFile | undefined> {
+  const { found, suites, indexes } = parts
+  const known = found.get(`${origin}/${path}`)
+  if (known?.changes === suites.changes) return known.file
+  const { changes } = suites
+  let file = await lookUp(parts, origin, path)
+  if (file === undefined) {
+    // The index that names it may have come a moment ago.
+    const pending = indexes.pending(origin)
+    if (pending === undefined) return undefined
+    await waitFor(pending, withTimeout(signal, TABLES_MS)).catch(() => undefined)
+    signal?.throwIfAborted()
+    file = await lookUp(parts, origin, path)
+  }
+  if (file !== undefined) found.set(`${origin}/${path}`, { changes, file })
+  return file
+}
+
+/** What is newest in a suite comes first. */
+async function lookUp(
+  { blobs, suites }: FileParts,
+  origin: string,
+  path: string,
+): Promise<NamedFile | undefined> {
+  const own = suites.on(origin).map((suite) => ({ suite, paths: pathsInIndexes(suite, path) }))
+  const near = own.filter(({ paths }) => paths.length > 0)
+  const depth = Math.max(0, ...near.map(({ suite }) => suite.states.length))
+  const looked = new Set<Sha256>()
+  for (let age = 0; age < depth; age++) {
+    for (const { suite, paths } of near) {
+      for (const table of Object.values(suite.states[age]?.tables ?? {})) {
+        if (looked.has(table)) continue
+        looked.add(table)
+        for (const one of paths) {
+          const file = await findPath(blobs, table, one)
+          if (file !== undefined && file !== 'lost') return file
+        }
+      }
+    }
+  }
+  return undefined
+}
+
+function nameOf({ origin, base }: SuitePlace): string {
+  return base === '' ? origin : `${origin}/${base}`
+}

@@ -1,0 +1,208 @@
+/**
+ * Archives that nobody told this server of, learned by what machines ask for: a machine that was set up for another apt
+ * cache works with nothing changed.
+ *
+ * A request for a suite's Release at a host that the policy lets ask makes a learned suite: from then on its Release,
+ * indexes and packages are answered out of the verified store, one consistent suite at a time, each file by the digest that
+ * the Release, or an index that it names, has for it. Who signed it is the client's to judge, as it is without us; it is
+ * noted where `learn-keyrings` has the key. Nothing of it is an archive that a channel could follow.
+ * What no index names goes by the cache of HTTP rules, and so do archives that cannot be verified, and logins.
+ */
+import { type Answer, contentType } from '../archives/answer.ts'
+import { waitFor, withTimeout } from '../base/abortable.ts'
+import type { Clock } from '../base/clock.ts'
+import { createLru, type Lru } from '../base/lru.ts'
+import type { BlobStore } from '../store/blobs.ts'
+import {
+  type Asking,
+  createFileMemory,
+  type FileParts,
+  indexAnswer,
+  namedAnswer,
+} from './learned-files.ts'
+import type { LearnedIndexes } from './learned-indexes.ts'
+import {
+  below,
+  flatRelease,
+  looksLikeArchive,
+  mayLearn,
+  parseBelow,
+  type ReleaseName,
+  releaseDir,
+  splitAtDists,
+} from './learned-place.ts'
+import type { LearnedSuites } from './learned-suites.ts'
+import { type LearnedSuite, type SuitePlace, stateKey } from './learned-table.ts'
+import type { Learning } from './learning.ts'
+import type { RequestTarget } from './request-target.ts'
+
+/** What was looked at so lately is not looked at again; after the other time clients wait for it. */
+const FRESH_MS = 5 * 60_000
+const OLD_MS = 3600_000
+/** How long clients wait for it then. */
+const NEWS_MS = 5_000
+/** How long it is remembered that there is nothing to learn. */
+const BARREN_MS = 60_000
+
+export interface Learner {
+  /** The answer to a request at a host where no archive of this server is; undefined for what is not to be asked for. */
+  resolve(target: RequestTarget, asking: Asking): Promise<Answer | 'absent' | undefined>
+  /** Whether the policy lets this host be asked. */
+  allows(url: URL): boolean
+  readonly suites: LearnedSuites
+  close(): Promise<void>
+}
+
+export interface LearnerParts {
+  readonly blobs: BlobStore
+  readonly clock: Clock
+  readonly suites: LearnedSuites
+  readonly learning: Learning
+  readonly indexes: LearnedIndexes
+  /** Patterns of base/host-patterns.ts, and the word `any`. */
+  readonly hosts: readonly string[]
+}
+
+interface State extends LearnerParts, FileParts {
+  /** Until when. */
+  readonly barren: Lru<string, number>
+}
+
+/** Learns from now on. */
+export function createLearner(parts: LearnerParts): Learner {
+  const state: State = { ...parts, ...createFileMemory(), barren: createLru(10_000) }
+  const allows = (url: URL): boolean => mayLearn(parts.hosts, url)
+  return {
+    resolve: async (target, asking) => {
+      const url = URL.parse(target.url)
+      if (url === null || !allows(url)) return undefined
+      const { path, login } = target
+      const pass: Answer = { kind: 'pass', urls: [target.url], login }
+      if (login !== undefined || url.search !== '') return looksLikeArchive(path) ? pass : undefined
+      const found =
+        (await inDists(state, url.origin, path, asking)) ??
+        (await inFlat(state, url.origin, path, asking)) ??
+        (await namedAnswer(state, url.origin, path, asking))
+      if (found === 'barren') return pass
+      if (found !== undefined) return found
+      return isNearSuite(state, url.origin, path) || looksLikeArchive(path) ? pass : undefined
+    },
+    allows,
+    suites: parts.suites,
+    close: async () => {
+      await parts.learning.close()
+      await parts.indexes.close()
+    },
+  }
+}
+
+/** `barren` is what cannot be verified. */
+type Found = Answer | 'absent' | 'barren' | undefined
+
+async function inDists(state: State, origin: string, path: string, asking: Asking): Promise<Found> {
+  const split = splitAtDists(path)
+  if (split === undefined) return undefined
+  const { base, rest } = split
+  const known = state.suites.on(origin).filter((one) => one.suite !== '' && one.base === base)
+  const parsed = parseBelow(
+    rest,
+    known.map(({ suite }) => suite),
+  )
+  if (parsed === undefined) return 'absent'
+  if (parsed.kind === 'release') {
+    return releaseAnswer(state, { origin, base, suite: parsed.suite }, parsed.file, asking)
+  }
+  if (parsed.kind !== 'index' && parsed.kind !== 'by-hash') return undefined
+  const suite = known.find((one) => one.suite === parsed.suite)
+  if (suite === undefined) return undefined
+  const answer = await indexAnswer(state, suite, parsed, asking)
+  if (answer !== undefined) return answer
+  // Patches are named by their Index, images by a list of their own: these go by HTTP's rules.
+  const isListedElsewhere = /\.diff\/|(?:^|\/)installer-|^by-hash\//.test(
+    rest.slice(6 + suite.suite.length),
+  )
+  return isListedElsewhere || parsed.kind === 'by-hash' ? 'barren' : 'absent'
+}
+
+async function inFlat(state: State, origin: string, path: string, asking: Asking): Promise<Found> {
+  const release = flatRelease(path)
+  if (release !== undefined) {
+    return releaseAnswer(state, { origin, base: release.base, suite: '' }, release.file, asking)
+  }
+  for (const suite of state.suites.on(origin).filter((one) => one.suite === '')) {
+    const rest = below(suite.base, path)
+    const parsed = rest === undefined ? undefined : parseBelow(`dists/-/${rest}`, ['-'])
+    if (parsed?.kind !== 'index' && parsed?.kind !== 'by-hash') continue
+    const answer = await indexAnswer(state, suite, parsed, asking)
+    if (answer !== undefined) return answer
+  }
+  return undefined
+}
+
+async function releaseAnswer(
+  state: State,
+  place: SuitePlace,
+  file: ReleaseName,
+  { address, signal }: Asking,
+): Promise<Found> {
+  const suite = await current(state, place, signal)
+  const [newest] = suite?.states ?? []
+  if (suite === undefined || newest === undefined) return 'barren'
+  await state.suites.touch(suite)
+  const digest = {
+    InRelease: newest.inRelease,
+    Release: newest.release,
+    'Release.gpg': newest.releaseGpg,
+  }[file]
+  // Of the two ways to be signed upstream is known by one.
+  if (digest === undefined && newest.inRelease !== undefined) return 'barren'
+  if (digest === undefined) return 'absent'
+  const key = stateKey(newest)
+  if (key !== undefined) state.given.set(`${address} ${suite.id}`, key)
+  return {
+    kind: 'bytes',
+    data: await state.blobs.read(digest),
+    type: contentType(file),
+    modifiedAt: newest.modifiedAt,
+    isMutable: true,
+    archive: `${place.origin}/${place.base}`,
+    confirmedAt: suite.checkedAt,
+  }
+}
+
+/** The suite as it is to be shown now: what is here is shown at once, unless it is old; what is new comes in behind. */
+async function current(
+  state: State,
+  place: SuitePlace,
+  signal: AbortSignal | undefined,
+): Promise<LearnedSuite | undefined> {
+  const { suites, learning, clock, barren } = state
+  const known = suites.find(place)
+  const now = clock.now()
+  const key = `${place.origin}/${releaseDir(place)}`
+  if (known === undefined) {
+    if ((barren.get(key) ?? 0) > now) return undefined
+    const learned = await waitFor(learning.look(place), signal)
+    if (learned === undefined) barren.set(key, now + BARREN_MS)
+    return learned
+  }
+  const [newest] = known.states
+  const age = now - known.checkedAt
+  const isHere = newest !== undefined && (await suites.read(newest)) !== undefined
+  if (isHere && age >= 0 && age < FRESH_MS) return known
+  const look = learning.look(place)
+  look.catch(() => undefined)
+  const isOver = newest?.validUntil !== undefined && newest.validUntil * 1000 < now
+  if (isHere && age >= 0 && age < OLD_MS && !isOver) return known
+  const patience = isHere ? withTimeout(signal, NEWS_MS) : signal
+  const looked = await waitFor(look, patience).catch((error: unknown) => {
+    if (isHere && signal?.aborted !== true) return known
+    throw error
+  })
+  return looked ?? known
+}
+
+/** Whether it is below the root of a suite that was learned. */
+function isNearSuite(state: State, origin: string, path: string): boolean {
+  return state.suites.on(origin).some(({ base }) => below(base, path) !== undefined)
+}

@@ -1,0 +1,34 @@
+/**
+ * Answers for archives that nobody told this server of: by what was learned of them.
+ */
+import { withTimeout } from '../base/abortable.ts'
+import { AppError } from '../base/errors.ts'
+import type { RequestTarget } from '../proxy/request-target.ts'
+import { type Exchange, sendText } from './exchange.ts'
+import type { ServerParts } from './parts.ts'
+import { sendAnswer } from './send.ts'
+
+/** Answers the request, unless it is for what the policy lets nobody ask for: then false. */
+export async function answerLearned(
+  parts: ServerParts,
+  exchange: Exchange,
+  target: RequestTarget,
+): Promise<boolean> {
+  const { request, signal } = exchange
+  const address = request.socket.remoteAddress ?? ''
+  const patience = withTimeout(signal, parts.answerWithinMs)
+  const answer = await parts.learner
+    .resolve(target, { address, signal: patience })
+    .catch((error: unknown) => {
+      if (!patience.aborted || signal.aborted) throw error
+      throw new AppError('ERR_UPSTREAM_TIMEOUT', {
+        message: `${target.host}/${target.path} is still on its way: upstream is slow`,
+        hint: 'ask again',
+        cause: error,
+      })
+    })
+  if (answer === undefined) return false
+  if (answer === 'absent') sendText(exchange, 404, 'sluice: the archive does not name that file\n')
+  else await sendAnswer(parts, exchange, answer)
+  return true
+}
