@@ -53,6 +53,7 @@ import { migrations } from './migrations.ts'
 import { createReadBuffers, type ReadBuffers } from './read-buffers.ts'
 import { createReadyAnswers, type ReadyAnswers } from './ready-answers.ts'
 import { createRefreshBehind, type RefreshBehind } from './refresh-behind.ts'
+import { createSecondLooks, type SecondLooks } from './second-looks.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
 import { namedHosts, openUnknown, type UnknownParts } from './unknown.ts'
@@ -104,6 +105,7 @@ export interface ServerParts extends ChannelParts, UnknownParts {
   /** How much waits between two generations, where that was counted: see api-channels.ts. */
   readonly waiting: Lru<string, Waiting>
   readonly hot: HotBlobs
+  readonly secondLooks: SecondLooks
   readonly ready: ReadyAnswers
   readonly buffers: ReadBuffers
   /** Takes all down; running downloads are let end until the signal, or ended at once without one. */
@@ -215,6 +217,7 @@ export async function openParts(
       ...notes,
       ...limitsOf(patience),
       fileProblems: createFileProblems(blobs, clock),
+      secondLooks: createSecondLooks(blobs.news, clock),
       refreshBehind: createRefreshBehind(clock, { freshMs: config.refreshMinutes * 60_000 }),
       config,
       ...createMemories(blobs),

@@ -37,12 +37,14 @@ export function sendReady(
 
 /** What the long way does besides sending. */
 function note(
-  { blobs, clientLog, refreshBehind }: ServerParts,
-  { method, headers }: IncomingMessage,
+  { blobs, clientLog, refreshBehind, secondLooks }: ServerParts,
+  request: IncomingMessage,
   { sha256, release, isMutable, archive, confirmedAt }: ReadyAnswer['of'],
   address: string | undefined,
 ): void {
+  const { method, headers } = request
   if (sha256 !== undefined) blobs.use.touch(sha256)
+  if (sha256 !== undefined && !isMutable) secondLooks.note(request, address, sha256)
   // An answer that says when it was confirmed is one of the proxy.
   if (isMutable && archive !== undefined && confirmedAt !== undefined) {
     refreshBehind.ring(archive, confirmedAt)

@@ -18,6 +18,7 @@ import type { Exchange } from './exchange.ts'
 import { ageHeader, bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
 import type { FileProblems } from './file-problems.ts'
 import type { ReadBuffers } from './read-buffers.ts'
+import type { SecondLooks } from './second-looks.ts'
 import { type PassParts, sendPassed } from './send-passed.ts'
 import { patienceFrom, turnOf } from './turn.ts'
 
@@ -27,6 +28,7 @@ export interface SendParts extends PassParts {
   readonly buffers: ReadBuffers
   readonly downloads: Downloads
   readonly fileProblems: FileProblems
+  readonly secondLooks: SecondLooks
   readonly clock: Clock
   readonly config: AccelSettings
   /** A client that has got nothing for so long is told to ask again: apt itself gives up after 30 s. */
@@ -102,8 +104,18 @@ async function sendBlob(
   const blob = await parts.hot.open(answer.sha256)
   if (blob === undefined) return sendDownload(parts, exchange, answer)
   const { response, signal } = exchange
+  const isWhole = parts.blobs.isWhole(answer.sha256, blob.size)
+  if (isWhole !== true && !(await isWhole)) {
+    blob.release()
+    await parts.blobs.forget(answer.sha256)
+    return sendDownload(parts, exchange, answer)
+  }
   try {
     parts.blobs.use.touch(answer.sha256)
+    if (!answer.isMutable) {
+      const { request } = exchange
+      parts.secondLooks.note(request, request.socket.remoteAddress, answer.sha256)
+    }
     const lastModified = httpDate(answer.modifiedAt ?? blob.modifiedAt)
     const accel = accelPath(parts.config, exchange.request, answer)
     const file = { ...answer, accel, size: blob.size, lastModified, outcome: 'hit' } as const

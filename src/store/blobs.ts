@@ -28,6 +28,7 @@ import {
 } from './blob-writer.ts'
 import type { Db, Migration } from './database.ts'
 import { doomedMigrations, spare } from './doomed.ts'
+import { createSizeCheck, type SizeCheck } from './known-sizes.ts'
 import { createRowBatch } from './row-batch.ts'
 
 export const blobMigrations: readonly Migration[] = [
@@ -82,6 +83,8 @@ export interface BlobStore {
   readonly news: BlobNews
   /** When they were used last. */
   readonly use: BlobUse
+  /** Whether a file of this length is whole, as far as that tells. */
+  readonly isWhole: SizeCheck
   /** Whether the blob is here, as row or file; if it was to be deleted, it is not any more. */
   has(sha256: Sha256): Promise<boolean>
   /** All bytes of a blob, at most `maxBytes` (`ERR_TOO_LARGE`); `ERR_BLOB_MISSING` if it is not here. */
@@ -151,6 +154,7 @@ export async function openBlobStore(
     reserveBytes,
     news: place.news,
     use: createBlobUse(db, clock),
+    isWhole: createSizeCheck(db, place.news),
   }
 }
 

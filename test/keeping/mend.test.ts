@@ -25,6 +25,7 @@ async function makeShelf(t: Test): Promise<Shelf> {
   const world = await makeWorld(
     t,
     names.map((name) => ({ name, version: '1', arch: 'amd64', content: 3000 })),
+    { start: { flags: { 'log-level': 'silent' } } },
   )
   const { sluice } = world
   const files = await poolFiles(world)
@@ -104,6 +105,25 @@ t.test('one that nobody has any more is lost, by name', async (t) => {
   t.match(await getFile(shelf, files.get('bee_1') as PoolFile), { status: 200, cache: 'MISS' })
   t.match(await getFile(shelf, files.get('ant_1') as PoolFile), { status: 404 })
   t.match(await verify(), { code: 0, stdout: /^all is well: / })
+})
+
+t.test('one that lost its end is noticed before a byte of it is sent', async (t) => {
+  const shelf = await makeShelf(t)
+  const bee = shelf.files.get('bee_1') as PoolFile
+  await chmod(shelf.blobPath(bee.sha256), 0o644)
+  await truncate(shelf.blobPath(bee.sha256), 2000)
+  t.same(await getFile(shelf, bee), { status: 200, cache: 'MISS', sha256: bee.sha256 })
+  t.same(await readdir(join(shelf.sluice.dataDir, 'quarantine')), [bee.sha256])
+  t.match(await shelf.verify(), { code: 0, stdout: /^all is well: / })
+})
+
+t.test('a machine that asks for the same file again at once has it looked at', async (t) => {
+  const shelf = await makeShelf(t)
+  const ant = shelf.files.get('ant_1') as PoolFile
+  await shelf.damage(ant.sha256)
+  t.not((await getFile(shelf, ant)).sha256, ant.sha256, 'it is not read again for each machine')
+  while ((await getFile(shelf, ant)).sha256 !== ant.sha256);
+  t.same(await readdir(join(shelf.sluice.dataDir, 'quarantine')), [ant.sha256])
 })
 
 t.test('an index of upstream is fetched again too', async (t) => {
