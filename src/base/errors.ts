@@ -37,6 +37,8 @@ const table = {
   ERR_UPSTREAM_REDIRECT: { status: 502, exit: 1 },
   /** An answer in a Content-Encoding that nobody asked for. */
   ERR_UPSTREAM_ENCODING: { status: 502, exit: 1 },
+  /** A web page where a file of an archive should be. */
+  ERR_UPSTREAM_PAGE: { status: 502, exit: 1 },
   ERR_UPSTREAM_REFUSED: { status: 403, exit: 5 },
   /** The server was told to ask nobody. */
   ERR_OFFLINE: { status: 503, exit: 1 },

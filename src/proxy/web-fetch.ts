@@ -12,6 +12,7 @@ import {
   makeWebFile,
   removeWebFile,
 } from './web-file.ts'
+import { refusePage } from './web-page.ts'
 import { mayKeep, mustRevalidate } from './web-rules.ts'
 import type { WebShelf } from './web-shelf.ts'
 import type { WebEntry, WebHead } from './web-table.ts'
@@ -45,7 +46,7 @@ export function webUpstream(upstream: Pick<Upstream, 'get'>): WebUpstream {
       let problem: AppError | undefined
       for (const url of urls) {
         try {
-          return await upstream.get(url, options, { signal })
+          return await refusePage(url, await upstream.get(url, options, { signal }))
         } catch (error) {
           problem ??= toAppError(error)
           if (signal?.aborted) break

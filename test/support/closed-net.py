@@ -63,7 +63,7 @@ def ask(port, request):
         done = subprocess.run([told["sluice"], *request[1:]], env=env, capture_output=True, text=True)
         return {"status": done.returncode, "body": done.stdout + done.stderr}
     method, target = request
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=25)
     connection.request(method, target)
     answer = connection.getresponse()
     body = answer.read()
@@ -81,7 +81,7 @@ def main():
     run("ip", "link", "set", "lo", "up")
     run("ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo")
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
-        conf.write("nameserver 127.0.0.1\noptions timeout:30 attempts:1\n")
+        conf.write("nameserver 127.0.0.1\noptions timeout:12 attempts:1\n")
         conf.flush()
         run("mount", "--bind", conf.name, os.path.realpath("/etc/resolv.conf"))
         for port in [80, 443, 25, 587, 8080]:
