@@ -24,8 +24,12 @@ export function setTime(
   const about = { ...(processorMs > 0 && { processorMs }), ...(note !== undefined && { note }) }
   const figure: Figure = { value: wallMs, unit: 'ms', ...about }
   job.column.set(label, figure)
-  const peak = (peakMemory(job.server.pid) / 1e6).toFixed(0)
-  job.bed.progress(`${label}: ${formatFigure(figure)}; memory's peak by now ${peak} MB`)
+  tell(job, `${label}: ${formatFigure(figure)}`)
+}
+
+/** Tells of something as progress, and of memory. */
+export function tell({ bed, server }: Job, what: string): void {
+  bed.progress(`${what}; memory's peak by now ${(peakMemory(server.pid) / 1e6).toFixed(0)} MB`)
 }
 
 /** Starts to measure; each call of what it gives tells what has passed since, and what the server used of it. */

@@ -10,7 +10,7 @@ import { closeClient, type FetchedSuite, fetchSuite, get, stanzasOfIndex } from 
 import { type Column, percentile, setPercentiles, type Timing } from './figures.ts'
 import { copyAndRollback } from './flips.ts'
 import { measureDisk, setGrowth } from './growth.ts'
-import { channelUrl, fetchChannel, type Job, setTime, startMeter } from './job.ts'
+import { channelUrl, fetchChannel, type Job, setTime, startMeter, tell } from './job.ts'
 import { diskUsage, peakMemory } from './processes.ts'
 import { keyringPath } from './signing.ts'
 import { startSluice } from './sluice-server.ts'
@@ -173,12 +173,13 @@ async function promotions(job: Job): Promise<void> {
     if (promoted.fetched.digest === old.digest) throw new Error(`promoting ${name} changed nothing`)
     answered.push(promoted.answered)
     served.push(promoted.served)
+    if (at % 10 === 9) tell(job, `${at + 1} promotions`)
     if (at < 3) setTime(job, `${labels.promote}: ${name}`, promoted.served)
   }
   setPercentiles(column, labels.promote, served)
   setPercentiles(column, `${labels.promote}, until answered`, answered)
   setPercentiles(column, 'of it: client alone', alone)
-  bed.progress(`${served.length} promotions done`)
+  tell(job, `${served.length} promotions done`)
 }
 
 async function collect(job: Job, label: string, body: object): Promise<void> {

@@ -7,7 +7,8 @@ import { send } from './client.ts'
 import { type Daemon, freePort, run, startDaemon, untilReady } from './processes.ts'
 
 const program = join(import.meta.dirname, '../bin/sluice')
-const later = join(import.meta.dirname, 'later.ts')
+/** As the program is started, with the same settings of memory. */
+const later = readFileSync(program, 'utf8').replace('src/cli/main.ts', 'bench/later.ts')
 
 export interface SluiceServer {
   readonly url: string
@@ -52,7 +53,7 @@ export async function startSluice(
   const server =
     days === 0
       ? { program, args: ['serve', '--data', data, '--listen', listen, '--no-import'] }
-      : { program: process.execPath, args: [later, data, listen, String(days)] }
+      : { program: 'sh', args: ['-c', later, program, data, listen, String(days)] }
   const startedMs = performance.now()
   const daemon: Daemon = startDaemon({ ...server, directory, logPath })
   await untilReady('sluice', 30_000, () => isHealthy(url), daemon)

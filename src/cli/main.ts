@@ -4,11 +4,8 @@
  * The first SIGINT or SIGTERM aborts the one root signal, which ends what runs in an orderly way; a second one ends the
  * process at once. npm passes on a signal that the terminal has sent to us as well, so two within half a second are one.
  *
- * All other modules are imported after the compile cache is on: with it a command starts four times as fast. It lies in
- * node_modules, because whoever can write there can change the program anyway; the default, below /tmp, is anybody's.
+ * All other modules are imported after signals are watched.
  */
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
 import type { AppError } from '../base/errors.ts'
 
 const ONE_SIGNAL_MS = 500
@@ -77,7 +74,6 @@ async function drain(): Promise<void> {
   }
 }
 
-enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/sluice'))
 const code = await main()
 await drain()
 process.exit(code)

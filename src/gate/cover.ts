@@ -1,7 +1,9 @@
 /**
- * Which packages can be installed: found by models that hold as many of them at once as go together. What is left when
- * nothing more goes with the rest is tried first in the next model; what does not go alone is proven to be impossible.
+ * Which packages can be installed. What is not easy (easy.ts) is found by models that hold as many of the rest at once as go
+ * together: what is left when nothing more goes with them is tried first in the next model; what does not go alone is proven
+ * to be impossible.
  */
+import { findHard } from './easy.ts'
 import { buildFormula } from './formula.ts'
 import { createSolver } from './solver.ts'
 import type { Side, Universe } from './universe.ts'
@@ -13,10 +15,12 @@ export async function findUninstallable(
   goals: readonly number[],
   pause: () => Promise<void>,
 ): Promise<Set<number>> {
-  const { formula, variableOf } = await buildFormula(universe, side, goals, pause)
+  const hard = await findHard(universe, side, goals, pause)
+  if (hard.length === 0) return new Set()
+  const { formula, variableOf } = await buildFormula(universe, side, hard, pause)
   const solver = createSolver(formula)
   const bad = new Set<number>()
-  let open = goals.map((one) => ({ one, variable: variableOf(one) }))
+  let open = hard.map((one) => ({ one, variable: variableOf(one) }))
   while (open.length > 0) {
     const left: typeof open = []
     for (const goal of open) {

@@ -16,7 +16,7 @@ import { parseMessage, type SigningReply, type SigningRequest } from './signing-
 const entry = join(import.meta.dirname, `signing-main${extname(import.meta.filename)}`)
 /** Its heap needs 10 MB, and two thirds of what it takes is the program of Node, which it shares with us. */
 const memoryFlags = ['--max-old-space-size=48', '--max-semi-space-size=1']
-/** The same as in cli/main.ts: with it the process is ready in half the time. */
+/** The same as in bin/sluice: with it the process is ready in half the time. */
 const compileCache = join(import.meta.dirname, '../../node_modules/.cache/sluice')
 const ANSWER_MS = 20_000
 
