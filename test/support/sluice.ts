@@ -24,7 +24,13 @@ export async function startSluice(
   options: StartOptions & { readonly flags?: Record<string, string | boolean> } = {},
 ): Promise<TestSluice> {
   const config = parseConfig({
-    flags: { data: dataDir, listen: '127.0.0.1:0', import: false, 'learn-hosts': 'none', ...options.flags },
+    flags: {
+      data: dataDir,
+      listen: '127.0.0.1:0',
+      import: false,
+      'learn-hosts': 'none',
+      ...options.flags,
+    },
     env: {},
   })
   const server = await startServer(config, options)
