@@ -37,7 +37,13 @@ export async function poolFiles(world: Pick<World, 'dir'>): Promise<Map<string, 
 
 /** Asks Sluice for the file of this package, by path. */
 export async function getFile(
-  { sluice, upstream }: Pick<World, 'sluice' | 'upstream'>,
+  {
+    sluice,
+    upstream,
+  }: {
+    readonly sluice: { readonly url: string }
+    readonly upstream: { readonly url: string }
+  },
   { path }: PoolFile,
 ): Promise<Given> {
   const response = await fetch(`${sluice.url}/${new URL(upstream.url).host}/${path}`)
