@@ -6,7 +6,7 @@
  *   - a kept generation of a curated or derived channel or of a class names;
  *   - a kept generation of a following channel names and upstream lists no more: what was rescued. The rest of it is not
  *     pinned: it names the whole of its archives, which is a promise to be reachable, not to be here;
- *   - has no origin: what was made here, and the indexes, which go when `gc` says so.
+ *   - has no origin, nor is named by what was learned: what was made here, and the indexes, which go when `gc` says so.
  * What was used least lately goes first.
  *
  * Order: chosen -> doomed (store/doomed.ts) -> whoever was at work before has ended -> looked at again, since he may have
@@ -23,6 +23,7 @@ import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256Bytes } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { type Books, chunksOf } from '../channels/file-ledger.ts'
+import { learnedFiles } from '../proxy/learned-roots.ts'
 import { listUsed, pruneUse, type UsedFile } from '../store/blob-use.ts'
 import { doom, spare } from '../store/doomed.ts'
 import type { Amount } from './file-counts.ts'
@@ -66,7 +67,7 @@ export async function evictFiles(
 
 /** How much could go now. */
 export async function countEvictable(
-  parts: Pick<ChannelParts, 'db' | 'ledger'>,
+  parts: Pick<ChannelParts, 'db' | 'blobs' | 'ledger'>,
   { signal }: Abortable = {},
 ): Promise<Amount> {
   const { evictable } = await parts.ledger.look((books) => choose(parts, books, 0), { signal })
@@ -79,9 +80,9 @@ interface Choice {
 }
 
 /** Goes through the files twice: for the time before which enough was used last, then for those that were. */
-async function choose({ db }: EvictParts, books: Books, bytes: number): Promise<Choice> {
+async function choose(parts: EvictParts, books: Books, bytes: number): Promise<Choice> {
   const uses: { readonly usedAt: number; readonly size: number }[] = []
-  for await (const page of evictablePages(db, books)) {
+  for await (const page of evictablePages(parts, books)) {
     uses.push(...page.map(({ usedAt, size }) => ({ usedAt, size })))
   }
   const evictable = { files: uses.length, bytes: uses.reduce((sum, { size }) => sum + size, 0) }
@@ -94,7 +95,7 @@ async function choose({ db }: EvictParts, books: Books, bytes: number): Promise<
   }
   const chosen: UsedFile[] = []
   if (sum === 0) return { chosen, evictable }
-  for await (const page of evictablePages(db, books)) {
+  for await (const page of evictablePages(parts, books)) {
     chosen.push(...page.filter(({ usedAt }) => usedAt <= last))
   }
   // Of those of the very last moment no more than are needed.
@@ -107,13 +108,15 @@ async function choose({ db }: EvictParts, books: Books, bytes: number): Promise<
   return { chosen: enough < 0 ? chosen : chosen.slice(0, enough + 1), evictable }
 }
 
-type EvictParts = Pick<ChannelParts, 'db'>
+type EvictParts = Pick<ChannelParts, 'db' | 'blobs'>
 
 async function* evictablePages(
-  db: EvictParts['db'],
+  parts: EvictParts,
   books: Books,
 ): AsyncGenerator<readonly UsedFile[]> {
+  const { db } = parts
   const isPinned = pinnedBy(books)
+  const learned = await learnedFiles(parts)
   for (let after: Sha256 | undefined; ; ) {
     const page = await listUsed(db, after, PAGE)
     const free = page.filter(({ sha256 }) => !isPinned(sha256))
@@ -121,7 +124,7 @@ async function* evictablePages(
       db,
       free.map(({ sha256 }) => sha256),
     )
-    yield free.filter(({ sha256 }) => !made.has(sha256))
+    yield free.filter(({ sha256 }) => !made.has(sha256) || learned.has(sha256))
     after = page.at(-1)?.sha256
     if (page.length < PAGE) return
     await breathe()
@@ -151,11 +154,17 @@ function pinnedBy(books: Books): (sha256: Sha256) => boolean {
   }
 }
 
-function stillFree({ db }: EvictParts, books: Books, all: readonly Sha256[]): Promise<Sha256[]> {
+async function stillFree(
+  parts: EvictParts,
+  books: Books,
+  all: readonly Sha256[],
+): Promise<Sha256[]> {
   const isPinned = pinnedBy(books)
   const free = all.filter((sha256) => !isPinned(sha256))
   // One that came by a promotion from another server may have lost its origin meanwhile.
-  return withoutOrigin(db, free).then((made) => free.filter((sha256) => !made.has(sha256)))
+  const made = await withoutOrigin(parts.db, free)
+  const learned = await learnedFiles(parts)
+  return free.filter((sha256) => !made.has(sha256) || learned.has(sha256))
 }
 
 async function remove(

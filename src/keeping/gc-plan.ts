@@ -13,6 +13,7 @@ import { createDigestSet, type DigestSet } from '../base/digest-set.ts'
 import { breathe, mapBounded } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
+import { markLearned } from '../proxy/learned-roots.ts'
 import { listReleaseIds } from '../signing/publication-table.ts'
 import { type BlobRow, blobsBeginning, listBlobs } from '../store/blob-removal.ts'
 import { doomedSince } from '../store/doomed.ts'
@@ -71,6 +72,7 @@ export async function planCollection(parts: ChannelParts, input: PlanInput): Pro
   const before = Math.min(now - GRACE_MS + 1, parts.leases.oldest() ?? now)
   const { roots, expired, over, generations } = await gatherRoots(parts, input.retention, now)
   const marked = await mark(parts, roots, input.signal)
+  await markLearned(parts, marked.blobs)
   const chunks = await walkChunks(parts, marked, before, input)
   const blobs = await walkBlobs(parts, { marked, chunks, before }, input)
   const dueStates = await statesAmong(parts, blobs.dueRows)

@@ -52,6 +52,8 @@ export interface LearnedSuites {
   ): Promise<LearnedSuite | undefined>
   /** A client asked for it. */
   touch(suite: LearnedSuite): Promise<void>
+  /** Forgets what nobody asked for in a month; looks once an hour. */
+  forgetOld(): Promise<void>
   /** What the state's Release says; undefined if it is not in the store any more. */
   read(state: LearnedState): Promise<ReadRelease | undefined>
 }
@@ -117,6 +119,7 @@ export async function openLearnedSuites(
         remember(state, now)
         await saveLearned(db, now)
       }),
+    forgetOld: () => alone(() => forgetOld(state)),
     read: (one) => readState(state, one),
   }
 }

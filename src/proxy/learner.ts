@@ -76,6 +76,7 @@ export function createLearner(parts: LearnerParts): Learner {
     resolve: async (target, asking) => {
       const url = URL.parse(target.url)
       if (url === null || !allows(url)) return undefined
+      await state.suites.forgetOld()
       const { path, login } = target
       const pass: Answer = { kind: 'pass', urls: [target.url], login }
       if (login !== undefined || url.search !== '') return looksLikeArchive(path) ? pass : undefined
