@@ -25,6 +25,7 @@ import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
 import { isSameLogin } from './login.ts'
 import { type Match, matchArchives } from './match-archive.ts'
+import { createReadings, type Readings } from './readings.ts'
 import type { RequestTarget } from './request-target.ts'
 
 /** What a suite's upstream served when its state was made, read. */
@@ -40,12 +41,18 @@ export interface HostPolicy {
   readonly passHosts: readonly string[]
 }
 
+/** A request on a connection. */
+export interface ReadTarget extends RequestTarget {
+  /** The connection, where all that comes by it is one client's: see readings.ts. */
+  readonly reader?: object | undefined
+}
+
 export interface ArchiveProxy {
   /**
    * The answer to a request; `unknown` for what is in no archive, `login` for what is in one whose login it lacks,
    * undefined for what its archive does not name.
    */
-  resolve(target: RequestTarget): Promise<Answer | 'unknown' | 'login' | undefined>
+  resolve(target: ReadTarget): Promise<Answer | 'unknown' | 'login' | undefined>
   /** Whether an archive is on this host. */
   knowsHost(host: string): Promise<boolean>
   /** Whether what is handed through may come from where a redirect leads: another archive, or a host that is named. */
@@ -62,6 +69,7 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
     if (made !== undefined) suites.set(state, made)
     return made
   }
+  const readings = createReadings(parts.clock)
   const readArchives = createArchiveReader(parts.db)
   const knowsHost = async (host: string): Promise<boolean> =>
     hasUrlOn((await readArchives()).archives, host)
@@ -80,7 +88,8 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
       )
       if (matches.length === 0) return 'login'
       for (const match of matches) {
-        const answer = await answerFrom(parts, { readSuite, known }, match)
+        const { reader = {} } = target
+        const answer = await answerFrom(parts, { readSuite, known, readings, reader }, match)
         if (answer === 'absent') return undefined
         if (answer !== undefined) return answer
       }
@@ -93,12 +102,14 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
 /** What is known of archives, and of what their suites' upstreams served. */
 interface Known {
   readonly known: KnownArchives
+  readonly readings: Readings
+  readonly reader: object
   readSuite(state: Sha256): Promise<UpstreamSuite | undefined>
 }
 
 async function answerFrom(
   parts: ArchiveParts,
-  { known, readSuite }: Known,
+  { known, readSuite, readings, reader }: Known,
   { archive, rest, login }: Match,
 ): Promise<Answer | 'absent' | undefined> {
   const path = parseArchivePath(rest, archive.settings.suites)
@@ -106,14 +117,21 @@ async function answerFrom(
   // Where a login is wanted, each request has to show it.
   const holds = login === undefined ? known.holds : undefined
   if (path.kind === 'pool') return poolAnswer(parts, archive, path.path, holds)
-  const suite = known.suites.get(archive.id)?.find((one) => one.suite === path.suite)
+  const isBegun = path.kind === 'release' && path.file !== 'Release.gpg'
+  const suite =
+    (isBegun ? undefined : readings.of(reader, archive, path.suite)) ??
+    known.suites.get(archive.id)?.find((one) => one.suite === path.suite)
   const upstream = suite?.state === undefined ? undefined : await readSuite(suite.state)
   if (suite === undefined || upstream === undefined) return undefined
+  const { release, files } = upstream
+  const isByName = !release.acquireByHash || files.inRelease === undefined
+  if (isBegun && isByName) readings.begin(reader, archive, suite)
   const answer = await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)
   const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
   if (!isOurs) return answer
   const { confirmedAt } = answer.isMutable ? suite : {}
-  return { ...answer, holds, archive: archive.name, confirmedAt }
+  const isForAll = !isByName || !answer.isMutable
+  return { ...answer, holds: isForAll ? holds : undefined, archive: archive.name, confirmedAt }
 }
 
 async function poolAnswer(

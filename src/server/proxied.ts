@@ -42,7 +42,9 @@ export async function answerProxied(
   }
   const { host, path } = target
   const login = target.login ?? loginInHeader(exchange.request.headers.authorization)
-  const answer = await front.parts.proxy.resolve({ ...target, login })
+  const { headers, socket } = exchange.request
+  const reader = headers['x-forwarded-for'] === undefined ? socket : undefined
+  const answer = await front.parts.proxy.resolve({ ...target, login, reader })
   ringFor(front, answer)
   if (answer === 'unknown' && isOwnHost(front, exchange, target)) {
     if (await answerOwn(front, exchange, target)) return
