@@ -104,9 +104,10 @@ t.test('variables that are named are read', async (t) => {
 t.test('numbers and settings of docs/operating.md are those of the program', async (t) => {
   const text = operating.replace(/\s*\n\s*/g, ' ')
   const told = (pattern: RegExp): number => Number(pattern.exec(text)?.[1])
-  const { retainGenerations, retainDays } = settled({})
+  const { retainGenerations, retainDays, scrubDays } = settled({})
   t.equal(told(/\(`retain-generations`, (\d+)\)/), retainGenerations)
   t.equal(told(/\(`retain-days`, (\d+)\)/), retainDays)
+  t.equal(told(/read again in (\d+) days \(`scrub-days`\)/), scrubDays)
   t.equal(told(/expire within (\d+) days/) * 86_400, ANNOUNCED_S)
   const clients = (await runSluice(['channel', 'clients', '--help'])).stdout
   t.match(clients, `in the last ${told(/in the last (\d+) days, and which/)} days`)
@@ -128,7 +129,7 @@ function isBraked(generations: number, due: number): boolean {
 
 t.test('what docs/operating.md tells to change takes a reason, and everything JSON', async (t) => {
   const looks =
-    /^(refresh|show|history|list|search|diff|changelog|clients|fill|backup|restore|audit|verify)$/
+    /^(refresh|show|history|list|search|diff|changelog|clients|fill|backup|restore|audit|verify|stats)$/
   for (const line of commandsOf(operating, ['sluice'])) {
     const words = line.split(' ').slice(1)
     let help = ''
