@@ -48,6 +48,23 @@ export async function noteReplaced(
     .execute()
 }
 
+/** The states that a suite of an archive had before, the newest first, `most` of them. */
+export async function earlierStatesOf(
+  db: Db,
+  { archiveId, suite, most }: Pick<EarlierState, 'archiveId' | 'suite'> & { readonly most: number },
+): Promise<Sha256[]> {
+  const rows = await db
+    .withTables<EarlierTables>()
+    .selectFrom('earlier_state')
+    .select('state')
+    .where('archive_id', '=', archiveId)
+    .where('suite', '=', suite)
+    .orderBy('replaced_at', 'desc')
+    .limit(most)
+    .execute()
+  return rows.flatMap(({ state }) => parseSha256(state) ?? [])
+}
+
 /** All that is written down, told apart by whether it is to be kept at `now` (epoch milliseconds). */
 export async function listEarlierStates(
   db: Db,

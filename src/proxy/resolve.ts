@@ -11,6 +11,7 @@ import { type Answer, contentType } from '../archives/answer.ts'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
 import { type Archive, type ArchiveSuite, hasUrlOn } from '../archives/archive-table.ts'
 import { countChanges } from '../archives/changes.ts'
+import { earlierStatesOf } from '../archives/earlier-states.ts'
 import { fileUrls, type IndexSource, indexForms } from '../archives/fetch-index.ts'
 import { createArchiveReader, type KnownArchives } from '../archives/known-archives.ts'
 import { type Located, locateOrigin } from '../archives/locate.ts'
@@ -126,7 +127,9 @@ async function answerFrom(
   const { release, files } = upstream
   const isByName = !release.acquireByHash || files.inRelease === undefined
   if (isBegun && isByName) readings.begin(reader, archive, suite)
-  const answer = await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)
+  const answer =
+    (await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)) ??
+    (path.kind === 'by-hash' ? await earlierAnswer(parts, readSuite, archive, path) : undefined)
   const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
   if (!isOurs) return answer
   const { confirmedAt } = answer.isMutable ? suite : {}
@@ -183,8 +186,30 @@ async function suiteAnswer(
     const hasOtherForm = hasStoredForm(suite, file)
     return fileAnswer(archive, source, file, { isMutable: false, hasOtherForm })
   }
-  const digest = path.algorithm === 'SHA256' ? parseSha256(path.digest) : undefined
-  return digest && earlierIndex(parts, archive, digest, path)
+  return undefined
+}
+
+/** How many states a client may be behind. */
+const EARLIER = 8
+
+/** An index that an earlier Release of the suite names: from here, or from upstream and verified. */
+async function earlierAnswer(
+  parts: ArchiveParts,
+  readSuite: Known['readSuite'],
+  archive: Archive,
+  { suite, dir, algorithm, digest }: Extract<ArchivePath, { kind: 'by-hash' }>,
+): Promise<Answer | undefined> {
+  const which = { archiveId: archive.id, suite, most: EARLIER }
+  for (const state of await earlierStatesOf(parts.db, which)) {
+    const earlier = await readSuite(state).catch(() => undefined)
+    const file = earlier?.byDigest.get(digest)
+    if (earlier === undefined || file === undefined) continue
+    const source = { urls: archive.settings.urls, suite, release: earlier.release }
+    const hasOtherForm = hasStoredForm(earlier, file)
+    return fileAnswer(archive, source, file, { isMutable: false, hasOtherForm })
+  }
+  const sha256 = algorithm === 'SHA256' ? parseSha256(digest) : undefined
+  return sha256 && earlierIndex(parts, archive, sha256, { suite, dir })
 }
 
 /** An index of an earlier state, while it is here. */
