@@ -232,7 +232,7 @@ const audit: Readonly<Record<string, Play>> = {
   'sluice audit verify': { prints: /^all is well: \d+ rows, the last one is [0-9a-f]{64}$/m },
 }
 
-const plays = {
+const plays: Readonly<Record<string, Play>> = {
   ...archives,
   ...channels,
   ...classes,
