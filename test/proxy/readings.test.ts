@@ -1,7 +1,8 @@
 /**
  * A suite whose upstream has no by-hash changes between a machine's InRelease and its Packages: on that connection it gets
- * those that belong together, and a new connection gets the new ones (F1).
+ * those that belong together, and a new connection gets the new ones (F1). By hash all that lately was stays (F12).
  */
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { gunzipSync } from 'node:zlib'
@@ -51,3 +52,36 @@ for (const release of [['InRelease'], ['Release']] as const) {
     for (const socket of [before, after]) socket.destroy()
   })
 }
+
+t.test(
+  'by hash an earlier index is had in each form that its Release names, verified',
+  async (t) => {
+    const digests = ['SHA256', 'SHA512'] as const
+    const world = await makeWorld(t, [hello('1')], { publish: { digests } })
+    const { upstream, sluice } = world
+    const suite = `${upstream.url}/dists/stable`
+    const socket = await openSocket(sluice.url)
+    const text = String((await ask(socket, `${suite}/InRelease`)).body)
+    await world.publish([hello('2')])
+    await sluice.api('POST', '/archives/refresh')
+    upstream.fault(/by-hash/, { kind: 'flip', offset: 9 }, { times: 1 })
+    for (const [name, length] of [
+      ['SHA256', 64],
+      ['SHA512', 128],
+    ] as const) {
+      for (const form of ['xz', 'gz']) {
+        const line = new RegExp(
+          `^ ([0-9a-f]{${length}}) +\\d+ main/binary-amd64/Packages\\.${form}$`,
+          'm',
+        )
+        const digest = line.exec(text)?.[1] ?? ''
+        const url = `${suite}/main/binary-amd64/by-hash/${name}/${digest}`
+        const { status, body } = await ask(socket, url)
+        t.equal(status, 200, `${name} ${form}`)
+        const found = createHash(name.toLowerCase()).update(body).digest('hex')
+        t.equal(found, digest, `${name} ${form}`)
+      }
+    }
+    socket.destroy()
+  },
+)
