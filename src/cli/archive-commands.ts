@@ -8,10 +8,12 @@ import { promisify } from 'node:util'
 import type { Command } from 'commander'
 import { AppError, systemCode } from '../base/errors.ts'
 import type { RemovedAnswer } from './api-file-types.ts'
+import type { LearnedListAnswer } from './api-learned-types.ts'
 import type { ArchiveAnswer } from './api-types.ts'
 import { archiveTable, describeArchive } from './archive-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
 import { removedLines } from './file-report.ts'
+import { learnedTable } from './learned-report.ts'
 import { refresh } from './refresh.ts'
 
 interface SettingOptions {
@@ -61,7 +63,10 @@ export function archiveCommands(program: Command, around: Surroundings): void {
   run(around, set, setArchive)
   run(
     around,
-    archive.command('list').description('all archives, and whether they are well'),
+    archive
+      .command('list')
+      .description('all archives, and whether they are well')
+      .option('--learned', 'the suites that machines asked for and nobody added, instead'),
     listArchives,
   )
   const show = archive.command('show <name>')
@@ -132,8 +137,17 @@ async function setArchive(
   ])
 }
 
-async function listArchives(context: Context): Promise<void> {
+async function listArchives(
+  context: Context,
+  _args: readonly string[],
+  { learned }: { readonly learned?: boolean },
+): Promise<void> {
   const client = await context.connect()
+  if (learned === true) {
+    const answer = await client.call<LearnedListAnswer>('GET', '/learned')
+    context.out.result(answer, ({ suites }) => learnedTable(suites, context.out.width))
+    return
+  }
   const archives = await client.call<ArchiveAnswer[]>('GET', '/archives')
   context.out.result(archives, (all) => archiveTable(all, context.out.width))
 }

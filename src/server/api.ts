@@ -26,6 +26,7 @@ import { fileRoutes } from './api-files.ts'
 import { gcRoutes } from './api-gc.ts'
 import { holdRoutes } from './api-holds.ts'
 import { keyRoutes } from './api-keys.ts'
+import { learnedRoutes } from './api-learned.ts'
 import { pendingRoutes } from './api-pending.ts'
 import { policyRoutes } from './api-policies.ts'
 import { promotionRoutes } from './api-promotions.ts'
@@ -91,6 +92,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       backupRoutes(api, context)
       gcRoutes(api, context)
       adoptRoutes(api, context)
+      learnedRoutes(api, context)
     },
     { prefix: '/api/v1' },
   )

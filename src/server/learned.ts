@@ -5,17 +5,17 @@ import { withTimeout } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import type { RequestTarget } from '../proxy/request-target.ts'
 import { type Exchange, sendText } from './exchange.ts'
-import type { ServerParts } from './parts.ts'
+import type { FileFront } from './own-files.ts'
 import { sendAnswer } from './send.ts'
 
 /** Answers the request, unless it is for what the policy lets nobody ask for: then false. */
 export async function answerLearned(
-  parts: ServerParts,
+  { parts, doors }: Pick<FileFront, 'parts' | 'doors'>,
   exchange: Exchange,
   target: RequestTarget,
 ): Promise<boolean> {
   const { request, signal } = exchange
-  const address = request.socket.remoteAddress ?? ''
+  const address = doors.fronts.clientOf(request) ?? ''
   const patience = withTimeout(signal, parts.answerWithinMs)
   const answer = await parts.learner
     .resolve(target, { address, signal: patience })

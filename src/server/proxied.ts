@@ -50,7 +50,7 @@ export async function answerProxied(
     if (await answerOwn(front, exchange, target)) return
   }
   if (answer === 'unknown') {
-    if (await answerLearned(front.parts, exchange, { ...target, login })) return
+    if (await answerLearned(front, exchange, { ...target, login })) return
     throw new AppError('ERR_REFUSED', {
       message: `${host}/${path} is not in an archive of this server, and it is no open proxy`,
       hint: `its administrator can add it: sluice archive add NAME http://${host}/…, or let it be learned: learn-hosts`,
