@@ -7,15 +7,18 @@
  */
 import { crashPoint } from '../base/fault.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { splitStanzas } from '../debian/control.ts'
 import { compareVersions } from '../debian/version.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import { addChunks, type NewChunk } from './chunk-table.ts'
 import { sourcesOf } from './index-build.ts'
 import { cutByName, startsChunk } from './index-cut.ts'
-import { chunksAt, type IndexEntry, type IndexParts, readEntries } from './index-parts.ts'
+import { readNames, readStanza } from './index-kinds.ts'
+import { chunksAt, type IndexEntry, type IndexParts, readChunk } from './index-parts.ts'
 import { buildTree, type Chunk } from './index-tree.ts'
 import { CHUNKS_TOGETHER, type ChunkText, countLines, makeChunks } from './make-chunks.ts'
+import type { IndexKind } from './suite-state.ts'
 
 const BLANK = Buffer.from('\n')
 
@@ -27,6 +30,9 @@ export interface IndexEdit {
   readonly remove: readonly IndexEntry[]
   readonly add: readonly IndexEntry[]
 }
+
+/** A stanza whose name no edit has. */
+type Bystander = Pick<IndexEntry, 'name' | 'source' | 'text'>
 
 /** A run of chunks from one fixed boundary to the next. */
 interface Run {
@@ -44,15 +50,16 @@ export async function editIndex(
   const runs = touchedRuns(splitRuns(old), edit)
   // Without an edit no run is touched, and none is read.
   const kind = (edit.add[0] ?? edit.remove[0])?.kind ?? 'Packages'
+  const names = new Set([...edit.remove, ...edit.add].map(({ name }) => name))
   const fresh: NewChunk[] = []
   const chunks: Chunk[] = []
-  let open: IndexEntry[] = []
+  let open: (IndexEntry | Bystander)[] = []
   for (const [at, run] of runs.entries()) {
     if (!run.isTouched) {
       chunks.push(...run.chunks)
       continue
     }
-    for (const chunk of run.chunks) open.push(...(await readEntries(parts, chunk, kind)))
+    for (const chunk of run.chunks) open.push(...(await readSome(parts, chunk, { kind, names })))
     if (runs[at + 1]?.isTouched) continue
     chunks.push(...(await recut(parts, applyEdit(open, edit, spanOf(runs, at)), fresh)))
     open = []
@@ -118,18 +125,36 @@ function spanOf(
   }
 }
 
+/** The stanzas of a chunk: those of these names are read, of the others no more than where they stand. */
+async function readSome(
+  parts: IndexParts,
+  chunk: Chunk,
+  { kind, names }: { readonly kind: IndexKind; readonly names: ReadonlySet<string> },
+): Promise<(IndexEntry | Bystander)[]> {
+  const buf = await readChunk(parts, chunk)
+  const ranges = splitStanzas(buf)
+  const entries: (IndexEntry | Bystander)[] = []
+  for (let at = 0; at < ranges.length; at += 2) {
+    const place = { start: ranges[at] ?? 0, end: ranges[at + 1] ?? 0 }
+    const text = buf.subarray(place.start, place.end)
+    const known = readNames(kind, buf, place)
+    const facts = names.has(known.name) ? readStanza(kind, buf, place) : known
+    entries.push({ ...facts, text })
+  }
+  return entries
+}
+
 function applyEdit(
-  entries: readonly IndexEntry[],
+  entries: readonly (IndexEntry | Bystander)[],
   edit: IndexEdit,
   span: { from: string | undefined; to: string | undefined },
-): IndexEntry[] {
+): (IndexEntry | Bystander)[] {
   const isHere = ({ name }: IndexEntry): boolean =>
     (span.from === undefined || name >= span.from) && (span.to === undefined || name < span.to)
   const added = edit.add.filter(isHere)
   const dropped = new Set([...edit.remove, ...added].map(entryKey))
-  return [...entries.filter((entry) => !dropped.has(entryKey(entry))), ...added].sort(
-    compareEntries,
-  )
+  const kept = entries.filter((entry) => !('version' in entry && dropped.has(entryKey(entry))))
+  return [...kept, ...added].sort(compareEntries)
 }
 
 /** What makes two stanzas of an index the same package: name, version and architecture. */
@@ -137,8 +162,10 @@ export function entryKey(entry: Pick<IndexEntry, 'name' | 'version' | 'architect
   return `${entry.name} ${entry.version} ${entry.architecture}`
 }
 
-function compareEntries(a: IndexEntry, b: IndexEntry): number {
+/** Bystanders of one name stay as they stand. */
+function compareEntries(a: IndexEntry | Bystander, b: IndexEntry | Bystander): number {
   if (a.name !== b.name) return a.name < b.name ? -1 : 1
+  if (!('version' in a && 'version' in b)) return 0
   const byVersion = compareVersions(a.version, b.version)
   if (byVersion !== 0) return byVersion
   const [left, right] = [entryKey(a), entryKey(b)]
@@ -147,7 +174,7 @@ function compareEntries(a: IndexEntry, b: IndexEntry): number {
 
 async function recut(
   parts: IndexParts,
-  entries: readonly IndexEntry[],
+  entries: readonly Bystander[],
   fresh: NewChunk[],
 ): Promise<Chunk[]> {
   const cuts = cutByName(entries.map((entry) => entry.name))
@@ -163,7 +190,7 @@ async function recut(
   return chunks
 }
 
-function textOf(stanzas: readonly IndexEntry[]): ChunkText {
+function textOf(stanzas: readonly Bystander[]): ChunkText {
   const text = Buffer.concat(stanzas.flatMap((entry) => [entry.text, BLANK]))
   return {
     text,

@@ -8,8 +8,9 @@
  */
 import type { Sha256 } from '../base/sha256.ts'
 import type { ByteSink } from '../debian/byte-sink.ts'
+import { fieldValue } from '../debian/control.ts'
 import { copyStanza, type StanzaPlace } from '../debian/index-stanza.ts'
-import { poolPath, readPackageStanza, rewriteStanza } from '../debian/packages-index.ts'
+import { poolPath, readPackageStanza, rewriteStanza, sourceName } from '../debian/packages-index.ts'
 import {
   readSourceStanza,
   rewriteSourceStanza,
@@ -46,6 +47,17 @@ export interface StanzaFacts {
 export function readStanza(kind: IndexKind, buf: Buffer, place: StanzaPlace): StanzaFacts {
   if (kind === 'Packages') return packageFacts(buf, place)
   return kind === 'Sources' ? sourceFacts(buf, place) : translationFacts(buf, place)
+}
+
+/** Name and source package of a stanza of ours, which was read whole before: a sixth of the work. */
+export function readNames(
+  kind: IndexKind,
+  buf: Buffer,
+  { start, end }: StanzaPlace,
+): Pick<StanzaFacts, 'name' | 'source'> {
+  const name = fieldValue(buf, start, end, 'Package') ?? ''
+  if (kind !== 'Packages') return { name, source: kind === 'Sources' ? name : '' }
+  return { name, source: sourceName(name, fieldValue(buf, start, end, 'Source')) }
 }
 
 /** Puts the stanza with these facts into `sink` as it is published: with one newline at its end and no blank line. */

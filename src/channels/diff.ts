@@ -5,15 +5,10 @@
  * Where only one of the states has an index of sources (they were just switched on, or off), what it names counts as a
  * difference only for source packages that differ anyway: the others come and go with the index itself.
  */
+import { createRoom } from '../archives/chunk-cache.ts'
 import { chunksOfSource } from '../archives/chunk-table.ts'
 import { readStanza } from '../archives/index-kinds.ts'
-import {
-  chunksAt,
-  type IndexEntry,
-  type IndexParts,
-  readChunk,
-  readEntries,
-} from '../archives/index-parts.ts'
+import { chunksAt, type IndexEntry, type IndexParts, readChunk } from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
 import {
   encodeState,
@@ -136,11 +131,23 @@ export async function entriesOfSource(
       candidates.has(chunk.plain),
     )
     const entries: IndexEntry[] = []
+    const room = createRoom()
     for (const chunk of chunks) {
-      const all = await readEntries(parts, chunk, index.kind)
-      entries.push(...all.filter((entry) => entry.source === source))
+      const text = await readChunk(parts, chunk, room)
+      entries.push(...readStanzas(index.kind, stanzasWith(text, source), new Set([source])))
     }
     if (entries.length > 0) found.push({ index, entries })
+  }
+  return found
+}
+
+/** The stanzas in which this stands somewhere. */
+function stanzasWith(text: Buffer, word: string): Buffer[] {
+  const ranges = splitStanzas(text)
+  const found: Buffer[] = []
+  for (let at = 0; at < ranges.length; at += 2) {
+    const stanza = text.subarray(ranges[at], ranges[at + 1])
+    if (stanza.includes(word)) found.push(stanza)
   }
   return found
 }
@@ -186,7 +193,7 @@ interface NamedStanzas {
   readonly texts: Buffer[]
 }
 
-/** Goes through two lists of chunks side by side, name by name: one chunk of each is held at a time. */
+/** Goes through two lists of chunks side by side, name by name: texts are valid until the next name. */
 async function* pairByName(
   parts: IndexParts,
   old: readonly Chunk[],
@@ -212,8 +219,9 @@ async function* stanzasByName(
   parts: IndexParts,
   chunks: readonly Chunk[],
 ): AsyncGenerator<NamedStanzas, undefined> {
+  const room = createRoom()
   for (const chunk of chunks) {
-    const text = await readChunk(parts, chunk)
+    const text = await readChunk(parts, chunk, room)
     const ranges = splitStanzas(text)
     let open: NamedStanzas | undefined
     for (let at = 0; at < ranges.length; at += 2) {

@@ -81,6 +81,11 @@ export function readPackageStanza(buf: Buffer, place: StanzaPlace): PackageStanz
   }
 }
 
+/** The source package of a stanza that was read before: by its name, and its `Source` if it has one. */
+export function sourceName(name: string, source: string | undefined): string {
+  return sourceField.exec(source ?? '')?.[1] ?? name
+}
+
 /**
  * Place of the package's file in our pools; the digest makes it unique, the name is for people and apt's cache, and its
  * ending for the installer.
