@@ -36,6 +36,7 @@ export interface StatsAnswer {
     }
   }
   readonly store: FiguresAnswer
+  readonly room: FiguresAnswer
   readonly lastGc: FiguresAnswer
   readonly downloads: FiguresAnswer
 }

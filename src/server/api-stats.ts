@@ -8,12 +8,13 @@ import { blobTotals } from '../store/blob-lists.ts'
 import { fileBytes } from '../store/database.ts'
 import type { ApiContext } from './api-context.ts'
 import { gcFigures } from './gc.ts'
+import { roomFigures } from './room.ts'
 import { addSeenMetrics } from './seen-metrics.ts'
 import { addUp, savedBytes, sentBytes } from './traffic.ts'
 import type { Amounts, ArchiveAmounts } from './traffic-table.ts'
 
 /** Adds the route to the API. */
-export function statsRoutes(api: FastifyInstance, { parts }: ApiContext): void {
+export function statsRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void {
   addSeenMetrics(parts)
   api.get('/stats', async () => {
     const { today, week, ever } = await parts.traffic.report()
@@ -31,6 +32,7 @@ export function statsRoutes(api: FastifyInstance, { parts }: ApiContext): void {
         databaseUnusedBytes: (await fileBytes(parts.db)).unused,
         freeBytes: await parts.blobs.freeBytes(),
       },
+      room: roomFigures(await jobs()?.room.status()),
       lastGc: await gcFigures(parts),
       downloads: { active: parts.downloads.active },
     }

@@ -78,6 +78,18 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
   return { status, settle: limit.settle, stop }
 }
 
+/** The same in figures; none before the server has started. */
+export function roomFigures(status: RoomStatus | undefined): Record<string, number> {
+  if (status === undefined) return {}
+  const { maxBytes, reserveBytes, evictedFiles, evictedBytes, scrub } = status
+  const { bytes = 0, totalBytes, damaged = 0, lost = 0 } = scrub
+  return {
+    ...(maxBytes === undefined ? {} : { limitBytes: maxBytes }),
+    ...{ reserveBytes, evictedFiles, evictedBytes },
+    ...{ scrubbedBytes: bytes, ofBytes: totalBytes, foundDamaged: damaged, foundLost: lost },
+  }
+}
+
 function scrubFigures(status: ScrubStatus): (readonly [string, number])[] {
   const { bytes = 0, totalBytes, damaged = 0, lost = 0, beganAt, endedAt } = status
   const seconds = (at: number | undefined): number => Math.floor((at ?? 0) / 1000)
