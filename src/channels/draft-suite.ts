@@ -155,6 +155,7 @@ export async function nextDate(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   refuseEarlyClock(parts, floor, what)
+  refuseLeap(parts, what)
   const date = Math.max(floor + 1, nowSeconds(parts.clock) - BACK_DATED_S)
   await parts.clock.until(date * 1000, { signal })
   return date
@@ -170,6 +171,17 @@ export function refuseEarlyClock(
   throw new AppError('ERR_CONFIG', {
     message: `the clock of this machine is behind: ${what} was signed at ${new Date(floor * 1000).toISOString()}`,
     hint: 'set it right, then try again',
+  })
+}
+
+/** A Date of the future could not be taken back. */
+function refuseLeap({ clock }: Pick<ChannelParts, 'clock'>, what: string): void {
+  const leaptMs = clock.leaptMs?.() ?? 0
+  if (leaptMs === 0) return
+  const days = Math.round(leaptMs / (24 * 3600_000))
+  throw new AppError('ERR_CONFIG', {
+    message: `the clock of this machine leapt ahead by ${days} days a moment ago: ${what} is not signed yet`,
+    hint: 'where it is right now, wait for ten minutes; else set it right: timedatectl',
   })
 }
 
