@@ -10,6 +10,7 @@ import type { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import { type Bell, createBell } from './bell.ts'
+import type { Partial } from './download-partials.ts'
 import type { Upstream } from './upstream.ts'
 
 /** Bytes at the end of a file that are given out only when it is verified. */
@@ -75,13 +76,15 @@ export interface JobOptions {
   /** All its bytes, where they are in memory already. */
   readonly whole?: Buffer | undefined
   readonly isCautious?: boolean | undefined
+  /** What an earlier job has brought. */
+  readonly begun?: Partial | undefined
 }
 
 /** A job at its start. */
 export function createJob(
   wanted: Wanted,
   modifiedAt: number,
-  { whole, isCautious = false }: JobOptions = {},
+  { whole, isCautious = false, begun }: JobOptions = {},
 ): Job {
   return {
     wanted,
@@ -92,9 +95,10 @@ export function createJob(
     tried: new Set(),
     isCautious,
     isUrgent: false,
-    isRead: false,
-    path: undefined,
-    written: 0,
+    // Clients that have its bytes must not come upon others of the same Last-Modified.
+    isRead: begun?.isRead ?? false,
+    path: begun?.writer.path,
+    written: begun?.written ?? 0,
     isRight: false,
     isVerified: false,
     error: undefined,

@@ -187,9 +187,10 @@ function misfitOf(job: Job, response: UpstreamResponse): AppError | undefined {
       ? undefined
       : wrongSize(job, `${url} has ${length} bytes`)
   }
-  const found = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers['content-range'] ?? '')
-  const [start, end, total] = (found ?? []).slice(1).map(Number)
-  const isRest = start === job.written && end === size - 1 && total === size
+  const found = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '')
+  const [start, end] = (found ?? []).slice(1).map(Number)
+  const isOfAll = found?.[3] === '*' || Number(found?.[3]) === size
+  const isRest = start === job.written && end === size - 1 && isOfAll
   const isLong = length === undefined || length === size - job.written
   if (response.status === 206 && isRest && isLong) return undefined
   return wrongSize(job, `${url} answered another range than was asked for`)

@@ -42,7 +42,8 @@ interface Ranges {
 /** Whether this file is worth it. */
 export function isForRanges({ parts, job, isSuspicious }: Transfer): boolean {
   // Of several that gave wrong bytes together nobody knows who lied.
-  return !isSuspicious && (parts.parallelRanges ?? 0) > 1 && job.wanted.size > leastBytes
+  const left = job.wanted.size - job.written
+  return !isSuspicious && (parts.parallelRanges ?? 0) > 1 && left > leastBytes
 }
 
 /** Brings what can be had so; the job's `written` tells how far the file reaches without a gap. */
@@ -52,7 +53,7 @@ export async function pullRanges(transfer: Transfer, urls: readonly string[]): P
   job.path = transfer.writer.path
   const file = await open(transfer.writer.path, 'r+')
   const ranges: Ranges = {
-    ...{ transfer, file, waiting: piecesOf(job.wanted.size), begun: new Map() },
+    ...{ transfer, file, waiting: piecesOf(job.written, job.wanted.size), begun: new Map() },
     ...{ failures: new Map(), closing: Promise.resolve() },
   }
   try {
@@ -66,9 +67,9 @@ export async function pullRanges(transfer: Transfer, urls: readonly string[]): P
   }
 }
 
-function piecesOf(size: number): Piece[] {
+function piecesOf(from: number, size: number): Piece[] {
   const pieces: Piece[] = []
-  for (let start = 0; start < size; start += pieceBytes) {
+  for (let start = from; start < size; start += pieceBytes) {
     pieces.push({ start, end: Math.min(size, start + pieceBytes), got: 0 })
   }
   return pieces

@@ -22,6 +22,7 @@ import {
   wrongBytes,
 } from './download-errors.ts'
 import { type DownloadParts, type Job, startOver } from './download-job.ts'
+import type { Partial, Partials } from './download-partials.ts'
 import { pull, type Transfer } from './download-pull.ts'
 import { isForRanges, pullRanges } from './download-ranges.ts'
 import { redactUrl } from './upstream.ts'
@@ -49,6 +50,9 @@ export interface Sources {
   /** There are others, to be asked when each of these has no such file or wrong bytes. */
   readonly hasMore: boolean
   readonly taker: Taker
+  readonly partials: Partials
+  /** Where it goes on. */
+  readonly partial: Partial | undefined
   readonly signal: AbortSignal
 }
 
@@ -74,8 +78,8 @@ export async function runJob(parts: DownloadParts, job: Job, sources: Sources): 
       for (const url of transfer.givers) run.bad.delete(url)
       return { error: undefined, badUrls: [...run.bad] }
     } catch (error) {
-      await transfer.writer?.abort()
       const failure = judged(toAppError(error), run.verdicts)
+      await putAway(transfer, run, failure)
       const isWrong = isWrongBytes(failure) && transfer.givers.size > 0
       if (isWrong) for (const url of transfer.givers) run.bad.add(url)
       if (!isWrong || job.isRead || round >= mostRounds || isHopeless(run)) {
@@ -88,14 +92,27 @@ export async function runJob(parts: DownloadParts, job: Job, sources: Sources): 
   }
 }
 
-function createTransfer({ parts, job, signal }: Run, round: number): Transfer {
+/** Keeps what came, if that it failed may pass; else removes it. */
+async function putAway(
+  { job, writer, givers }: Transfer,
+  { partials }: Run,
+  failure: AppError,
+): Promise<void> {
+  if (writer === undefined) return
+  if (isTransient(failure) && job.written < job.wanted.size) {
+    await partials.keep(job, writer, givers)
+  } else await writer.abort()
+}
+
+function createTransfer({ parts, job, signal, partial }: Run, round: number): Transfer {
+  const begun = round === 1 ? partial : undefined
   return {
     parts,
     job,
     signal,
     isSuspicious: job.isCautious || round > 1,
-    writer: undefined,
-    givers: new Set(),
+    writer: begun?.writer,
+    givers: new Set(begun?.givers),
     lastModified: new Map(),
   }
 }

@@ -18,6 +18,8 @@ import type { Taker } from '../store/disk-reserve.ts'
 import { isGone, isOurFault, isWrongBytes, withGone } from './download-errors.ts'
 import { createJob, type DownloadParts, type Job, type Wanted } from './download-job.ts'
 import { createLanes, hurry, type Lanes } from './download-lanes.ts'
+import { createLiars, type Liars } from './download-liars.ts'
+import { createPartials, type Partial, type Partials } from './download-partials.ts'
 import { readJob, type Watching, waitForBytes, waitForEnd } from './download-reader.ts'
 import { storedJob } from './download-stored.ts'
 import { runJob } from './download-transfer.ts'
@@ -26,7 +28,6 @@ import { createThroughOffice, type ThroughOffice } from './stream-through.ts'
 export { isGone } from './download-errors.ts'
 export { type DownloadLog, type DownloadParts, HOLD_BACK, type Wanted } from './download-job.ts'
 
-const badMs = 60_000
 /** A client can be kept waiting for so long: what took longer is given out while it arrives, whatever it was before. */
 const quickMs = 10_000
 
@@ -83,8 +84,8 @@ interface State {
   readonly parts: DownloadParts
   readonly clock: Clock
   readonly flights: Map<Sha256, Flight>
-  /** `<digest> <url>` to the time until which that URL comes last. */
-  readonly bad: Lru<string, number>
+  readonly liars: Liars
+  readonly partials: Partials
   /** The last `modifiedAt` given out for a digest. */
   readonly modified: Lru<Sha256, number>
   readonly stop: AbortController
@@ -95,11 +96,13 @@ interface State {
 
 /** Downloads into `blobs` by `upstream`, both of which the caller closes afterwards. */
 export function createDownloads(parts: DownloadParts & { readonly clock?: Clock }): Downloads {
+  const clock = parts.clock ?? systemClock
   const state: State = {
     parts,
-    clock: parts.clock ?? systemClock,
+    clock,
     flights: new Map(),
-    bad: createLru(10_000),
+    liars: createLiars(clock),
+    partials: createPartials(),
     modified: createLru(10_000),
     stop: new AbortController(),
     through: createThroughOffice(parts.upstream),
@@ -141,7 +144,7 @@ async function throughOrThrow(
   { wanted, source, signal }: Abortable & { readonly wanted: Wanted; readonly source: Source },
 ): Promise<Download> {
   if (!isAppError(error, 'ERR_DISK_FULL') || state.isClosed) throw error
-  const urls = inOrder(state, wanted, [...source.urls, ...(source.fallbacks ?? [])])
+  const urls = state.liars.inOrder(wanted, [...source.urls, ...(source.fallbacks ?? [])])
   const modifiedAt = nextModified(state, wanted)
   const through = await state.through.open(wanted, urls, { signal })
   if (through === undefined) throw error
@@ -181,7 +184,7 @@ async function bring(
       if (failure === undefined || failure !== error || isOurFault(failure)) throw error
       if (flight.healing !== undefined && isUnderWay(state, flight.healing)) continue
       isGoneSoFar &&= isGone(failure)
-      const isLeft = (url: string): boolean => !tried.has(url) && !isBad(state, wanted, url)
+      const isLeft = (url: string): boolean => !tried.has(url) && !state.liars.has(wanted, url)
       urls = urls.filter(isLeft)
       while (urls.length === 0 && isGoneSoFar && later.length > 0) {
         urls = later[0]?.filter(isLeft) ?? []
@@ -200,7 +203,7 @@ async function landed({ parts, clock }: State, wanted: Wanted): Promise<Flight |
 
 /** The URLs, and those to ask after them; fallbacks first while each of the others is known for wrong bytes. */
 function stagesOf(state: State, wanted: Wanted, { urls, fallbacks = [] }: Source): string[][] {
-  const areBad = fallbacks.length > 0 && urls.every((url) => isBad(state, wanted, url))
+  const areBad = fallbacks.length > 0 && urls.every((url) => state.liars.has(wanted, url))
   const stages = areBad ? [fallbacks, urls] : [urls, fallbacks]
   return stages.map((stage) => [...stage])
 }
@@ -217,33 +220,44 @@ interface Plan {
   readonly heals?: { readonly isQuick: boolean } | undefined
 }
 
+interface Begun {
+  readonly begun: Partial | undefined
+}
+
 function start(state: State, wanted: Wanted, plan: Plan): Flight {
   if (state.isClosed) {
     throw new AppError('ERR_INTERRUPTED', { message: 'no downloads are started any more' })
   }
-  const job = createJob(wanted, nextModified(state, wanted), { isCautious: plan.heals?.isQuick })
+  const begun = plan.heals === undefined ? state.partials.take(wanted.sha256) : undefined
+  const job = createJob(wanted, begun?.modifiedAt ?? nextModified(state, wanted), {
+    isCautious: plan.heals?.isQuick,
+    begun,
+  })
   const { promise: done, ...settle } = Promise.withResolvers<void>()
   done.catch(() => undefined)
   const flight: Flight = { job, done }
   state.flights.set(wanted.sha256, flight)
-  land(state, flight, plan).then(settle.resolve, settle.reject)
+  land(state, flight, { ...plan, begun }).then(settle.resolve, settle.reject)
   return flight
 }
 
-async function land(state: State, flight: Flight, plan: Plan): Promise<void> {
+async function land(state: State, flight: Flight, plan: Plan & Begun): Promise<void> {
   const { job } = flight
   const { wanted } = job
-  const { hasMore, taker } = plan
-  const urls = inOrder(state, wanted, plan.urls)
+  const { hasMore, taker, begun: partial } = plan
+  const { partials } = state
+  const urls = state.liars.inOrder(wanted, plan.urls)
   const { signal } = state.stop
   // Who began it says in the same turn of the event loop whether it is wanted right now.
   await Promise.resolve()
   const leave = await state.lanes.enter(job, urls[0], signal)
   const begun = performance.now()
-  const outcome = await runJob(state.parts, job, { urls, hasMore, taker, signal })
+  const outcome = await runJob(state.parts, job, {
+    ...{ urls, hasMore, taker, signal, partials, partial },
+  })
   leave()
   for (const url of outcome.badUrls) {
-    state.bad.set(`${wanted.sha256} ${url}`, state.clock.now() + badMs)
+    state.liars.note(wanted, url)
     state.parts.upstream.blame?.(url)
   }
   state.flights.delete(wanted.sha256)
@@ -281,16 +295,6 @@ function isUnderWay(state: State, flight: Flight): boolean {
   return state.flights.get(flight.job.wanted.sha256) === flight
 }
 
-function inOrder(state: State, wanted: Wanted, given: readonly string[]): string[] {
-  const all = [...new Set(given)]
-  const bad = all.filter((url) => isBad(state, wanted, url))
-  return [...all.filter((url) => !bad.includes(url)), ...bad]
-}
-
-function isBad(state: State, wanted: Wanted, url: string): boolean {
-  return (state.bad.get(`${wanted.sha256} ${url}`) ?? 0) > state.clock.now()
-}
-
 async function close(state: State, signal: AbortSignal | undefined): Promise<void> {
   state.isClosed = true
   state.through.close()
@@ -299,4 +303,5 @@ async function close(state: State, signal: AbortSignal | undefined): Promise<voi
   if (signal?.aborted) abort()
   await Promise.allSettled([...state.flights.values()].map((flight) => flight.done))
   signal?.removeEventListener('abort', abort)
+  await state.partials.close()
 }

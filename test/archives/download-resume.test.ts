@@ -116,3 +116,46 @@ t.test('a server that sends another part than asked for is passed over', async (
     t.equal(second.bytes(next.path), MiB - 500_000)
   }
 })
+
+t.test('what came before all mirrors failed is gone on with, by clients too', async (t) => {
+  const { downloads, first, second, file, tempFiles } = await makeDownloadBed(t)
+  const other = await file('other.deb', 4 * MiB)
+  let isDown = false
+  first.fault(other.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
+  const broken = await downloads.open(other.wanted, other.one, {})
+  const half = await readAll(broken.read(0, {}), () => {
+    if (!isDown) first.fault(other.path, { kind: 'status', status: 503 })
+    isDown = true
+  })
+  t.match(half.error, { code: 'ERR_UPSTREAM_STATUS' })
+  t.equal(half.got, 2 * MiB)
+  t.equal((await tempFiles()).length, 1)
+  const again = await downloads.open(other.wanted, other.other, {})
+  t.equal(again.modifiedAt, broken.modifiedAt, 'the same bytes: clients may go on, too')
+  const rest = await readAll(again.read(half.got, {}))
+  t.equal(rest.got, 2 * MiB)
+  t.equal(second.requests[0]?.headers.range, `bytes=${2 * MiB}-`)
+  await again.done
+  t.same(await tempFiles(), [])
+})
+
+t.test('if it was wrong, it is not joined with other bytes', async (t) => {
+  const { downloads, blobs, first, second, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', 4 * MiB)
+  first.fault(some.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
+  first.fault(some.path, { kind: 'flip', offset: 9 }, { times: 1 })
+  let isDown = false
+  const broken = await downloads.open(some.wanted, some.one, {})
+  await readAll(broken.read(0, {}), () => {
+    if (!isDown) first.fault(some.path, { kind: 'status', status: 503 })
+    isDown = true
+  })
+  const wrong = await downloads.open(some.wanted, some.other, {})
+  t.match((await readAll(wrong.read(0, {}))).error, { code: 'ERR_DIGEST_MISMATCH' })
+  const right = await downloads.open(some.wanted, some.other, {})
+  t.not(right.modifiedAt, broken.modifiedAt)
+  t.equal((await readAll(right.read(0, {}))).sha256, some.wanted.sha256)
+  await right.done
+  t.ok(await blobs.has(some.wanted.sha256))
+  t.equal(second.count(), 2)
+})
