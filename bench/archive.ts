@@ -27,6 +27,7 @@ import {
 } from './stanzas.ts'
 import {
   archiveRoot,
+  type IndexFile,
   indexPath,
   releaseDate,
   translationFiles,
@@ -51,6 +52,8 @@ export interface ArchivePlan {
   readonly padBytes: number
   /** Payload of the first package alone, if it is to be a large one. */
   readonly largeBytes: number
+  /** How many more files its Releases name, which nobody fetches; Debian's make 150 kB of it. None unless told. */
+  readonly otherFiles?: number
   /** The Release's Date, in seconds since 1970. */
   readonly epochSeconds: number
 }
@@ -87,7 +90,7 @@ export async function buildArchive(plan: ArchivePlan, progress: Progress): Promi
       // The compressors run while the next architecture's packages are made.
     }
     indexes.push(writeTranslation(plan.directory, { ...plan, suite }, translationsOf(described)))
-    const files = (await Promise.all(indexes)).flat()
+    const files = [...(await Promise.all(indexes)).flat(), ...namedOnly(plan.otherFiles ?? 0)]
     writeRelease(plan.directory, { ...plan, suite }, files)
     progress(`suite ${suite} signed`)
   }
@@ -114,6 +117,17 @@ export function hasArchive(plan: ArchivePlan): boolean {
     made.format === FORMAT &&
     JSON.stringify(made.plan) === wanted
   )
+}
+
+function namedOnly(count: number): IndexFile[] {
+  return Array.from({ length: count }, (_, at) => {
+    const sha256 = createHash('sha256').update(String(at)).digest('hex')
+    return {
+      path: `main/other/binary-other-${at}/Contents-other-${at}.gz`,
+      sizeBytes: 1000 + at,
+      sha256,
+    }
+  })
 }
 
 const updatesCount = 40

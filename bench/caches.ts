@@ -18,7 +18,11 @@ export interface Cache {
  * nginx with the lock that makes of many requests one. Whoever waits for it is sent nothing until the file is whole; after
  * the lock's time-out everybody would fetch it for himself, so that is long.
  */
-export async function startNginxCache(directory: string, upstream: string): Promise<Cache> {
+export async function startNginxCache(
+  directory: string,
+  upstream: string,
+  workers = 2,
+): Promise<Cache> {
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -28,10 +32,10 @@ export async function startNginxCache(directory: string, upstream: string): Prom
   const path = join(directory, 'nginx.conf')
   writeFileSync(
     path,
-    `daemon off; ${user} worker_processes 2; pid ${directory}/pid; error_log ${directory}/error.log;
+    `daemon off; ${user} worker_processes ${workers}; pid ${directory}/pid; error_log ${directory}/error.log;
 events { worker_connections 1024; }
 http {
-  ${temporary} default_type application/octet-stream; sendfile on; tcp_nopush on; access_log off;
+  ${temporary} default_type application/octet-stream; sendfile on; tcp_nopush on; access_log off; keepalive_requests 1000000;
   proxy_cache_path ${directory}/cache levels=1:2 keys_zone=debs:16m max_size=10g inactive=30d use_temp_path=off;
   server {
     listen 127.0.0.1:${port};

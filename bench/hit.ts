@@ -1,259 +1,163 @@
 /**
- * The command that compares Sluice's hits with nginx's: the same files from both, in turns, in one run.
+ * The command that compares hits: Sluice beside nginx with the files themselves, nginx with proxy_cache, and apt-cacher-ng, the
+ * same paths from each, in turns, in one run.
  *
- * wrk does the asking, on the same machine: only the ratio of two neighbouring runs means anything. Each file was
- * fetched once through Sluice before. See bench/README.md.
+ * wrk does the asking, on the same machine: only ratios of neighbouring runs mean anything. See bench/README.md.
  */
-import { execFileSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type ArchivePlan, buildArchive, hasArchive, mainSuite } from './archive.ts'
-import { closeClient, fetchSuite, get, stanzasOfIndex } from './client.ts'
+import { closeClient } from './client.ts'
 import { percentile } from './figures.ts'
-import { peakMemory, processorSeconds, workingDirectory } from './processes.ts'
+import { type Bed, prepare, type Target } from './hit-targets.ts'
+import { type Result, runWrk } from './hit-wrk.ts'
+import { groupMemory, workingDirectory } from './processes.ts'
 import { randomFrom } from './random.ts'
-import { keyringPath } from './signing.ts'
-import { type SluiceServer, startSluice } from './sluice-server.ts'
-import { needField } from './stanzas.ts'
-import { startUpstream, type Upstream } from './upstream.ts'
 
-const usage = `usage: node bench/hit.ts [--rounds N] [--seconds N] [--files N] [--seed S]
+const usage = `usage: node bench/hit.ts [--rounds N] [--seconds N] [--files N] [--workers N] [--only NAME,...]
 
-compares hits of Sluice and nginx with wrk
+compares hits with wrk: nginx, proxy_cache, apt-cacher-ng, Sluice
   --rounds N     each case so many times, in turns (default 5)
   --seconds N    that one wrk runs (default 3)
-  --files N      of 20 kB, asked for by Zipf (default 2000)
+  --files N      of 20 kB, asked for by Zipf: ten times the memory cache (default 12000)
   --large BYTES  size of the large file (default 80000000)
+  --workers N    processes of nginx that serve (default 1)
+  --only NAMES   of proxy_cache, apt-cacher-ng, sluice (default all)
   --seed S       of the order that files are asked for in (default 1)`
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
-    files: { type: 'string', default: '2000' },
+    files: { type: 'string', default: '12000' },
     large: { type: 'string', default: '80000000' },
+    workers: { type: 'string', default: '1' },
+    only: { type: 'string', default: 'proxy_cache,apt-cacher-ng,sluice' },
     seed: { type: 'string', default: '1' },
     help: { type: 'boolean', default: false },
   },
 })
 
-interface Target {
-  readonly name: string
-  readonly url: string
-  readonly pid: number
-  readonly inRelease: string
-  /** The same package in both targets at the same place; the large one first. */
-  readonly files: readonly string[]
-}
-
 interface Case {
   readonly name: string
   readonly connections: number
-  /** Paths in the order that they are asked for. */
-  paths(target: Target): readonly string[]
+  /** Below the archive's root, in the order that they are asked for. */
+  readonly paths: readonly string[]
   readonly isConditional?: boolean
+  readonly rows: readonly Row[]
 }
 
-interface Result {
-  readonly requestsPerSecond: number
-  readonly megabytesPerSecond: number
-  readonly processorSecondsPerGigabyte: number
+interface Row {
+  readonly unit: string
+  readonly pick: (result: Result) => number
 }
 
-function progress(line: string): void {
-  console.error(line)
-}
+const perSecond: Row = { unit: 'requests/s', pick: (result) => result.requestsPerSecond }
+const perRequest: Row = { unit: 'CPU µs/request', pick: (result) => result.processorPerRequest }
+const small = [perSecond, perRequest]
+const large: Row[] = [
+  { unit: 'MB/s', pick: (result) => result.megabytesPerSecond },
+  { unit: 'CPU s/GB', pick: (result) => result.processorSecondsPerGigabyte },
+]
+const alone: Row[] = [
+  { unit: 'µs, median', pick: (result) => result.latency },
+  { unit: 'µs, 99 %', pick: (result) => result.latency99 },
+]
 
-function cases(): Case[] {
+function casesOf({ inRelease, files }: Bed): Case[] {
   const random = randomFrom(Number(values.seed))
+  const [largest = '', ...others] = files
+  const hot = others.slice(0, 1)
   // Zipf with exponent 1, by inversion of its continuous form.
-  const order = Array.from({ length: 20_000 }, () => random())
-  const zipf = (files: readonly string[]) => {
-    return order.map((share) => files[Math.floor(files.length ** share) - 1] ?? '')
-  }
+  const zipf = Array.from({ length: 20_000 }, () => {
+    return others[Math.floor(others.length ** random()) - 1] ?? ''
+  })
+  const [once, many] = [{ connections: 1 }, { connections: 64 }]
   return [
-    { name: '20 kB, one file', connections: 64, paths: ({ files }) => files.slice(1, 2) },
-    {
-      name: `20 kB, ${values.files} files by Zipf`,
-      connections: 64,
-      paths: ({ files }) => zipf(files.slice(1)),
-    },
-    { name: 'InRelease', connections: 64, paths: ({ inRelease }) => [inRelease] },
-    {
-      name: 'InRelease, 304',
-      connections: 64,
-      paths: ({ inRelease }) => [inRelease],
-      isConditional: true,
-    },
-    { name: 'large file, 1 client', connections: 1, paths: ({ files }) => files.slice(0, 1) },
-    { name: 'large file, 8 clients', connections: 8, paths: ({ files }) => files.slice(0, 1) },
+    { name: '20 kB, one file', ...many, paths: hot, rows: small },
+    { name: `20 kB, ${others.length} files by Zipf`, ...many, paths: zipf, rows: small },
+    { name: 'InRelease, 150 kB', ...many, paths: [inRelease], rows: small },
+    { name: 'InRelease, 304', ...many, paths: [inRelease], isConditional: true, rows: small },
+    { name: '80 MB', ...once, paths: [largest], rows: large },
+    { name: '80 MB', connections: 8, paths: [largest], rows: large },
+    { name: '20 kB, latency', ...once, paths: hot, rows: alone },
+    { name: 'InRelease, latency', ...once, paths: [inRelease], rows: alone },
   ]
-}
-
-async function prepare(
-  directory: string,
-): Promise<{ upstream: Upstream; sluice: SluiceServer; targets: Target[] }> {
-  const plan: ArchivePlan = {
-    directory: join(tmpdir(), 'sluice-bench/hit-archive'),
-    stanzas: Number(values.files) + 1,
-    architectures: ['amd64'],
-    list: undefined,
-    padBytes: 18_000,
-    largeBytes: Number(values.large),
-    epochSeconds: 1_767_225_600,
-  }
-  if (!hasArchive(plan)) {
-    rmSync(plan.directory, { recursive: true, force: true })
-    await buildArchive(plan, progress)
-  }
-  const upstream = await startUpstream(join(plan.directory, 'www'), join(directory, 'upstream'))
-  const sluice = await startSluice({
-    directory,
-    logPath: join(directory, 'log'),
-    limitMs: 120_000,
-  })
-  await sluice.addArchive({
-    name: 'debian',
-    url: `${upstream.url}/debian`,
-    keyring: keyringPath(plan.directory),
-    suites: [mainSuite],
-    components: ['main'],
-    architectures: plan.architectures,
-    languages: [],
-  })
-  await sluice.post('/channels', { name: 'bench', follow: ['debian'] })
-  const targets = [
-    await describeTarget(upstream.program, `${upstream.url}/debian`, upstream.pid),
-    await describeTarget('sluice', `${sluice.url}/channels/bench/debian`, sluice.pid),
-  ]
-  progress('fetching every file once')
-  for (const { url, files } of targets) for (const file of files) await get(`${url}/${file}`)
-  return { upstream, sluice, targets }
-}
-
-async function describeTarget(name: string, url: string, pid: number): Promise<Target> {
-  const stanzas = stanzasOfIndex(await fetchSuite(url, mainSuite, 'amd64'))
-  const sized = stanzas.map((stanza) => ({
-    package: needField(stanza, 'Package') + needField(stanza, 'Version'),
-    sizeBytes: Number(needField(stanza, 'Size')),
-    path: needField(stanza, 'Filename'),
-  }))
-  sized.sort((a, b) => (a.package < b.package ? -1 : 1))
-  const large = sized.find(({ sizeBytes }) => sizeBytes > Number(values.large))
-  if (large === undefined) throw new Error(`no large file at ${url}`)
-  const files = [large, ...sized.filter((one) => one !== large)].map(({ path }) => path)
-  return { name, url, pid, inRelease: `dists/${mainSuite}/InRelease`, files }
 }
 
 async function measure(target: Target, what: Case, directory: string): Promise<Result> {
-  const root = new URL(target.url)
-  const paths = what.paths(target).map((path) => `${root.pathname}/${path}`)
-  const headers: string[] = []
+  const { origin, pathname } = new URL(target.url)
+  const paths = what.paths.map((path) => `${pathname}/${path}`)
+  let header: string | undefined
   if (what.isConditional === true) {
-    const response = await fetch(`${target.url}/${target.inRelease}`)
+    const response = await fetch(`${origin}${paths[0]}`)
     await response.arrayBuffer()
-    headers.push('-H', `If-Modified-Since: ${response.headers.get('last-modified') ?? ''}`)
+    header = `If-Modified-Since: ${response.headers.get('last-modified') ?? ''}`
   }
-  const script = join(directory, 'wrk.lua')
-  writeFileSync(script, luaScript(paths))
-  const before = processorSeconds(target.pid)
-  const threads = String(Math.min(2, what.connections))
-  const args = [
-    '-t',
-    threads,
-    '-c',
-    String(what.connections),
-    '-d',
-    `${values.seconds}s`,
-    '-s',
-    script,
-  ]
-  const out = execFileSync('wrk', [...args, ...headers, root.origin], {
-    timeout: 120_000,
-  }).toString()
-  const used = processorSeconds(target.pid) - before
-  const found = /^result (\d+) (\d+) (\d+) (\d+)$/m.exec(out)
-  if (found === null) throw new Error(`wrk said:\n${out}`)
-  const [requests = 0, bytes = 0, microseconds = 1, errors = 0] = found.slice(1).map(Number)
-  if (errors > 0) throw new Error(`${target.name}, ${what.name}: ${errors} errors`)
-  const seconds = microseconds / 1e6
-  return {
-    requestsPerSecond: requests / seconds,
-    megabytesPerSecond: bytes / 1e6 / seconds,
-    processorSecondsPerGigabyte: used / (bytes / 1e9),
-  }
-}
-
-function luaScript(paths: readonly string[]): string {
-  const list = paths.map((path) => JSON.stringify(path)).join(',\n')
-  return `local paths = {${list}}
-local at = 0
-request = function()
-  at = at % #paths + 1
-  return wrk.format('GET', paths[at])
-end
-done = function(summary)
-  local e = summary.errors
-  io.write(string.format('result %d %d %d %d\\n', summary.requests, summary.bytes, summary.duration,
-    e.status + e.connect + e.read + e.write + e.timeout))
-end
-`
+  const { pid } = target
+  const { connections } = what
+  return runWrk({ origin, pid, paths, header, connections }, Number(values.seconds), directory)
 }
 
 async function main(): Promise<void> {
   const directory = workingDirectory('hit-', false)
-  const { upstream, sluice, targets } = await prepare(directory)
+  const progress = (line: string): void => console.error(line)
+  const bed = await prepare({
+    directory,
+    files: Number(values.files),
+    largeBytes: Number(values.large),
+    workers: Number(values.workers),
+    only: values.only.split(','),
+    progress,
+  })
   try {
     const results = new Map<string, Result[]>()
-    const all = cases()
+    const all = casesOf(bed)
     for (let round = 1; round <= Number(values.rounds); round++) {
       progress(`round ${round} of ${values.rounds}`)
       for (const what of all) {
-        for (const target of targets) {
-          const key = `${what.name} ${target.name}`
-          const result = await measure(target, what, directory)
-          results.set(key, [...(results.get(key) ?? []), result])
+        for (const target of bed.targets) {
+          const key = keyOf(what, target)
+          results.set(key, [...(results.get(key) ?? []), await measure(target, what, directory)])
         }
       }
     }
-    printTable(all, targets, results)
-    console.log(`\npeak memory of Sluice: ${(peakMemory(sluice.pid) / 1e6).toFixed(0)} MB`)
+    printTable(all, bed.targets, results)
   } finally {
     closeClient()
-    await sluice.end()
-    await upstream.end()
+    for (const target of [...bed.targets].reverse()) await target.end()
   }
 }
 
+function keyOf({ name, connections }: Case, target: Target): string {
+  return [name, connections, target.name].join(' ')
+}
+
+/** Medians of all rounds. What Sluice has is divided by what nginx has. */
 function printTable(
   all: readonly Case[],
   targets: readonly Target[],
   results: ReadonlyMap<string, Result[]>,
 ): void {
-  const names = targets.map(({ name }) => name)
-  const head = ['case', 'what', ...names, `sluice / ${names[0]}`]
-  console.log(`| ${head.join(' | ')} |\n|${' --- |'.repeat(head.length)}`)
-  for (const { name, connections } of all) {
-    const isLarge = name.startsWith('large')
-    const rows: [string, (result: Result) => number][] = isLarge
-      ? [
-          ['MB/s', (result) => result.megabytesPerSecond],
-          ['server CPU s per GB', (result) => result.processorSecondsPerGigabyte],
-        ]
-      : [['requests/s', (result) => result.requestsPerSecond]]
-    for (const [unit, pick] of rows) {
-      const medians = names.map((target) => {
-        return percentile((results.get(`${name} ${target}`) ?? []).map(pick), 0.5)
+  const line = (cells: readonly string[]): void => console.log(`| ${cells.join(' | ')} |`)
+  const ratio = targets.at(-1)?.name === 'sluice' ? ['sluice / nginx'] : []
+  line(['case', 'connections', 'what', ...targets.map(({ name }) => name), ...ratio])
+  line(['---', '---', '---', ...targets.map(() => '---'), ...ratio.map(() => '---')])
+  for (const what of all) {
+    for (const { unit, pick } of what.rows) {
+      const medians = targets.map((target) => {
+        return percentile((results.get(keyOf(what, target)) ?? []).map(pick), 0.5)
       })
-      const [theirs = 1, ours = 0] = medians
+      const share = ((medians.at(-1) ?? 0) / (medians[0] ?? 1)).toFixed(2)
       const cells = medians.map((value) => value.toFixed(value < 10 ? 2 : 0))
-      console.log(
-        `| ${name}, ${connections} connections | ${unit} | ${cells.join(' | ')} | ${(ours / theirs).toFixed(2)} |`,
-      )
+      line([what.name, String(what.connections), unit, ...cells, ...ratio.map(() => share)])
     }
   }
+  const memory = targets.map(({ pid }) => (groupMemory(pid, 'VmHWM') / 1e6).toFixed(0))
+  line(['peak memory, all processes', '', 'MB', ...memory, ...ratio.map(() => '')])
+  const errors = targets.map(({ name }) => {
+    const own = [...results].filter(([key]) => key.endsWith(` ${name}`)).flatMap(([, some]) => some)
+    return String(own.reduce((sum, one) => sum + one.errors, 0))
+  })
+  line(['wrong answers', '', '', ...errors, ...ratio.map(() => '')])
 }
 
 if (values.help) console.log(usage)

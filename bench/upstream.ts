@@ -26,15 +26,24 @@ export interface Upstream {
   end(): Promise<void>
 }
 
-/** Serves `root` on a free port; configuration and log go to `directory`. */
-export async function startUpstream(root: string, directory: string): Promise<Upstream> {
+/**
+ * Serves `root` on a free port, by so many workers of nginx; configuration and log go to `directory`. The port is one that
+ * apt-cacher-ng takes, too.
+ */
+export async function startUpstream(
+  root: string,
+  directory: string,
+  workers = 1,
+): Promise<Upstream> {
   mkdirSync(directory, { recursive: true })
-  const port = await freePort()
+  const port = await freePort(20_000, 32_767)
   const logPath = join(directory, 'access.log')
   writeFileSync(logPath, '')
   const program = hasNginx() ? 'nginx' : 'node'
-  const start = program === 'nginx' ? startNginx : startNode
-  const daemon = start(root, directory, port, logPath)
+  const daemon =
+    program === 'nginx'
+      ? startNginx(root, directory, { port, logPath, workers })
+      : startNode(root, directory, port, logPath)
   const url = `http://127.0.0.1:${port}`
   await untilReady(program, 10_000, () => answers(url), daemon)
   let offset = await settledLength(logPath)
@@ -89,14 +98,18 @@ function startNode(root: string, directory: string, port: number, logPath: strin
   })
 }
 
-function startNginx(root: string, directory: string, port: number, logPath: string): Daemon {
+function startNginx(
+  root: string,
+  directory: string,
+  { port, logPath, workers }: { port: number; logPath: string; workers: number },
+): Daemon {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${directory}/${kind};`)
     .join(' ')
   // Workers that root starts run as nobody, who cannot look into a directory below a private /tmp.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   const since = `map $http_if_modified_since $since { '' '-'; default 'since'; }`
-  const configuration = `daemon off; ${user} worker_processes 1; pid ${directory}/pid; error_log ${directory}/error.log;
+  const configuration = `daemon off; ${user} worker_processes ${workers}; pid ${directory}/pid; error_log ${directory}/error.log;
 events { worker_connections 1024; }
 http {
   ${temporary} default_type application/octet-stream; sendfile on; tcp_nopush on; keepalive_requests 1000000;

@@ -20,7 +20,7 @@ import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
 import { answerProxied, isOfOthers, type ProxyFront } from './proxied.ts'
-import { sendReady } from './send-ready.ts'
+import { sendReady, sendRecalled } from './send-ready.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -40,7 +40,9 @@ export function createHttpServer(
   const listener: Handler = (request, response) => {
     const client = doors.fronts.clientOf(request)
     doors.accessLog?.watch(request, response, client)
-    const mayBeReady = isClient(clients, request.socket, client)
+    // A front that may send files itself is told of each.
+    const isSentByFront = parts.config.accelRedirect !== undefined && doors.fronts.isBy(request)
+    const mayBeReady = !isSentByFront && isClient(clients, request.socket, client)
     if (mayBeReady && sendReady(parts, { request, response }, client)) return
     response.once('finish', () => parts.metrics.countRequest(response.statusCode))
     const gone = new AbortController()
@@ -99,6 +101,7 @@ async function handle(front: Front, exchange: Exchange): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return sendText(exchange, 405, 'sluice: only GET and HEAD\n')
   }
+  if (await sendRecalled(front.parts, exchange)) return
   if (isProxied) return answerProxied(front, exchange, parseAbsoluteUri(url))
   if (!isFile) return answerProxied(front, exchange, parseHostPath(url))
   await sendFile(front, exchange, decodeUrlPath(url.split('?')[0] ?? url), url)

@@ -7,9 +7,8 @@
  * the store deleted, is seen by the next request. Parts of files and requests with a login are none of these.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Answer, Lasting, ServedRelease } from '../archives/answer.ts'
+import type { Answer } from '../archives/answer.ts'
 import { createLru } from '../base/lru.ts'
-import type { Sha256 } from '../base/sha256.ts'
 import type { HotBlobs } from '../store/hot-blobs.ts'
 import { httpDate } from './conditions.ts'
 import { bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
@@ -17,18 +16,21 @@ import { bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
 export interface ReadyAnswers {
   /** What to send for this request, if that is in memory. */
   find(request: IncomingMessage): ReadyAnswer | undefined
+  /** The answer for this request, of a blob that may be in its file: it is the same as the long way would find. */
+  recall(request: IncomingMessage): BlobAnswer | undefined
   /** Remembers what a GET of this URL came to, if that can be used again. */
   remember(url: string, answer: Answer): void
   /** Bytes of what is remembered, roughly. */
   weight(): number
 }
 
+type BlobAnswer = Extract<Answer, { kind: 'blob' }>
+
 /** A whole file in memory. */
 export interface ReadyAnswer {
   readonly data: Buffer
   readonly head: ReadyHead
-  /** What it came from. */
-  readonly of: Remembered
+  readonly answer: Remembered['answer']
 }
 
 /** Headers as `writeHead` takes them, which leaves them as they are. */
@@ -40,17 +42,9 @@ export interface ReadyHead {
   readonly unchanged: string[]
 }
 
-/** An answer without what only the long way needs. */
-interface Remembered extends Lasting {
+interface Remembered {
+  readonly answer: Extract<Answer, { kind: 'bytes' | 'blob' }>
   readonly holds: () => boolean
-  readonly sha256: Sha256 | undefined
-  readonly release: ServedRelease | undefined
-  readonly isMutable: boolean
-  readonly type: string
-  /** Epoch seconds; undefined for that of the blob. */
-  readonly modifiedAt: number | undefined
-  /** Of one that is no blob. */
-  readonly data: Buffer | undefined
   head?: KnownHead
 }
 
@@ -71,50 +65,49 @@ const LARGEST_DATA = 1024 * 1024
 /** Nothing is remembered yet. */
 export function createReadyAnswers(hot: HotBlobs, capacity = CAPACITY): ReadyAnswers {
   const known = createLru<string, Remembered>(capacity)
+  const recall = ({ url = '', headers }: IncomingMessage): Remembered | undefined => {
+    const entry = known.get(url)
+    if (entry === undefined || headers.authorization !== undefined) return undefined
+    if (entry.holds()) return entry
+    known.delete(url)
+    return undefined
+  }
   return {
-    find: ({ url = '', headers }) => {
-      const entry = known.get(url)
-      if (entry === undefined) return undefined
-      if (headers.range !== undefined || headers.authorization !== undefined) return undefined
-      if (!entry.holds()) {
-        known.delete(url)
-        return undefined
+    find: (request) => {
+      const entry = recall(request)
+      if (entry === undefined || request.headers.range !== undefined) return undefined
+      const { answer } = entry
+      if (answer.kind === 'bytes') {
+        const { data } = answer
+        return { data, head: headOf(entry, data.length, undefined), answer }
       }
-      const blob = entry.sha256 === undefined ? undefined : hot.small(entry.sha256)
-      const data = entry.data ?? blob?.data
-      if (data === undefined) return undefined
-      return { data, head: headOf(entry, data.length, blob), of: entry }
+      const blob = hot.small(answer.sha256)
+      return blob && { data: blob.data, head: headOf(entry, blob.size, blob.modifiedAt), answer }
+    },
+    recall: (request) => {
+      const answer = recall(request)?.answer
+      return answer?.kind === 'blob' ? answer : undefined
     },
     remember: (url, answer) => {
       if (answer.kind !== 'bytes' && answer.kind !== 'blob') return
-      const { holds, archive, confirmedAt, type, isMutable, modifiedAt } = answer
+      const { holds } = answer
       if (holds === undefined || url.length > URL_CHARS || url.includes('?')) return
-      const [data, sha256, release] =
-        answer.kind === 'bytes'
-          ? [answer.data, undefined, answer.release]
-          : [undefined, answer.sha256, undefined]
-      const size = data?.length ?? 0
+      const size = answer.kind === 'bytes' ? answer.data.length : 0
       if (size > LARGEST_DATA) return
-      const lasting = { holds, archive, confirmedAt }
-      const entry = { ...lasting, sha256, release, isMutable, type, modifiedAt, data }
-      known.set(url, entry, ENTRY_BYTES + url.length + size)
+      known.set(url, { answer, holds }, ENTRY_BYTES + url.length + size)
     },
     weight: known.weight,
   }
 }
 
-function headOf(
-  entry: Remembered,
-  size: number,
-  blob: { readonly modifiedAt: number } | undefined,
-): KnownHead {
+function headOf(entry: Remembered, size: number, blobModifiedAt: number | undefined): KnownHead {
   const { head } = entry
-  const blobModifiedAt = blob?.modifiedAt
   if (head !== undefined && head.size === size && head.blobModifiedAt === blobModifiedAt) {
     return head
   }
-  const lastModified = httpDate(entry.modifiedAt ?? blobModifiedAt ?? 0)
-  const file: FileHead = { size, lastModified, isMutable: entry.isMutable, type: entry.type }
+  const { modifiedAt = blobModifiedAt ?? 0, isMutable, type } = entry.answer
+  const lastModified = httpDate(modifiedAt)
+  const file: FileHead = { size, lastModified, isMutable, type }
   const unchanged = Object.entries(headersOf(file, 'hit')).flat()
   const whole = [...unchanged, ...Object.entries(bodyHeaders(file)).flat()]
   const made = { size, blobModifiedAt, lastModified, whole, unchanged }

@@ -101,14 +101,23 @@ async function sendBlob(
   exchange: Exchange,
   answer: Extract<Answer, { kind: 'blob' }>,
 ): Promise<void> {
+  if (!(await sendStored(parts, exchange, answer))) await sendDownload(parts, exchange, answer)
+}
+
+/** Sends the file of a blob if it is here; else nothing was sent. */
+export async function sendStored(
+  parts: SendParts,
+  exchange: Exchange,
+  answer: Extract<Answer, { kind: 'blob' }>,
+): Promise<boolean> {
   const blob = await parts.hot.open(answer.sha256)
-  if (blob === undefined) return sendDownload(parts, exchange, answer)
+  if (blob === undefined) return false
   const { response, signal } = exchange
   const isWhole = parts.blobs.isWhole(answer.sha256, blob.size)
   if (isWhole !== true && !(await isWhole)) {
     blob.release()
     await parts.blobs.forget(answer.sha256)
-    return sendDownload(parts, exchange, answer)
+    return false
   }
   try {
     parts.blobs.use.touch(answer.sha256)
@@ -124,6 +133,7 @@ async function sendBlob(
         ? writeFile(response, { blob, start, end }, parts.buffers, signal)
         : writeBody(response, [blob.data.subarray(start, end)], end - start, signal),
     )
+    return true
   } finally {
     blob.release()
   }
