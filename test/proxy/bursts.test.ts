@@ -17,6 +17,8 @@ const packages: PackageSpec[] = Array.from({ length: 40 }, (_, at) => ({
   content: 100_000,
 }))
 
+const pathOf = (at: number): string => `/pool/main/p/pack-${at}/pack-${at}_1_amd64.deb`
+
 interface Bed {
   readonly mirror: TestUpstream
   /** Sends requests for these packages, one behind the other, as a machine does by the proxy. */
@@ -38,8 +40,7 @@ async function makeBed(t: Test, answerWithinMs?: number): Promise<Bed> {
     await sluice.close()
   })
   const request = (at: number): string => {
-    const path = `/pool/main/p/pack-${at}/pack-${at}_1_amd64.deb`
-    return `GET http://${host}${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+    return `GET http://${host}${pathOf(at)} HTTP/1.1\r\nHost: ${host}\r\n\r\n`
   }
   return {
     mirror,
@@ -66,12 +67,17 @@ async function answersOf(socket: Socket, count: number): Promise<RawAnswer[]> {
   }
 }
 
-t.test('all of a burst is fetched at once, and answered in its order', async (t) => {
+t.test('all of a burst is fetched at once, and answered in its order (F6)', async (t) => {
   const { mirror, ask } = await makeBed(t)
   mirror.fault(/pack-0_/, { kind: 'rate', bytesPerSecond: 100_000 })
   const socket = await ask(0, 10)
   await answersOf(socket, 1)
   t.equal(mirror.count(/deb$/), 10, 'while the first was on its way')
+  const answers = await answersOf(await ask(0, 10), 10)
+  for (const [at, { body }] of answers.entries()) {
+    const expected = await fetch(`${mirror.url}${pathOf(at)}`)
+    t.ok(body.equals(Buffer.from(await expected.arrayBuffer())), `answer ${at}`)
+  }
 })
 
 t.test('who waits for his turn is not told to ask again', async (t) => {
