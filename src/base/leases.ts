@@ -16,6 +16,8 @@ export interface Leases {
   begin(): LetGo
   /** Epoch milliseconds when the oldest lease that still runs began. */
   oldest(): number | undefined
+  /** Resolves when all leases that run now have ended, whatever the clock said when they began. */
+  othersEnded(): Promise<void>
   /** Waits until the piece of deletion under way has ended, and keeps the next one from beginning until it is let go. */
   hold(): Promise<LetGo>
   /** Runs a piece of deletion while nobody has a hold. */
@@ -24,17 +26,25 @@ export interface Leases {
 
 /** No leases yet. */
 export function createLeases(clock: Clock): Leases {
-  const running = new Map<symbol, number>()
+  const running = new Map<symbol, { readonly at: number; readonly ended: Promise<void> }>()
   const deleting = createMutex()
   return {
     begin: () => {
       const lease = Symbol('lease')
-      running.set(lease, clock.now())
+      const { promise: ended, resolve } = Promise.withResolvers<void>()
+      running.set(lease, { at: clock.now(), ended })
       return () => {
         running.delete(lease)
+        resolve()
       }
     },
-    oldest: () => (running.size === 0 ? undefined : Math.min(...running.values())),
+    oldest: () => {
+      const all = [...running.values()].map(({ at }) => at)
+      return all.length === 0 ? undefined : Math.min(...all)
+    },
+    othersEnded: async () => {
+      await Promise.all([...running.values()].map(({ ended }) => ended))
+    },
     hold: async () => {
       const begun = Promise.withResolvers<void>()
       const held = Promise.withResolvers<void>()

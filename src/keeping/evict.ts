@@ -13,10 +13,9 @@
  * published -> rows, then files of those that are still doomed. Who asks for one meanwhile spares it; who reads one goes
  * on reading. What a crash leaves doomed the next collection spares.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import { membersNamed } from '../archives/chunk-removal.ts'
 import { withoutOrigin } from '../archives/origins.ts'
-import type { Abortable } from '../base/abortable.ts'
+import { type Abortable, waitFor } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
@@ -30,7 +29,6 @@ import type { Amount } from './file-counts.ts'
 
 const PAGE = 500
 const AT_ONCE = 100
-const LOOK_AGAIN_MS = 100
 
 export interface Eviction {
   readonly evicted: Amount
@@ -55,9 +53,7 @@ export async function evictFiles(
   await doom(parts.db, 'blob', all, doomedAt)
   crashPoint('evict: doomed')
   try {
-    while ((parts.leases.oldest() ?? Number.POSITIVE_INFINITY) <= doomedAt) {
-      await pause(LOOK_AGAIN_MS, undefined, { signal })
-    }
+    await waitFor(parts.leases.othersEnded(), signal)
     const free = await parts.ledger.look((books) => stillFree(parts, books, all), { signal })
     return { evicted: await remove(parts, free, doomedAt, signal), evictable }
   } finally {

@@ -30,6 +30,8 @@ const IN_TIME = 0.8
 const PAGE = 50
 const MOST_SUSPECTS = 100
 const AGAIN_MS = 3600_000
+/** For so long a damaged file can be looked at. */
+const ASIDE_MS = 30 * DAY_MS
 
 export interface ScrubOptions {
   /** From one pass to the next; 0 is never. */
@@ -138,6 +140,7 @@ async function scrubSlice(state: State): Promise<void> {
   if (last?.endedAt !== undefined && isRecent) return
   const isNew = last === undefined || last.endedAt !== undefined
   let pass: ScrubPass = isNew ? { beganAt: now, blobs: 0, bytes: 0, damaged: 0, lost: 0 } : last
+  if (isNew) await parts.blobs.clearQuarantine(Date.now() - ASIDE_MS)
   const { rowBytes, fileBytes } = await blobTotals(parts.db)
   const part = sliceMs / (IN_TIME * days * DAY_MS)
   const until = pass.bytes + Math.max(SLICE_BYTES, (rowBytes + fileBytes) * part)

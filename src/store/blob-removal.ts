@@ -6,7 +6,7 @@
  * for the end of it (blob-writer.ts), so that what it links is never taken away. A crash in between leaves a whole file
  * without a row, which the next start takes in again (blobs.ts) and the next collection dooms again.
  */
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
@@ -83,6 +83,19 @@ export async function quarantineBlob(place: BlobPlace, sha256: Sha256): Promise<
   } finally {
     if (place.leaving.get(sha256) === gone.promise) place.leaving.delete(sha256)
     gone.resolve()
+  }
+}
+
+/** Deletes what was put aside before that time (epoch milliseconds, by the file system's clock). */
+export async function clearQuarantine({ quarantine }: BlobPlace, before: number): Promise<void> {
+  const names = await readdir(quarantine).catch((error: unknown): string[] => {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  })
+  for (const name of names) {
+    const path = join(quarantine, name)
+    // A rename is told by the time of the last change of the inode.
+    if ((await stat(path)).ctimeMs < before) await rm(path, { force: true })
   }
 }
 

@@ -17,7 +17,7 @@ import { crashPoint } from '../base/fault.ts'
 import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes, sha256Of } from '../base/sha256.ts'
 import { type BlobTables, listFileBlobs } from './blob-lists.ts'
 import { type BlobNews, createBlobNews } from './blob-news.ts'
-import { quarantineBlob, type Removal, removeDoomed } from './blob-removal.ts'
+import { clearQuarantine, quarantineBlob, type Removal, removeDoomed } from './blob-removal.ts'
 import { type BlobUse, blobUseMigrations, createBlobUse } from './blob-use.ts'
 import {
   type BlobExpectation,
@@ -99,6 +99,8 @@ export interface BlobStore {
   take(path: string, expected: BlobExpectation): Promise<void>
   /** Forgets a blob whose file is damaged (which goes to `quarantine/`) or gone, so that it is fetched again. */
   forget(sha256: Sha256): Promise<void>
+  /** Deletes files that were put aside before that time. */
+  clearQuarantine(before: number): Promise<void>
   /** Deletes those of these blobs whose time has come, rows first; see blob-removal.ts. */
   removeDoomed(digests: readonly Sha256[], removal: Removal): Promise<void>
 }
@@ -151,6 +153,7 @@ export async function openBlobStore(
     removeDoomed: (digests, removal) => removeDoomed(place, digests, removal),
     take: (path, expected) => takeFile(place, { from: path, tmp: tempPath() }, expected),
     forget: (sha256) => quarantineBlob(place, sha256),
+    clearQuarantine: (before) => clearQuarantine(place, before),
     reserveBytes,
     news: place.news,
     use: createBlobUse(db, clock),

@@ -20,6 +20,24 @@ t.test('the oldest lease that still runs counts', async (t) => {
   t.equal(leases.oldest(), undefined)
 })
 
+t.test('who waits for the others waits for those that run now, by any clock', async (t) => {
+  const clock = createTestClock()
+  const leases = createLeases(clock)
+  const first = leases.begin()
+  clock.advance(-5000)
+  let isOver = false
+  const over = leases.othersEnded().then(() => {
+    isOver = true
+  })
+  const second = leases.begin()
+  await new Promise((resolve) => setImmediate(resolve))
+  t.notOk(isOver)
+  first()
+  await over
+  second()
+  await leases.othersEnded()
+})
+
 t.test(
   'while somebody holds, no piece of deletion begins; one under way is waited for',
   async (t) => {
