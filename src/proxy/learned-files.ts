@@ -5,6 +5,7 @@
  * there may have come another one.
  */
 import { type Answer, contentType } from '../archives/answer.ts'
+import { indexForms } from '../archives/fetch-index.ts'
 import { type Abortable, waitFor, withTimeout } from '../base/abortable.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
@@ -105,6 +106,8 @@ export async function namedAnswer(
   const file = await findNamed(parts, origin, path, signal)
   if (file === undefined) return undefined
   const { sha256, size } = file
+  const { suites } = parts
+  const { changes } = suites
   const archive = origin
   const label = path.slice(path.lastIndexOf('/') + 1)
   return {
@@ -113,6 +116,7 @@ export async function namedAnswer(
     type: contentType(path),
     isMutable: false,
     archive,
+    holds: () => suites.changes === changes,
     locate: async () => ({
       wanted: { sha256, size, label },
       source: { urls: [urlAt({ origin }, path)] },
@@ -135,13 +139,39 @@ async function findNamed(
   if (file === undefined) {
     // The index that names it may have come a moment ago.
     const pending = indexes.pending(origin)
-    if (pending === undefined) return undefined
+    if (pending === undefined) {
+      await wantLikely(parts, origin, path)
+      return undefined
+    }
     await waitFor(pending, withTimeout(signal, TABLES_MS)).catch(() => undefined)
     signal?.throwIfAborted()
     file = await lookUp(parts, origin, path)
   }
   if (file !== undefined) found.set(`${origin}/${path}`, { changes, file })
   return file
+}
+
+/**
+ * A client that had its indexes before this server knew of the archive does not ask for them. Those that are likely to
+ * name the package are fetched behind it, so that the next ones are verified.
+ */
+async function wantLikely(
+  { suites, indexes }: FileParts,
+  origin: string,
+  path: string,
+): Promise<void> {
+  const [, architecture] = /_([a-z0-9-]+)\.deb$/.exec(path) ?? []
+  if (architecture === undefined) return
+  for (const suite of suites.on(origin)) {
+    const [state] = suite.states
+    const [rest] = suite.suite === '' ? [] : pathsInIndexes(suite, path)
+    const read = state && rest !== undefined ? await suites.read(state) : undefined
+    const component = /^pool\/([^/]+)\//.exec(rest ?? '')?.[1]
+    if (state === undefined || read === undefined || component === undefined) continue
+    const { release } = read
+    const [file] = indexForms(release, `${component}/binary-${architecture}/Packages`)
+    if (file !== undefined) indexes.want(suite, state, { release, file })
+  }
 }
 
 /** What is newest in a suite comes first. */

@@ -5,6 +5,7 @@
 import type { Downloads } from '../archives/download.ts'
 import { indexForms } from '../archives/fetch-index.ts'
 import type { Clock } from '../base/clock.ts'
+import { isAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { createMutex, type Mutex } from '../base/mutex.ts'
 import type { Release, ReleaseFile } from '../debian/release.ts'
@@ -28,6 +29,8 @@ export interface IndexParts {
   readonly downloads: Pick<Downloads, 'fetch'>
   readonly clock: Clock
   readonly suites: LearnedSuites
+  /** Upstream has another file than the Release that is here says. */
+  readonly onMoved: (place: SuitePlace) => void
 }
 
 /** An index file, and the Release that names it. */
@@ -107,7 +110,12 @@ function want(
   const isNoted = of.files[file.path] === file.sha256 && suite.asked[file.path] === dayOf(state)
   if (!isNoted) {
     work(state, suite, `note ${file.sha256}`, async () => {
-      await fetchFile(state, suite, { release, file })
+      try {
+        await fetchFile(state, suite, { release, file })
+      } catch (error) {
+        if (of === suite.states[0] && isMoved(error)) state.onMoved(suite)
+        throw error
+      }
       await note(state, suite, of, file)
     })
   }
@@ -134,6 +142,12 @@ function wantTable(
       })
     })
   })
+}
+
+/** Whether it says that upstream published anew. */
+function isMoved(error: unknown): boolean {
+  if (isAppError(error, 'ERR_UPSTREAM_STATUS')) return error.details?.status === 404
+  return isAppError(error, 'ERR_DIGEST_MISMATCH') || isAppError(error, 'ERR_SIZE_MISMATCH')
 }
 
 function dayOf({ clock }: State): number {

@@ -39,6 +39,11 @@ import type { RequestTarget } from './request-target.ts'
 /** What was looked at so lately is not looked at again; after the other time clients wait for it. */
 const FRESH_MS = 5 * 60_000
 const OLD_MS = 3600_000
+/**
+ * The same for an archive without by-hash, and a client whose indexes may be none of those that are here: it would ask
+ * for them by names under which upstream has those of its newest Release.
+ */
+const BY_NAME_MS = 10_000
 /** How long clients wait for it then. */
 const NEWS_MS = 5_000
 /** How long it is remembered that there is nothing to learn. */
@@ -146,7 +151,7 @@ async function releaseAnswer(
   file: ReleaseName,
   { address, signal }: Asking,
 ): Promise<Found> {
-  const suite = await current(state, place, signal)
+  const suite = await current(state, place, { address, signal })
   const [newest] = suite?.states ?? []
   if (suite === undefined || newest === undefined) return 'barren'
   await state.suites.touch(suite)
@@ -175,7 +180,7 @@ async function releaseAnswer(
 async function current(
   state: State,
   place: SuitePlace,
-  signal: AbortSignal | undefined,
+  { address, signal }: Asking,
 ): Promise<LearnedSuite | undefined> {
   const { suites, learning, clock, barren } = state
   const known = suites.find(place)
@@ -189,12 +194,15 @@ async function current(
   }
   const [newest] = known.states
   const age = now - known.checkedAt
-  const isHere = newest !== undefined && (await suites.read(newest)) !== undefined
-  if (isHere && age >= 0 && age < FRESH_MS) return known
+  const read = newest && (await suites.read(newest))
+  const isHere = read !== undefined
+  const isKnownClient = state.given.get(`${address} ${known.id}`) !== undefined
+  const isExact = isKnownClient || read?.release.acquireByHash === true
+  if (isHere && age >= 0 && age < (isExact ? FRESH_MS : BY_NAME_MS)) return known
   const look = learning.look(place)
   look.catch(() => undefined)
   const isOver = newest?.validUntil !== undefined && newest.validUntil * 1000 < now
-  if (isHere && age >= 0 && age < OLD_MS && !isOver) return known
+  if (isHere && age >= 0 && age < OLD_MS && isExact && !isOver) return known
   const patience = isHere ? withTimeout(signal, NEWS_MS) : signal
   const looked = await waitFor(look, patience).catch((error: unknown) => {
     if (isHere && signal?.aborted !== true) return known

@@ -13,7 +13,7 @@ import { createLearnedIndexes } from '../proxy/learned-indexes.ts'
 import { mayLearn } from '../proxy/learned-place.ts'
 import { readKeyrings } from '../proxy/learned-release.ts'
 import { openLearnedSuites } from '../proxy/learned-suites.ts'
-import { learnedMigrations } from '../proxy/learned-table.ts'
+import { learnedMigrations, type SuitePlace } from '../proxy/learned-table.ts'
 import { createLearner, type Learner } from '../proxy/learner.ts'
 import { createLearning } from '../proxy/learning.ts'
 import { openWebCache, type WebCache } from '../proxy/web-cache.ts'
@@ -58,7 +58,10 @@ export async function openUnknown(
     hasUrlOn(await listArchives(db), hostKey(url))
   const suites = await openLearnedSuites({ db, blobs, clock })
   const keyring = learnKeyrings === undefined ? undefined : await readKeyrings(learnKeyrings)
-  const indexes = createLearnedIndexes({ blobs, downloads, clock, suites })
+  const onMoved = (place: SuitePlace): void => {
+    learning.look(place).catch(() => undefined)
+  }
+  const indexes = createLearnedIndexes({ blobs, downloads, clock, suites, onMoved })
   const common = { blobs, clock, suites, indexes }
   const learning = createLearning({ ...common, upstream, keyring, mayFollow })
   return { webCache, learner: createLearner({ ...common, learning, hosts: learnHosts }) }

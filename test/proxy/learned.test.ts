@@ -196,3 +196,37 @@ t.test('what no index names goes by the rules of HTTP', async (t) => {
   await rm(join(archive, 'project'), { recursive: true })
   t.ok((await readdir(join(world.dir, 'var/web'))).length > 0)
 })
+
+t.test('a machine that had its indexes before the server knew of them', async (t) => {
+  const world = await makeLearnedWorld(t, [hello('1'), other])
+  const { upstream, get, sluice } = world
+  const direct = await createApt(join(world.dir, 'moved'), {
+    sources: `deb [signed-by=${world.key.publicAsc}] ${upstream.url} stable main`,
+  })
+  t.same(troubles(await direct.update()), clean)
+  await writeFile(
+    join(direct.dir, 'etc/apt/apt.conf.d/proxy'),
+    `Acquire::http::Proxy "${sluice.url}";\n`,
+  )
+  t.same(troubles(await direct.download('other')), clean, 'it need not update first')
+  t.same(troubles(await direct.update()), clean)
+  await get(poolPath(hello('1')))
+  await until(async () => (await sluice.api('GET', '/learned')).suites[0]?.indexes.length > 0)
+  upstream.fault(/hello_/, { kind: 'flip', offset: 150_000 }, { times: 1 })
+  world.clock.advance(2 * 3600_000)
+  const { code, output } = await direct.install('hello')
+  t.equal(code, 0, output)
+})
+
+t.test('an index that came too late is that of a later Release', async (t) => {
+  const world = await makeLearnedWorld(t, [hello('1'), other], { publish: { byHash: false } })
+  const { upstream } = world
+  t.equal((await world.get('dists/stable/InRelease')).status, 200)
+  await world.publish([hello('2'), other])
+  const late = await world.get('dists/stable/main/binary-amd64/Packages.xz')
+  t.equal(late.status, 503, 'not the wrong one')
+  const apt = await world.machine('apt')
+  await until(async () => upstream.count(/InRelease/) > 1)
+  t.same(troubles(await apt.update()), clean)
+  t.equal((await apt.policy('hello')).candidate, '2')
+})
