@@ -140,7 +140,7 @@ t.test('in a row too, a bad file spoils nothing before it and is never whole', a
   const { sluice, upstream } = world
   const { small, middle, large } = files
   upstream.fault(/bad-middle/, { kind: 'rate', bytesPerSecond: 600_000 })
-  upstream.fault(/bad-small/, { kind: 'flip', offset: 1000 }, { times: 1 })
+  upstream.fault(/bad-small/, { kind: 'flip', offset: 1000 })
   upstream.fault(/bad-large/, { kind: 'flip', offset: 1000 }, { times: 1 })
   const socket = await openSocket(sluice.url)
   socket.write([middle, small, large, small].map(({ path }) => get(path)).join(''))
