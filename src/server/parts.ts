@@ -60,13 +60,13 @@ import { namedHosts, openUnknown, type UnknownParts } from './unknown.ts'
 
 /** So many changes of plans are remembered, some 150 bytes each. */
 const PLANNED_CHANGES = 20_000
-/** apt waits 30 s for an answer. */
-const ANSWER_MS = 20_000
+/** apt waits 30 s for an answer; what is found out before one is waited for takes its time, too. */
+const ANSWER_MS = 18_000
 const HEADERS_MS = 20_000
 
 /** How long to wait for upstream, and to let clients wait. */
 export interface Patience extends UpstreamLimits {
-  /** Until a client that has got nothing is told to ask again; 20 s. */
+  /** Until a client that has got nothing is told to ask again; 18 s. */
   readonly answerWithinMs?: number | undefined
   /** Until a client has sent the head of a request; 20 s. */
   readonly headersWithinMs?: number | undefined
