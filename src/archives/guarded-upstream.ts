@@ -110,7 +110,9 @@ function watched(
             if (piece.done === true) attempt.succeed()
             return piece
           } catch (error) {
-            settle(attempt, error, signal?.aborted === true)
+            // One that breaks off is there, and may be gone on with; it costs nobody a wait.
+            const isBroken = isAppError(error, 'ERR_UPSTREAM_UNREACHABLE')
+            settle(attempt, error, isBroken || signal?.aborted === true)
             throw error
           }
         },

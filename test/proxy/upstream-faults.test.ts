@@ -19,7 +19,7 @@ const faults: readonly (readonly [title: string, fault: Fault, says: RegExp, sta
   ['hangs at the head', { kind: 'hang' }, /no answer in time|upstream is slow/],
   ['hangs in the body', { kind: 'stall', bytes: 10 }, /nothing came for|upstream is slow/],
   ['trickles', { kind: 'trickle', bytesPerSecond: 1 }, /nothing came|slower than|upstream is slow/],
-  ['cuts all short', { kind: 'truncate', bytes: 100 }, /connection broke after|in trouble/],
+  ['cuts all off', { kind: 'truncate', bytes: 0 }, /connection broke after|connection closed/],
   ['hangs up', { kind: 'close' }, /connection closed without an answer/],
   ['answers 503', { kind: 'status', status: 503 }, /answered 503/],
   ['leads inside', { kind: 'redirect', to: 'http://10.1.2.3/login' }, /10\.1\.2\.3/, 403],
