@@ -23,6 +23,7 @@ import {
   privateNetworks,
   type Reader,
   readAddress,
+  readAvahi,
   readBoolean,
   readCommand,
   readHostFiles,
@@ -98,8 +99,8 @@ export interface Config {
   readonly accelRedirect?: string | undefined
   /** Whether what channels serve is laid out as files for it. */
   readonly frontFiles: boolean
-  /** Whether the local network is told of this proxy. */
-  readonly avahi: boolean
+  /** Where avahi-daemon's service files are, if the local network is to be told of this proxy. */
+  readonly avahi?: string | undefined
   readonly logLevel: LogLevel
   /** Signs in place of the key files: a program and its first arguments. */
   readonly signCommand?: readonly string[] | undefined
@@ -156,7 +157,7 @@ const settings = {
   front: setting<readonly string[]>(readNoNetworks, []),
   'accel-redirect': setting<string | undefined>(readPrefix, undefined),
   'front-files': setting(readBoolean, false),
-  avahi: setting(readBoolean, false),
+  avahi: setting<string | undefined>(readAvahi, undefined),
   'log-level': setting<LogLevel>(readLogLevel, 'warn'),
   'sign-command': setting<readonly string[] | undefined>(readCommand, undefined),
   'mail-server': setting<MailServer | undefined>(readMailServer, undefined),

@@ -146,6 +146,13 @@ export function readBoolean(raw: unknown): Read<boolean> {
   return wrong(raw, 'true or false')
 }
 
+/** True for where avahi-daemon has its service files, or that directory. */
+export function readAvahi(raw: unknown): Read<string | undefined> {
+  const said = readBoolean(raw)
+  if ('value' in said) return { value: said.value ? '/etc/avahi/services' : undefined }
+  return 'value' in readPath(raw) ? readPath(raw) : wrong(raw, 'true, false, or a directory')
+}
+
 /** Minutes between looks upstream: 1 to 10080 (a week), fractions allowed. */
 export function readMinutes(raw: unknown): Read<number> {
   const minutes = typeof raw === 'boolean' || raw === '' ? Number.NaN : Number(raw)

@@ -36,7 +36,7 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--front <networks>', 'web servers in front, whose X-Forwarded-For is believed'],
   ['--accel-redirect <path>', 'where a front finds our files: they are sent by it'],
   ['--front-files', 'lay out what channels serve for a web server in front'],
-  ['--avahi', 'tell the local network of this apt proxy, by avahi'],
+  ['--avahi [dir]', 'tell the local network of this apt proxy, by avahi'],
   ['--sign-command <command>', 'a program that signs in place of the key files'],
   ['--mail-server <url>', 'smtp://HOST:PORT or smtps://HOST:PORT, for digests'],
   ['--mail-from <address>', 'the address that digests come from'],

@@ -10,15 +10,25 @@ import type { Config } from '../base/config.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { type AccessLog, openAccessLog } from './access-log.ts'
+import { announce } from './avahi.ts'
 import { createFronts, type Fronts } from './fronts.ts'
+
+/** Of the port that speaks http: for this machine, and for clients. */
+interface Urls {
+  readonly url: string
+  readonly publicUrl: string
+}
 
 export interface Doors {
   readonly fronts: Fronts
   readonly accessLog: AccessLog | undefined
   /** Takes the server that speaks https, from who makes both, if one is wanted. */
   takeSecure(make: (options: SecureContextOptions) => Server): void
-  /** Listens for https, where that is wanted, and tells what clients call that; `publicUrl` is what they call this server. */
-  listen(publicUrl: string): Promise<string | undefined>
+  /**
+   * Listens for https, where that is wanted, and resolves with what clients call that. Tells the local network of the
+   * server, where that is wanted: of what machines call it, if a web server is in front.
+   */
+  listen(urls: Urls): Promise<string | undefined>
   /** What `listen` told. */
   readonly secureUrl: string | undefined
   /** Reads certificate and key anew, and opens the log anew; what is wrong is logged, and the old ones go on. */
@@ -32,7 +42,7 @@ export interface Doors {
   finish(): Promise<void>
 }
 
-type Named = 'front' | 'accessLog' | 'tls' | 'logLevel'
+type Named = 'front' | 'accessLog' | 'tls' | 'logLevel' | 'avahi'
 type Tls = NonNullable<Config['tls']>
 
 /** Reads and opens what the settings name; `ERR_CONFIG` for what cannot be. */
@@ -41,12 +51,14 @@ export async function openDoors({
   accessLog: path,
   tls,
   logLevel,
+  avahi,
 }: Pick<Config, Named>): Promise<Doors> {
   const log = createLog({ level: logLevel }).child({ part: 'doors' })
   const credentials = tls && (await readCredentials(tls))
   const accessLog = path === undefined ? undefined : await openAccessLog(path, log)
   let secure: Server | undefined
   let secureUrl: string | undefined
+  let hush = async (): Promise<void> => undefined
   const readAnew = async (told: Tls): Promise<void> => {
     try {
       secure?.setSecureContext(await readCredentials(told))
@@ -63,7 +75,10 @@ export async function openDoors({
     get secureUrl() {
       return secureUrl
     },
-    listen: async (publicUrl) => {
+    listen: async ({ url, publicUrl }) => {
+      if (avahi !== undefined) {
+        hush = await announce(avahi, portOf(front.length > 0 ? publicUrl : url), log)
+      }
       if (secure === undefined || tls === undefined) return undefined
       const port = await listenOn(secure, tls)
       secureUrl = `https://${new URL(publicUrl).hostname}:${port}`
@@ -76,6 +91,7 @@ export async function openDoors({
     closeIdle: () => secure?.closeIdleConnections(),
     closeAll: () => secure?.closeAllConnections(),
     close: async () => {
+      await hush()
       const server = secure
       if (server?.listening === true) {
         await new Promise<void>((resolve) => server.close(() => resolve()))
@@ -83,6 +99,11 @@ export async function openDoors({
     },
     finish: async () => accessLog?.close(),
   }
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url)
+  return Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port)
 }
 
 async function readCredentials({ cert, key }: Tls): Promise<SecureContextOptions> {

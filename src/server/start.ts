@@ -109,7 +109,7 @@ export async function startServer(
     }
     app = buildApi(context)
     Object.assign(urls, await listen(app, config))
-    const secureUrl = await doors.listen(urls.publicUrl)
+    const secureUrl = await doors.listen(urls)
     parts.address.told = urls.publicUrl
     await signRestored(parts, opened)
     await tellWhere(config, urls.url)

@@ -54,6 +54,7 @@ interface State {
   readonly hosts: readonly string[]
   readonly limits: TunnelLimits
   readonly isOffline: boolean
+  readonly upstreamProxy: string | undefined
   readonly open: Set<Tunnel>
 }
 
@@ -68,11 +69,12 @@ const defaults: TunnelLimits = {
 /** Tunnels to where `tunnelHosts` say: patterns of base/host-patterns.ts. */
 export function createTunnels(
   db: Db,
-  { tunnelHosts: hosts, offline: isOffline }: Pick<Config, 'tunnelHosts' | 'offline'>,
+  config: Pick<Config, 'tunnelHosts' | 'offline' | 'upstreamProxy'>,
   told: Partial<TunnelLimits> = {},
 ): Tunnels {
+  const { tunnelHosts: hosts, offline: isOffline, upstreamProxy } = config
   const limits = { ...defaults, ...told }
-  const state: State = { db, hosts, limits, isOffline, open: new Set() }
+  const state: State = { db, hosts, limits, isOffline, upstreamProxy, open: new Set() }
   return {
     open: (request, socket, head) => {
       // An error of a socket that nobody listens to would end the process.
@@ -113,7 +115,7 @@ async function dig(state: State, tunnel: Tunnel, target: string, head: Buffer): 
   if (client.destroyed) return
   const far = await reach(url, {
     lookup: where === 'public' ? publicLookup : undefined,
-    proxy: proxyOf(archive),
+    proxy: proxyOf(state, archive),
     withinMs: limits.connectMs,
   })
   tunnel.far = far
@@ -142,8 +144,8 @@ async function archiveOn({ db, hosts }: State, url: URL): Promise<Archive | unde
 }
 
 /** What leads to the archive leads its machines there. */
-function proxyOf(archive: Archive | undefined): string | undefined {
-  const { proxy } = archive?.settings ?? {}
+function proxyOf({ upstreamProxy }: State, archive: Archive | undefined): string | undefined {
+  const { proxy = upstreamProxy } = archive?.settings ?? {}
   return proxy === 'DIRECT' ? undefined : proxy
 }
 
