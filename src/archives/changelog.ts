@@ -111,7 +111,7 @@ async function openDeb(
 ): Promise<OpenBlob> {
   const { wanted, source } = locateOrigin(archive, origin)
   const isHere = await parts.blobs.has(origin.sha256)
-  if (!isHere) await parts.downloads.fetch(wanted, source, { signal })
+  if (!isHere) await parts.downloads.fetch(wanted, source, { signal, taker: 'files' })
   const open = await parts.blobs.openFile(origin.sha256)
   if (open !== undefined) return open
   throw new AppError('ERR_BLOB_MISSING', {

@@ -6,6 +6,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, systemCode } from '../base/errors.ts'
+import type { Taker } from '../store/disk-reserve.ts'
 import { isSettled, type Job, releasedBytes } from './download-job.ts'
 
 const readBytes = 256 * 1024
@@ -60,6 +61,8 @@ export async function waitForBytes(job: Job, { signal }: Abortable): Promise<voi
 /** A wait that tells how many bytes are here. */
 export interface Watching extends Abortable {
   readonly onBytes?: ((written: number) => void) | undefined
+  /** Whether it may take from the reserve of the disk, as `states` may, unless told. */
+  readonly taker?: Taker | undefined
 }
 
 /** Waits until the file is in the store; throws as `readJob` does. */

@@ -125,7 +125,7 @@ export function createDownloads(parts: DownloadParts & { readonly clock?: Clock 
       }
     },
     fetch: async (wanted, source, watching) => {
-      await bring(state, { wanted, source, taker: 'states' }, (job) => {
+      await bring(state, { wanted, source, taker: watching.taker ?? 'states' }, (job) => {
         hurry(job)
         return waitForEnd(job, watching)
       })

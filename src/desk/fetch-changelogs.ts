@@ -108,7 +108,7 @@ async function fetchOne(
   if (size > MAX_PACKAGE_BYTES) return `it has ${size} bytes: more is not fetched for a changelog`
   try {
     const { wanted, source } = await locate(db, sha256)
-    await downloads.fetch(wanted, source, { signal })
+    await downloads.fetch(wanted, source, { signal, taker: 'files' })
     return undefined
   } catch (error) {
     signal?.throwIfAborted()

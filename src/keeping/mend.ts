@@ -85,7 +85,7 @@ async function mend(
     return { sha256, outcome: 'waiting', label, message: `${archive} does not answer` }
   }
   try {
-    await parts.downloads.fetch(wanted, source, { signal })
+    await parts.downloads.fetch(wanted, source, { signal, taker: 'files' })
     failures.set(archive, 0)
     return { sha256, outcome: 'fetched', label }
   } catch (error) {

@@ -41,8 +41,6 @@ export interface ScrubOptions {
 
 export interface ScrubStatus extends Partial<ScrubPass> {
   readonly days: number
-  /** Of all blobs. */
-  readonly totalBytes: number
 }
 
 export interface Scrub {
@@ -86,10 +84,7 @@ export function createScrub(
       running = run(state).catch(() => undefined)
       parts.blobs.news.listen({ suspected: (sha256) => suspect(state, sha256) })
     },
-    status: async () => {
-      const { rowBytes, fileBytes } = await blobTotals(parts.db)
-      return { days, totalBytes: rowBytes + fileBytes, ...(await readPass(parts.db)) }
-    },
+    status: async () => ({ days, ...(await readPass(parts.db)) }),
     settle: async () => {
       while (state.suspects.size > 0) await state.news.wait(state.stopping.signal)
     },

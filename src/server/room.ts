@@ -12,6 +12,8 @@ import type { ServerParts } from './parts.ts'
 /** Figures since the start of the server, and as it is now. */
 export interface RoomStatus extends Room {
   readonly fileBytes: number
+  /** What the database keeps of blobs. */
+  readonly rowBytes: number
   /** The setting. */
   readonly maxBytes?: number | undefined
   readonly evictedFiles: number
@@ -36,9 +38,10 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
   scrub.start()
   const status = async (): Promise<RoomStatus> => {
     const room = await measureRoom(parts.blobs)
+    const { fileBytes, rowBytes } = await blobTotals(parts.db)
     return {
       ...room,
-      fileBytes: (await blobTotals(parts.db)).fileBytes,
+      ...{ fileBytes, rowBytes },
       maxBytes: limit.maxBytes,
       evictedFiles: limit.evicted.files,
       evictedBytes: limit.evicted.bytes,
@@ -68,7 +71,7 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
   })
   parts.metrics.addGauge({
     name: 'scrub',
-    help: 'The pass through all blobs: bytes read and in all, damaged, lost, when it began and ended (seconds)',
+    help: 'The pass through all blobs: bytes read, damaged, lost, when it began and ended (seconds)',
     label: 'what',
     read: async () => scrubFigures(await scrub.status()),
   })
@@ -81,20 +84,21 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
 /** The same in figures; none before the server has started. */
 export function roomFigures(status: RoomStatus | undefined): Record<string, number> {
   if (status === undefined) return {}
-  const { maxBytes, reserveBytes, evictedFiles, evictedBytes, scrub } = status
-  const { bytes = 0, totalBytes, damaged = 0, lost = 0 } = scrub
+  const { fileBytes, rowBytes, maxBytes, reserveBytes, evictedFiles, evictedBytes } = status
+  const { bytes = 0, damaged = 0, lost = 0 } = status.scrub
   return {
     ...(maxBytes === undefined ? {} : { limitBytes: maxBytes }),
     ...{ reserveBytes, evictedFiles, evictedBytes },
-    ...{ scrubbedBytes: bytes, ofBytes: totalBytes, foundDamaged: damaged, foundLost: lost },
+    ...{ scrubbedBytes: bytes, ofBytes: fileBytes + rowBytes },
+    ...{ foundDamaged: damaged, foundLost: lost },
   }
 }
 
 function scrubFigures(status: ScrubStatus): (readonly [string, number])[] {
-  const { bytes = 0, totalBytes, damaged = 0, lost = 0, beganAt, endedAt } = status
+  const { bytes = 0, damaged = 0, lost = 0, beganAt, endedAt } = status
   const seconds = (at: number | undefined): number => Math.floor((at ?? 0) / 1000)
   return Object.entries({
-    ...{ bytes, total_bytes: totalBytes, damaged, lost },
+    ...{ bytes, damaged, lost },
     ...{ began_at: seconds(beganAt), ended_at: seconds(endedAt) },
   })
 }

@@ -4,6 +4,7 @@
  * counts as older than it is. A file without a row here was not used since it came.
  */
 import type { Clock } from '../base/clock.ts'
+import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256FromBytes } from '../base/sha256.ts'
 import { type Db, type Migration, sql } from './database.ts'
 
@@ -82,6 +83,16 @@ export async function listUsed(
 
 /** Forgets the use of blobs that are not here any more. */
 export async function pruneUse(db: Db): Promise<void> {
-  await sql`DELETE FROM blob_use
-    WHERE NOT EXISTS (SELECT 1 FROM blob WHERE blob.sha256 = blob_use.sha256)`.execute(db)
+  for (let after: Buffer = Buffer.alloc(0); ; ) {
+    const { rows } = await sql<{ last: Buffer | null }>`SELECT max(sha256) AS last FROM (
+      SELECT sha256 FROM blob_use WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${AT_ONCE})`.execute(
+      db,
+    )
+    const last = rows[0]?.last ?? undefined
+    if (last === undefined) return
+    await sql`DELETE FROM blob_use WHERE sha256 > ${after} AND sha256 <= ${last}
+      AND NOT EXISTS (SELECT 1 FROM blob WHERE blob.sha256 = blob_use.sha256)`.execute(db)
+    after = last
+    await breathe()
+  }
 }
