@@ -11,8 +11,9 @@ export interface Lru<K, V> {
 
 /** Keeps entries up to `capacity` in all; an entry weighs 1 unless told. */
 export function createLru<K, V>(capacity: number): Lru<K, V> {
-  const entries = new Map<K, { value: V; weight: number }>()
+  const entries = new Map<K, { value: V; weight: number; movedAt: number }>()
   let total = 0
+  let moves = 0
   const remove = (key: K): void => {
     const entry = entries.get(key)
     if (entry === undefined) return
@@ -23,13 +24,17 @@ export function createLru<K, V>(capacity: number): Lru<K, V> {
     get: (key) => {
       const entry = entries.get(key)
       if (entry === undefined) return undefined
-      entries.delete(key)
-      entries.set(key, entry)
+      // What is among the youngest quarter stays where it is: moving costs more than finding.
+      if (moves - entry.movedAt > entries.size / 4) {
+        entries.delete(key)
+        entry.movedAt = ++moves
+        entries.set(key, entry)
+      }
       return entry.value
     },
     set: (key, value, weight = 1) => {
       remove(key)
-      entries.set(key, { value, weight })
+      entries.set(key, { value, weight, movedAt: ++moves })
       total += weight
       for (const oldest of entries.keys()) {
         if (total <= capacity) break

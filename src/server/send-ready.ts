@@ -30,7 +30,7 @@ export function sendReady(
   response.writeHead(status, aged)
   if (isBare) response.end()
   else response.end(data)
-  if (!response.writableFinished) dropWhenStalled(response)
+  if (response.writableLength > 0) dropWhenStalled(response)
   note(parts, request, ready.answer, address)
   parts.metrics.countRequest(status)
   parts.metrics.countFile('hit', isBare ? 0 : data.length, archive)

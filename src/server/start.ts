@@ -252,7 +252,8 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
 function answerCounter(server: Server): () => number {
   let count = 0
   server.on('request', (_request, response) => {
-    if (response.writableFinished) return
+    // Sent already, out of memory.
+    if (response.writableEnded && response.writableLength === 0) return
     count++
     response.once('close', () => count--)
   })
