@@ -130,11 +130,11 @@ async function openAnswer(
     if (hit !== undefined) return hit
   }
   const absent = state.absent.get(key)
-  if (absent !== undefined && absent.until > now) throw absent.error
+  if (absent !== undefined && isAhead(absent.until, now)) throw absent.error
   const isDirect =
     request.isSecret ||
     shelf.limitBytes === 0 ||
-    (state.unkept.get(key) ?? 0) > now ||
+    isAhead(state.unkept.get(key), now) ||
     (request.isHead && entry === undefined && !state.flights.has(key))
   if (isDirect) return handThrough(state, request, kind, signal)
   try {
@@ -144,6 +144,11 @@ async function openAnswer(
     if (stale === undefined) throw error
     return stale
   }
+}
+
+/** Whether a time that was noted is still to come; a clock that was set back since keeps nothing for longer. */
+function isAhead(until: number | undefined, now: number): boolean {
+  return until !== undefined && until > now && until <= now + TROUBLED_MS
 }
 
 /** The same URLs asked by the same login; what a URL holds of it is in no file. */
@@ -156,7 +161,7 @@ function kindOf({ urls: [url = ''] }: WebRequest): WebClass {
 }
 
 function isUsable(state: State, request: WebRequest, entry: WebEntry, now: number): boolean {
-  if ((state.troubled.get(entry.key) ?? 0) > now && !entry.head.mustRevalidate) return true
+  if (isAhead(state.troubled.get(entry.key), now) && !entry.head.mustRevalidate) return true
   if (request.login !== undefined || request.isNews) return false
   // A clock that was set back makes nothing fresh for ever.
   return entry.bornAt <= now && now < entry.freshUntil
