@@ -5,8 +5,8 @@
  *   state -> extras; root -> leaf -> chunk and its member; the files that a chunk's stanzas name
  *   Release of a generation -> its three files, its pdiffs
  *   older index that the next pdiffs start from -> leaf -> member: its text, but neither its chunks nor their files
- *   newest states of archives -> also upstream's Release files and indexes, and all indexes that these Releases name:
- *   those are what the proxy serves
+ *   newest states of archives -> also upstream's Release files and indexes, all indexes that these Releases name, and the
+ *   images of the installer that those list: that is what the proxy serves
  *
  * Cost goes with the distinct leaves and chunks, not with the number of generations; a digest takes 16 bytes of memory.
  * What cannot be read ends the run: nothing is deleted by an incomplete list.
@@ -18,6 +18,7 @@ import { breathe } from '../base/mutex.ts'
 import { type Sha256, sha256In } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { listPdiffRoots, pdiffBlobsOfReleases } from '../channels/pdiff-table.ts'
+import { imagesNamed } from '../proxy/installer-files.ts'
 import { filesOfReleases } from '../signing/publication-table.ts'
 
 const LEAVES_AT_ONCE = 16
@@ -134,6 +135,8 @@ async function walkUpstream(
   }
   const signed = inRelease ?? release
   if (signed === undefined) return
-  for (const digest of sha256In(await parts.blobs.read(signed))) blobs.add(digest)
+  const text = await parts.blobs.read(signed)
+  for (const digest of sha256In(text)) blobs.add(digest)
+  for (const digest of await imagesNamed(parts.blobs, text)) blobs.add(digest)
   await breathe()
 }

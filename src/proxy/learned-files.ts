@@ -6,17 +6,19 @@
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import { indexForms } from '../archives/fetch-index.ts'
-import { type Abortable, waitFor, withTimeout } from '../base/abortable.ts'
+import { waitFor, withTimeout } from '../base/abortable.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { ArchivePath } from '../debian/archive-path.ts'
 import type { ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
+import { type Asking, createGivenStates, type GivenStates } from './given-states.ts'
 import type { LearnedIndexes } from './learned-indexes.ts'
 import { learnedUrls, pathsInIndexes, urlAt } from './learned-place.ts'
-import type { LearnedSuites, ReadRelease } from './learned-suites.ts'
+import type { LearnedSuites } from './learned-suites.ts'
 import { type LearnedState, type LearnedSuite, type SuitePlace, stateKey } from './learned-table.ts'
 import { findPath, type NamedFile } from './path-table.ts'
+import type { ReadRelease } from './read-release.ts'
 
 /** How long a client waits for an index that is being looked into. */
 const TABLES_MS = 15_000
@@ -26,19 +28,13 @@ export interface FileParts {
   readonly blobs: BlobStore
   readonly suites: LearnedSuites
   readonly indexes: LearnedIndexes
-  /** Which state of which suite a client was given: `<address> <id>`. */
-  readonly given: Lru<string, Sha256>
+  readonly given: GivenStates
   readonly found: Lru<string, { readonly changes: number; readonly file: NamedFile }>
 }
 
 /** What is remembered of clients and look-ups. */
 export function createFileMemory(): Pick<FileParts, 'given' | 'found'> {
-  return { given: createLru(REMEMBERED), found: createLru(REMEMBERED) }
-}
-
-/** Who asks, and how long. */
-export interface Asking extends Abortable {
-  readonly address: string
+  return { given: createGivenStates(), found: createLru(REMEMBERED) }
 }
 
 type IndexPath = Extract<ArchivePath, { kind: 'index' | 'by-hash' }>
@@ -48,7 +44,7 @@ export async function indexAnswer(
   parts: FileParts,
   suite: LearnedSuite,
   path: IndexPath,
-  { address }: Asking,
+  asking: Asking,
 ): Promise<Answer | undefined> {
   if (path.kind === 'by-hash') {
     for (const state of suite.states) {
@@ -59,7 +55,7 @@ export async function indexAnswer(
     }
     return undefined
   }
-  const key = parts.given.get(`${address} ${suite.id}`)
+  const key = parts.given.of(asking, suite)
   const state = suite.states.find((one) => stateKey(one) === key) ?? suite.states[0]
   const read = state && (await parts.suites.read(state))
   const file = read?.release.files.get(path.path)

@@ -8,12 +8,12 @@ import { join } from 'node:path'
 import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
 import { type Clock, nowSeconds } from '../base/clock.ts'
 import { AppError, isAppError, systemCode } from '../base/errors.ts'
-import { splitClearSigned } from '../debian/clear-signed.ts'
 import { type Keyring, mergeKeyrings, readKeyring } from '../debian/keyring.ts'
 import { verifyClearSigned, verifyDetached } from '../debian/openpgp-verify.ts'
 import { parseRelease, type Release } from '../debian/release.ts'
 import { releaseDir, urlAt } from './learned-place.ts'
 import type { LearnedState, SuitePlace } from './learned-table.ts'
+import { clearText } from './read-release.ts'
 
 /** apt's Acquire::MaxReleaseFileSize. */
 const MAX_RELEASE_BYTES = 10 * 1024 * 1024
@@ -69,7 +69,7 @@ export async function fetchLearnedRelease(
   const inRelease = await get('InRelease', known?.inRelease === undefined ? undefined : known)
   if (inRelease === 'unchanged') return inRelease
   if (inRelease !== undefined) {
-    const text = clearText(inRelease.body)
+    const text = textOf(inRelease.body)
     const release = text === undefined ? undefined : readRelease(text, parts.clock)
     if (release === undefined) return undefined
     const signers = await signersOf(parts, known, (ring, at) =>
@@ -120,9 +120,10 @@ async function getUnless404(
   }
 }
 
-function clearText(signed: Buffer): string | undefined {
+/** Undefined for what is no InRelease. */
+function textOf(signed: Buffer): string | undefined {
   try {
-    return Buffer.from(splitClearSigned(signed).lines.join('\n'), 'latin1').toString()
+    return clearText(signed)
   } catch (error) {
     if (isAppError(error)) return undefined
     throw error

@@ -7,8 +7,6 @@ import type { Clock } from '../base/clock.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutex } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { splitClearSigned } from '../debian/clear-signed.ts'
-import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import { putRows } from '../store/blobs.ts'
 import { type Db, inTransaction } from '../store/database.ts'
@@ -21,18 +19,13 @@ import {
   type SuitePlace,
   saveLearned,
 } from './learned-table.ts'
+import { type ReadRelease, readStored } from './read-release.ts'
 
 const MOST = 500
 const FORGOTTEN_MS = 30 * 24 * 3600_000
 const LOOK_MS = 3600_000
 const NOTE_MS = 3600_000
 const RELEASES = 16
-
-/** A Release, and what it lists by each of its digests: apt asks by the strongest, which may be SHA512. */
-export interface ReadRelease {
-  readonly release: Release
-  readonly byDigest: ReadonlyMap<string, ReleaseFile>
-}
 
 export interface LearnedSuites {
   all(): LearnedSuite[]
@@ -162,22 +155,7 @@ async function readState(
   const known = digest === undefined ? undefined : releases.get(digest)
   if (known !== undefined || digest === undefined) return known
   if (!(await blobs.has(digest))) return undefined
-  const data = await blobs.read(digest)
-  const text =
-    inRelease === undefined
-      ? data.toString()
-      : Buffer.from(splitClearSigned(data).lines.join('\n'), 'latin1').toString()
-  const parsed = parseRelease(text)
-  const read = { release: parsed, byDigest: filesByDigest(text, parsed) }
+  const read = readStored(await blobs.read(digest), inRelease !== undefined)
   releases.set(digest, read)
   return read
-}
-
-function filesByDigest(text: string, release: Release): Map<string, ReleaseFile> {
-  const byDigest = new Map<string, ReleaseFile>()
-  for (const [, digest = '', path = ''] of text.matchAll(/^ +([0-9a-f]{32,128}) +\d+ (\S+)$/gm)) {
-    const file = release.files.get(path.replace(/^(?:\.\/+)+/, ''))
-    if (file !== undefined) byDigest.set(digest, file)
-  }
-  return byDigest
 }

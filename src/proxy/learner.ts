@@ -12,24 +12,23 @@ import { type Answer, contentType } from '../archives/answer.ts'
 import { waitFor, withTimeout } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
 import { createLru, type Lru } from '../base/lru.ts'
+import type { ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
-import {
-  type Asking,
-  createFileMemory,
-  type FileParts,
-  indexAnswer,
-  namedAnswer,
-} from './learned-files.ts'
+import type { Asking } from './given-states.ts'
+import type { InstallerFiles } from './installer-files.ts'
+import { createFileMemory, type FileParts, indexAnswer, namedAnswer } from './learned-files.ts'
 import type { LearnedIndexes } from './learned-indexes.ts'
 import {
   below,
   flatRelease,
+  learnedUrls,
   looksLikeArchive,
   mayLearn,
   parseBelow,
   type ReleaseName,
   releaseDir,
   splitAtDists,
+  urlAt,
 } from './learned-place.ts'
 import type { LearnedSuites } from './learned-suites.ts'
 import { type LearnedSuite, type SuitePlace, stateKey } from './learned-table.ts'
@@ -64,6 +63,7 @@ export interface LearnerParts {
   readonly suites: LearnedSuites
   readonly learning: Learning
   readonly indexes: LearnedIndexes
+  readonly images: InstallerFiles
   /** Patterns of base/host-patterns.ts, and the word `any`. */
   readonly hosts: readonly string[]
 }
@@ -123,11 +123,32 @@ async function inDists(state: State, origin: string, path: string, asking: Askin
   if (suite === undefined) return undefined
   const answer = await indexAnswer(state, suite, parsed, asking)
   if (answer !== undefined) return answer
-  // Patches are named by their Index, images by a list of their own: these go by HTTP's rules.
+  const image =
+    parsed.kind === 'index' ? await imageIn(state, suite, parsed.path, asking) : undefined
+  if (image !== undefined) return image
+  // Patches are named by their Index, images may be by a list of their own: the others go by HTTP's rules.
   const isListedElsewhere = /\.diff\/|(?:^|\/)installer-|^by-hash\//.test(
     rest.slice(6 + suite.suite.length),
   )
   return isListedElsewhere || parsed.kind === 'by-hash' ? 'barren' : 'absent'
+}
+
+async function imageIn(
+  { suites, images }: State,
+  suite: LearnedSuite,
+  path: string,
+  { signal }: Asking,
+): Promise<Answer | undefined> {
+  const [state] = suite.states
+  const read = state && (await suites.read(state))
+  if (state === undefined || read === undefined) return undefined
+  const { release } = read
+  const urlsOf = (file: ReleaseFile | string): string[] =>
+    typeof file === 'string'
+      ? [urlAt(suite, `${releaseDir(suite)}/${file}`)]
+      : learnedUrls(suite, release, file)
+  const { modifiedAt } = state
+  return images.answer({ release, archive: suite.origin, modifiedAt, urlsOf }, path, { signal })
 }
 
 async function inFlat(state: State, origin: string, path: string, asking: Asking): Promise<Found> {
@@ -149,9 +170,9 @@ async function releaseAnswer(
   state: State,
   place: SuitePlace,
   file: ReleaseName,
-  { address, signal }: Asking,
+  asking: Asking,
 ): Promise<Found> {
-  const suite = await current(state, place, { address, signal })
+  const suite = await current(state, place, asking)
   const [newest] = suite?.states ?? []
   if (suite === undefined || newest === undefined) return 'barren'
   await state.suites.touch(suite)
@@ -164,7 +185,7 @@ async function releaseAnswer(
   if (digest === undefined && newest.inRelease !== undefined) return 'barren'
   if (digest === undefined) return 'absent'
   const key = stateKey(newest)
-  if (key !== undefined) state.given.set(`${address} ${suite.id}`, key)
+  if (key !== undefined) state.given.note(asking, suite, key)
   return {
     kind: 'bytes',
     data: await state.blobs.read(digest),
@@ -180,8 +201,9 @@ async function releaseAnswer(
 async function current(
   state: State,
   place: SuitePlace,
-  { address, signal }: Asking,
+  asking: Asking,
 ): Promise<LearnedSuite | undefined> {
+  const { signal } = asking
   const { suites, learning, clock, barren } = state
   const known = suites.find(place)
   const now = clock.now()
@@ -196,7 +218,7 @@ async function current(
   const age = now - known.checkedAt
   const read = newest && (await suites.read(newest))
   const isHere = read !== undefined
-  const isKnownClient = state.given.get(`${address} ${known.id}`) !== undefined
+  const isKnownClient = state.given.of(asking, known) !== undefined
   const isExact = isKnownClient || read?.release.acquireByHash === true
   if (isHere && age >= 0 && age < (isExact ? FRESH_MS : BY_NAME_MS)) return known
   const look = learning.look(place)

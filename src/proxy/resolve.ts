@@ -4,8 +4,8 @@
  * What upstream signed is answered byte for byte as it was fetched, one consistent suite at a time: Release files from
  * the state, indexes as that Release names them (those not fetched yet are fetched now, and verified), pool files by
  * the digest that an index named: those of source packages where the archive's settings take these. All else of a known
- * archive (changelogs, the installer's images) is handed through unkept; so are the hosts that the setting `pass-hosts` names.
- * All others are refused, so that the proxy is no open relay.
+ * archive (changelogs) goes by the cache of HTTP rules (web-cache.ts); so do the hosts that the setting `pass-hosts` names.
+ * Others may be learned (learner.ts), or are refused, so that the proxy is no open relay.
  */
 import { type Answer, contentType } from '../archives/answer.ts'
 import type { ArchiveParts } from '../archives/archive-parts.ts'
@@ -22,18 +22,17 @@ import { matchesHost } from '../base/host-patterns.ts'
 import { createLru } from '../base/lru.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
-import { splitClearSigned } from '../debian/clear-signed.ts'
-import { parseRelease, type Release, type ReleaseFile } from '../debian/release.ts'
+import type { ReleaseFile } from '../debian/release.ts'
+import { createInstallerFiles, type InstallerFiles } from './installer-files.ts'
 import { isSameLogin } from './login.ts'
 import { type Match, matchArchives } from './match-archive.ts'
+import { type ReadRelease, readStored } from './read-release.ts'
 import { createReadings, type Readings } from './readings.ts'
 import type { RequestTarget } from './request-target.ts'
 
 /** What a suite's upstream served when its state was made, read. */
-interface UpstreamSuite {
+interface UpstreamSuite extends ReadRelease {
   readonly files: UpstreamFiles
-  readonly release: Release
-  readonly byDigest: ReadonlyMap<string, ReleaseFile>
 }
 
 /** What is handed through beside the files of archives. */
@@ -71,6 +70,7 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
     return made
   }
   const readings = createReadings(parts.clock)
+  const images = createInstallerFiles(parts)
   const readArchives = createArchiveReader(parts.db)
   const knowsHost = async (host: string): Promise<boolean> =>
     hasUrlOn((await readArchives()).archives, host)
@@ -90,7 +90,8 @@ export function createProxy(parts: ArchiveParts, { passHosts }: HostPolicy): Arc
       if (matches.length === 0) return 'login'
       for (const match of matches) {
         const { reader = {} } = target
-        const answer = await answerFrom(parts, { readSuite, known, readings, reader }, match)
+        const how = { readSuite, known, readings, reader, images }
+        const answer = await answerFrom(parts, how, match)
         if (answer === 'absent') return undefined
         if (answer !== undefined) return answer
       }
@@ -105,12 +106,13 @@ interface Known {
   readonly known: KnownArchives
   readonly readings: Readings
   readonly reader: object
+  readonly images: InstallerFiles
   readSuite(state: Sha256): Promise<UpstreamSuite | undefined>
 }
 
 async function answerFrom(
   parts: ArchiveParts,
-  { known, readSuite, readings, reader }: Known,
+  { known, readSuite, readings, reader, images }: Known,
   { archive, rest, login }: Match,
 ): Promise<Answer | 'absent' | undefined> {
   const path = parseArchivePath(rest, archive.settings.suites)
@@ -129,7 +131,8 @@ async function answerFrom(
   if (isBegun && isByName) readings.begin(reader, archive, suite)
   const answer =
     (await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)) ??
-    (path.kind === 'by-hash' ? await earlierAnswer(parts, readSuite, archive, path) : undefined)
+    (path.kind === 'by-hash' ? await earlierAnswer(parts, readSuite, archive, path) : undefined) ??
+    (path.kind === 'index' ? await imageAnswer(images, archive, suite, upstream, path.path) : undefined)
   const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
   if (!isOurs) return answer
   const { confirmedAt } = answer.isMutable ? suite : {}
@@ -231,6 +234,22 @@ async function earlierIndex(
   return { kind: 'blob', sha256, type: contentType(path.dir), isMutable: false, locate }
 }
 
+function imageAnswer(
+  images: InstallerFiles,
+  { name, settings: { urls } }: Archive,
+  { suite, changedAt = 0 }: ArchiveSuite,
+  { release, files: { date } }: UpstreamSuite,
+  path: string,
+): Promise<Answer | undefined> {
+  const source = { urls, suite, release }
+  const urlsOf = (file: ReleaseFile | string): string[] =>
+    typeof file === 'string'
+      ? urls.map((url) => `${url}/dists/${suite}/${file.split('/').map(encodeURIComponent).join('/')}`)
+      : fileUrls(source, file)
+  const modifiedAt = date ?? Math.floor(changedAt / 1000)
+  return images.answer({ release, archive: name, modifiedAt, urlsOf }, path, {})
+}
+
 /** Whether the refresh fetched this index in another form. */
 function hasStoredForm({ files, release }: UpstreamSuite, file: ReleaseFile): boolean {
   const plain = file.path.replace(/\.(xz|gz|bz2)$/, '')
@@ -278,21 +297,5 @@ async function readUpstream(
   if (upstream === undefined || text === undefined) return undefined
   // Verified before it was stored.
   const signed = await parts.blobs.read(text)
-  const plain = upstream.inRelease === undefined ? signed.toString() : clearText(signed)
-  const release = parseRelease(plain)
-  return { files: upstream, release, byDigest: filesByDigest(plain, release) }
-}
-
-function clearText(signed: Buffer): string {
-  return Buffer.from(splitClearSigned(signed).lines.join('\n'), 'latin1').toString()
-}
-
-/** Files by each digest that the Release lists: apt asks by the strongest, which may be SHA512. */
-function filesByDigest(text: string, release: Release): Map<string, ReleaseFile> {
-  const byDigest = new Map<string, ReleaseFile>()
-  for (const [, digest = '', path = ''] of text.matchAll(/^ +([0-9a-f]{32,128}) +\d+ (\S+)$/gm)) {
-    const file = release.files.get(path)
-    if (file !== undefined) byDigest.set(digest, file)
-  }
-  return byDigest
+  return { files: upstream, ...readStored(signed, upstream.inRelease !== undefined) }
 }

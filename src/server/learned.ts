@@ -16,9 +16,11 @@ export async function answerLearned(
 ): Promise<boolean> {
   const { request, signal } = exchange
   const address = doors.fronts.clientOf(request) ?? ''
+  const { socket, headers } = request
+  const reader = headers['x-forwarded-for'] === undefined ? socket : undefined
   const patience = withTimeout(signal, parts.answerWithinMs)
   const answer = await parts.learner
-    .resolve(target, { address, signal: patience })
+    .resolve(target, { address, reader, signal: patience })
     .catch((error: unknown) => {
       if (!patience.aborted || signal.aborted) throw error
       throw new AppError('ERR_UPSTREAM_TIMEOUT', {

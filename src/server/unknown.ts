@@ -9,6 +9,7 @@ import type { MayBeInternal } from '../archives/internal-hosts.ts'
 import type { Config } from '../base/config.ts'
 import { hostKey } from '../base/host-key.ts'
 import { matchesHost } from '../base/host-patterns.ts'
+import { createInstallerFiles } from '../proxy/installer-files.ts'
 import { createLearnedIndexes } from '../proxy/learned-indexes.ts'
 import { mayLearn } from '../proxy/learned-place.ts'
 import { readKeyrings } from '../proxy/learned-release.ts'
@@ -62,7 +63,8 @@ export async function openUnknown(
     learning.look(place).catch(() => undefined)
   }
   const indexes = createLearnedIndexes({ blobs, downloads, clock, suites, onMoved })
+  const images = createInstallerFiles({ blobs, downloads, upstream })
   const common = { blobs, clock, suites, indexes }
   const learning = createLearning({ ...common, upstream, keyring, mayFollow })
-  return { webCache, learner: createLearner({ ...common, learning, hosts: learnHosts }) }
+  return { webCache, learner: createLearner({ ...common, learning, images, hosts: learnHosts }) }
 }
