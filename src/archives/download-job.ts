@@ -40,6 +40,8 @@ export interface DownloadParts {
   readonly upstream: Upstream
   /** A URL that is silent for so long gets the next one as a rival; 3 s. */
   readonly rivalAfterMs?: number | undefined
+  /** For how long a large file is tried again that broke off; 20 s, less than apt waits for more. */
+  readonly breakPatienceMs?: number | undefined
   /** Connections at once for one large file; one, unless told. */
   readonly parallelRanges?: number | undefined
   readonly log?: DownloadLog | undefined
@@ -64,6 +66,8 @@ export interface Job {
   /** The temp file, once there is one. */
   path: string | undefined
   written: number
+  /** What an earlier job brought is given out when there is more: who asks for the rest may be told that there is none. */
+  begunAt: number
   /** The digest is right: readers may have all of it, though it may not be in the store yet. */
   isRight: boolean
   /** All bytes are in the store. */
@@ -99,6 +103,7 @@ export function createJob(
     isRead: begun?.isRead ?? false,
     path: begun?.writer.path,
     written: begun?.written ?? 0,
+    begunAt: begun?.written ?? 0,
     isRight: false,
     isVerified: false,
     error: undefined,
@@ -109,6 +114,7 @@ export function createJob(
 export function startOver(job: Job): void {
   job.path = undefined
   job.written = 0
+  job.begunAt = 0
   job.recent = createRecent()
   job.bell.ring()
 }
@@ -116,7 +122,7 @@ export function startOver(job: Job): void {
 /** How many bytes readers may have now. */
 export function releasedBytes(job: Job): number {
   if (job.isRight) return job.wanted.size
-  if (job.isCautious) return 0
+  if (job.isCautious || job.written === job.begunAt) return 0
   return Math.max(0, Math.min(job.written, job.wanted.size - HOLD_BACK))
 }
 

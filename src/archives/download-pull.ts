@@ -104,7 +104,11 @@ async function ask(transfer: Transfer, url: string): Promise<Reply> {
   }
   try {
     const options = { range, headers, maxBytes: job.wanted.size }
-    return { url, response: await parts.upstream.get(url, options, { signal }) }
+    const response = await parts.upstream.get(url, options, { signal })
+    const misfit = misfitOf(job, response)
+    if (misfit === undefined) return { url, response }
+    await response.body[Symbol.asyncIterator]().return?.()
+    return { url, failure: misfit }
   } catch (error) {
     return { url, failure: failureOf(transfer, error) }
   }
@@ -117,8 +121,6 @@ async function take(transfer: Transfer, { url, response }: Taken): Promise<AppEr
   const body = response.body[Symbol.asyncIterator]()
   let known: FileHandle | undefined
   try {
-    const misfit = misfitOf(job, response)
-    if (misfit !== undefined) return misfit
     if (response.lastModified !== undefined) transfer.lastModified.set(url, response.lastModified)
     transfer.writer ??= await parts.blobs.create()
     job.path = transfer.writer.path

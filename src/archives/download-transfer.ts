@@ -31,6 +31,9 @@ import { redactUrl } from './upstream.ts'
 const delaysMs = [0, 200, 1000] as const
 /** A transfer that brought so much has not failed for nothing. */
 const progressBytes = 64 * 1024
+/** From so many bytes on, what broke off is tried again for a while: an upstream may be starting anew. */
+const halfwayBytes = 1024 * 1024
+const breakPatienceMs = 20_000
 /** How often a file is fetched that is wrong each time, while nobody reads it. */
 const roundsOfSmall = 5
 const roundsOfLarge = 3
@@ -150,19 +153,24 @@ async function fill(transfer: Transfer, run: Run): Promise<void> {
   const { job, signal } = transfer
   const queue: Candidate[] = candidates(run).map((url) => ({ url, tries: 0, hasStayed: false }))
   const failures: AppError[] = []
+  const patienceMs = run.parts.breakPatienceMs ?? breakPatienceMs
+  let brokeAt = performance.now()
   for (let next = queue[0]; next !== undefined; next = queue[0]) {
     const delayMs = delaysMs[next.tries] ?? 0
     if (delayMs > 0) await sleep(delayMs, undefined, { signal })
     const before = job.written
-    const rival = queue.find((one) => one !== next && one.tries === 0)
-    const failed = await pull(transfer, next.url, next.tries === 0 ? rival?.url : undefined)
+    const rival = rivalOf(queue, next)
+    const failed = await pull(transfer, next.url, rival?.url)
     if (failed.length === 0) return
     for (const { url, failure } of failed) {
       failures.push(failure)
       // Which of two beginnings is wrong is not known yet.
       if (!isAppError(failure, 'ERR_DIGEST_MISMATCH')) run.verdicts.set(url, failure)
       const candidate = queue.find((one) => one.url === url) ?? next
-      settle(queue, candidate, failure, job.written - before)
+      const bytes = job.written - before
+      if (bytes >= progressBytes) brokeAt = performance.now()
+      const isPatient = job.written >= halfwayBytes && performance.now() - brokeAt < patienceMs
+      settle(queue, candidate, { failure, bytes, isPatient })
       const fields = { label: job.wanted.label, url: redactUrl(url), code: failure.code }
       run.parts.log?.warn({ ...fields, gotBytes: job.written }, 'transfer failed')
     }
@@ -170,9 +178,25 @@ async function fill(transfer: Transfer, run: Run): Promise<void> {
   throw summary(job, failures)
 }
 
-/** Where in the queue a URL belongs that failed after so many bytes. */
-function settle(queue: Candidate[], one: Candidate, failure: AppError, bytes: number): void {
+/** Another server that was not asked yet, for one that was not asked yet. */
+function rivalOf(queue: readonly Candidate[], { url, tries }: Candidate): Candidate | undefined {
+  if (tries > 0) return undefined
+  const origin = URL.parse(url)?.origin
+  return queue.find((one) => one.tries === 0 && URL.parse(one.url)?.origin !== origin)
+}
+
+interface Fate {
+  readonly failure: AppError
+  /** That it brought before. */
+  readonly bytes: number
+  /** What is here already is worth more tries. */
+  readonly isPatient: boolean
+}
+
+/** Where in the queue a URL belongs that failed. */
+function settle(queue: Candidate[], one: Candidate, { failure, bytes, isPatient }: Fate): void {
   one.tries = bytes >= progressBytes ? 1 : one.tries + 1
+  if (isPatient) one.tries = Math.min(one.tries, delaysMs.length - 1)
   const isBroken = isAppError(failure, 'ERR_UPSTREAM_UNREACHABLE') && bytes > 0
   if (isTransient(failure) && isBroken && !one.hasStayed && one.tries < delaysMs.length) {
     one.hasStayed = true

@@ -117,8 +117,24 @@ t.test('a server that sends another part than asked for is passed over', async (
   }
 })
 
+t.test('an upstream that starts anew in the middle breaks no stream', async (t) => {
+  const { downloads, first, file } = await makeDownloadBed(t)
+  const some = await file('some.deb', 4 * MiB)
+  let isDown = false
+  first.fault(some.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
+  const download = await downloads.open(some.wanted, some.one, {})
+  const result = await readAll(download.read(0, {}), () => {
+    if (!isDown) first.fault(some.path, { kind: 'status', status: 503 }, { times: 4 })
+    isDown = true
+  })
+  t.same(result, { got: 4 * MiB, sha256: some.wanted.sha256, error: undefined })
+  t.equal(first.count(), 6)
+})
+
 t.test('what came before all mirrors failed is gone on with, by clients too', async (t) => {
-  const { downloads, first, second, file, tempFiles } = await makeDownloadBed(t)
+  const { downloads, first, second, file, tempFiles } = await makeDownloadBed(t, {
+    breakPatienceMs: 0,
+  })
   const other = await file('other.deb', 4 * MiB)
   let isDown = false
   first.fault(other.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
@@ -140,7 +156,7 @@ t.test('what came before all mirrors failed is gone on with, by clients too', as
 })
 
 t.test('if it was wrong, it is not joined with other bytes', async (t) => {
-  const { downloads, blobs, first, second, file } = await makeDownloadBed(t)
+  const { downloads, blobs, first, second, file } = await makeDownloadBed(t, { breakPatienceMs: 0 })
   const some = await file('some.deb', 4 * MiB)
   first.fault(some.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
   first.fault(some.path, { kind: 'flip', offset: 9 }, { times: 1 })

@@ -50,6 +50,7 @@ export interface BedOptions {
   readonly log?: DownloadParts['log']
   readonly rivalAfterMs?: number
   readonly parallelRanges?: number
+  readonly breakPatienceMs?: number
 }
 
 /** Makes the bed; all of it ends with the test. */
@@ -69,6 +70,7 @@ export async function makeDownloadBed(t: Test, options: BedOptions = {}): Promis
     log: options.log,
     rivalAfterMs: options.rivalAfterMs,
     parallelRanges: options.parallelRanges,
+    breakPatienceMs: options.breakPatienceMs,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   t.teardown(async () => {
