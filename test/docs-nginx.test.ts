@@ -164,6 +164,9 @@ t.test('nginx answers as Sluice does, in parts and on conditions too', async (t)
         t.equal(theirs.headers[name], ours.headers[name], `${what}: ${name}`)
     }
   }
+  const told = await ask(sluice.url, mirror)
+  t.match(told.headers['x-accel-redirect'], /^\/_blob\/..\/[0-9a-f]{62}$/)
+  t.equal(told.body.length, 0, 'Sluice tells nginx where it is')
   const before = (await asked()).length
   await ask(nginx.url, pool)
   t.equal((await asked()).length, before)

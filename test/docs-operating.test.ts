@@ -240,6 +240,7 @@ const plays: Readonly<Record<string, Play>> = {
   ...promises,
   ...keys,
   ...roomPlays(world, places['/var/cache/apt/archives']),
+  'sluice stats': { prints: /^WHAT +TODAY +7 DAYS +ALL TIME\nfiles sent +\d/ },
   ...backup,
   ...audit,
 }

@@ -11,6 +11,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { AppError, systemCode } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { createMutex } from '../base/mutex.ts'
@@ -18,12 +19,16 @@ import { createMutex } from '../base/mutex.ts'
 export interface AccessLog {
   /** Takes a line when this answer, of which nothing was sent yet, has ended; `client` is who asked. */
   watch(request: IncomingMessage, response: ServerResponse, client: string | undefined): void
+  /** Takes a line when this tunnel has ended, of which nothing was sent yet. */
+  watchTunnel(request: IncomingMessage, socket: Socket, client: string | undefined): void
   /** Opens the file of that name anew: the old one was moved away (logrotate). */
   reopen(): Promise<void>
   /** Writes what is left. */
   close(): Promise<void>
 }
 
+/** As nginx says it. */
+const GONE = 499
 const FLUSH_MS = 1000
 /** Some 100,000 lines. */
 const MOST_CHARS = 16 * 1024 * 1024
@@ -55,6 +60,7 @@ export async function openAccessLog(path: string, log: Log): Promise<AccessLog> 
   }
   return {
     watch: (request, response, client) => watch(request, response, client, add),
+    watchTunnel: (request, socket, client) => watchTunnel(request, socket, client, add),
     reopen: async () => {
       await write()
       await oneAtATime(async () => {
@@ -95,14 +101,41 @@ function watch(
 ): void {
   const sent = countBody(response)
   const at = Date.now()
-  const { method = '-', url = '-', httpVersion } = request
   response.once('close', () => {
-    const status = response.headersSent ? response.statusCode : 499
-    const bytes = method === 'HEAD' ? 0 : sent()
-    const asked = `${method} ${printable(withoutSecrets(url))} HTTP/${httpVersion}`
-    const who = client === undefined ? '-' : client.replace(/^::ffff:(?=\d+\.)/, '')
-    add(`${who} - - [${timeOf(at)}] "${asked}" ${status} ${bytes === 0 ? '-' : bytes}\n`)
+    const status = response.headersSent ? response.statusCode : GONE
+    add(lineOf(request, client, { at, status, bytes: request.method === 'HEAD' ? 0 : sent() }))
   })
+}
+
+/** The status is that of the first bytes that are sent. */
+function watchTunnel(
+  request: IncomingMessage,
+  socket: Socket,
+  client: string | undefined,
+  add: (line: string) => void,
+): void {
+  const at = Date.now()
+  const before = socket.bytesWritten
+  const { write } = socket
+  let status = GONE
+  socket.write = (...args: unknown[]) => {
+    status = Number(/^HTTP\/1\.1 (\d{3})/.exec(String(args[0]))?.[1] ?? GONE)
+    socket.write = write
+    return Reflect.apply(write, socket, args)
+  }
+  socket.once('close', () => {
+    add(lineOf(request, client, { at, status, bytes: socket.bytesWritten - before }))
+  })
+}
+
+function lineOf(
+  { method = '-', url = '-', httpVersion }: IncomingMessage,
+  client: string | undefined,
+  { at, status, bytes }: { readonly at: number; readonly status: number; readonly bytes: number },
+): string {
+  const asked = `${method} ${printable(withoutSecrets(url))} HTTP/${httpVersion}`
+  const who = client === undefined ? '-' : client.replace(/^::ffff:(?=\d+\.)/, '')
+  return `${who} - - [${timeOf(at)}] "${asked}" ${status} ${bytes === 0 ? '-' : bytes}\n`
 }
 
 /** Whatever writes the body, its bytes pass here. */

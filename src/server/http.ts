@@ -16,6 +16,7 @@ import {
   type ConnectionLimits,
   isTooLong,
 } from './connections.ts'
+import type { Doors } from './doors.ts'
 import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
@@ -69,8 +70,9 @@ function bound(server: Server | SecureServer, front: Front, limits: ConnectionLi
   boundConnections(server, limits)
   server.maxRequestsPerSocket = 0
   server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (isClient(clients, socket, doors.fronts.clientOf(request)))
-      parts.tunnels.open(request, socket, head)
+    const client = doors.fronts.clientOf(request)
+    doors.accessLog?.watchTunnel(request, socket, client)
+    if (isClient(clients, socket, client)) parts.tunnels.open(request, socket, head)
     else refuseSocket(socket, 403, NO_CLIENT)
   })
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
@@ -79,6 +81,7 @@ function bound(server: Server | SecureServer, front: Front, limits: ConnectionLi
 }
 
 interface Front extends ProxyFront {
+  readonly doors: Doors
   readonly clients: BlockList
   readonly others: Handler
 }

@@ -1,6 +1,8 @@
 /** The ways in beside the port: https with a certificate, and the access log, as a real apt and logrotate meet them. */
+import { once } from 'node:events'
 import { readFile, rename } from 'node:fs/promises'
 import { request } from 'node:http'
+import { connect as connectPlain } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import t from 'tap'
@@ -84,6 +86,7 @@ t.test('every answer is a line in common log format, without what opens doors', 
   await other.update()
   const { host } = new URL(upstream.url)
   await ask(sluice.url, `http://joe:secret@${host}/dists/stable/InRelease?token=hidden`)
+  await connectTo(sluice.url, 'outside.example:443')
   await ask(sluice.url, `/none/"quoted"?key=hidden`)
   await ask(sluice.url, '/channels/approved/nut/dists/stable/InRelease', 'HEAD')
   const size = (await (await fetch(`${sluice.url}/channels/approved/key.asc`)).text()).length
@@ -104,8 +107,17 @@ t.test('every answer is a line in common log format, without what opens doors', 
   has('"GET /none/\\x22quoted\\x22?redacted HTTP/1.1" 404 ')
   has('"HEAD /channels/approved/nut/dists/stable/InRelease HTTP/1.1" 200 -')
   has(`"GET /channels/approved/key.asc HTTP/1.1" 200 ${size}`)
+  has('"CONNECT outside.example:443 HTTP/1.1" 403 ')
   has('"POST /api/v1/channels HTTP/1.1" 200 ')
 })
+
+/** Asks for a tunnel, and waits for the end of the connection. */
+async function connectTo(url: string, target: string): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const socket = connectPlain(Number(port), hostname)
+  socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`)
+  await once(socket.resume(), 'close')
+}
 
 async function ask(url: string, path: string, method = 'GET'): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
