@@ -21,12 +21,10 @@ import { openWebCache, type WebCache } from '../proxy/web-cache.ts'
 import { webUpstream } from '../proxy/web-fetch.ts'
 import { webMigrations } from '../proxy/web-table.ts'
 import type { Db } from '../store/database.ts'
+import { measureRoom } from '../store/disk-reserve.ts'
 
 /** The tables of what is below. */
 export const unknownMigrations = [...webMigrations, ...learnedMigrations]
-
-/** Of the disk, what unverified files never take. */
-const SPARE_BYTES = 256 * 1024 * 1024
 
 export interface UnknownParts {
   readonly webCache: WebCache
@@ -47,8 +45,10 @@ export async function openUnknown(
   { db, blobs, upstream, downloads, clock }: ArchiveParts,
   { dataDir, webCacheMb, learnHosts, learnKeyrings, passHosts }: Config,
 ): Promise<UnknownParts> {
-  const freeBytes = async (): Promise<number> =>
-    Math.max(0, (await blobs.freeBytes()) - SPARE_BYTES)
+  const freeBytes = async (): Promise<number> => {
+    const room = await measureRoom(blobs)
+    return Math.max(0, room.freeBytes - room.reserveBytes)
+  }
   const webCache = await openWebCache(
     { db, clock, upstream: webUpstream(upstream), freeBytes },
     { dir: join(dataDir, 'web'), limitBytes: webCacheMb * 1_000_000 },
