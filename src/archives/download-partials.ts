@@ -27,6 +27,8 @@ export interface Partials {
   keep(job: Job, writer: BlobWriter, givers: ReadonlySet<string>): Promise<void>
   /** Hands it out, once. */
   take(sha256: Sha256): Partial | undefined
+  /** Removes all, for the room that they take. */
+  clear(): Promise<void>
   /** Removes all, and keeps no more. */
   close(): Promise<void>
 }
@@ -42,6 +44,9 @@ export function createPartials(): Partials {
     return found?.partial
   }
   const drop = async (sha256: Sha256): Promise<void> => take(sha256)?.writer.abort()
+  const clear = async (): Promise<void> => {
+    for (const sha256 of [...kept.keys()]) await drop(sha256)
+  }
   return {
     keep: async ({ wanted: { sha256 }, written, modifiedAt, isRead }, writer, givers) => {
       if (isClosed || written < leastBytes) return writer.abort()
@@ -51,9 +56,10 @@ export function createPartials(): Partials {
       kept.set(sha256, { partial: { writer, written, givers, modifiedAt, isRead }, timer })
     },
     take,
+    clear,
     close: async () => {
       isClosed = true
-      for (const sha256 of [...kept.keys()]) await drop(sha256)
+      await clear()
     },
   }
 }

@@ -74,7 +74,7 @@ export async function runJob(parts: DownloadParts, job: Job, sources: Sources): 
   for (let round = 1; ; round += 1) {
     const transfer = createTransfer(run, round)
     try {
-      if (!(await hasRoom(parts.blobs, job.wanted.size, sources.taker))) throw noRoom(job)
+      await needRoom(run)
       if (isForRanges(transfer)) await pullRanges(transfer, candidates(run))
       if (job.written < job.wanted.size || job.wanted.size === 0) await fill(transfer, run)
       await commit(transfer)
@@ -93,6 +93,14 @@ export async function runJob(parts: DownloadParts, job: Job, sources: Sources): 
       startOver(job)
     }
   }
+}
+
+/** Throws if the file has no room, also without what is kept of others. */
+async function needRoom({ parts, job, taker, partials }: Run): Promise<void> {
+  const { size } = job.wanted
+  if (await hasRoom(parts.blobs, size, taker)) return
+  await partials.clear()
+  if (!(await hasRoom(parts.blobs, size, taker))) throw noRoom(job)
 }
 
 /** Keeps what came, if that it failed may pass; else removes it. */
