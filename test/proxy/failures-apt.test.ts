@@ -1,10 +1,9 @@
 /**
  * Rows of the list of failures that users of other caches report (apt-on-the-wire.md, section 2), each by what a real apt
- * would see of it. The other rows: F1 publishing.test.ts and proxy.test.ts; F3, F14 corruption.test.ts; F4, F9, F15, F16
- * misses.test.ts; F7 upstream-faults.test.ts, dead-upstream.test.ts and refresh-behind.test.ts; F10 tunnels.test.ts; F11 gc-crash.test.ts and
- * gc-races.test.ts; F13 rescue.test.ts and lost-files.test.ts; F18 relay.test.ts.
+ * would see of it. The other rows: F1 publishing, proxy; F3, F14 corruption; F4, F9, F15, F16 misses; F7 upstream-faults,
+ * silent-upstream, dead-upstream, refresh-behind; F8 re-sign, refresh-behind; F10 tunnels; F11 gc-crash, gc-races; F13 rescue,
+ * lost-files; F18 relay: all `.test.ts`.
  */
-
 import { once } from 'node:events'
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
