@@ -7,7 +7,7 @@
 import { type Bell, createBell } from './bell.ts'
 import type { Job } from './download-job.ts'
 
-/** Of what is asked for ahead, from one server at a time: of the 16 connections that there are to each. */
+/** Of what is asked for ahead, from one server at a time: of the 64 connections that there can be to each. */
 const MOST_AHEAD = 8
 
 export interface Lanes {

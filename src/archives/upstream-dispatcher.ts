@@ -1,8 +1,9 @@
 /**
  * Connections to archives, by undici: the direct way, or by an HTTP proxy.
  *
- * HTTP/1.1: one HTTP/2 connection would be one TCP stream for everything. 16 connections for each origin. By a proxy it is
- * the proxy that looks up names, so that only addresses in URLs can be judged here.
+ * HTTP/1.1: one HTTP/2 connection would be one TCP stream for everything. At most 64 connections to each origin, for so many
+ * clients that wait for different files; what is asked for ahead has few of them (download-lanes.ts). By a proxy it is the
+ * proxy that looks up names, so that only addresses in URLs can be judged here.
  */
 import type { SecureContext } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
@@ -54,7 +55,7 @@ interface Contexts {
 function openDispatcher(options: ConnectionOptions, tls: Contexts): Dispatcher {
   const { proxy, connectTimeoutMs, firstByteTimeoutMs } = options
   const pool = {
-    connections: 16,
+    connections: 64,
     pipelining: 1,
     allowH2: false,
     keepAliveTimeout: 10_000,

@@ -41,7 +41,7 @@ export interface UpstreamOptions {
   readonly auth?: Login | ((url: URL) => Login | undefined) | undefined
   /** Name look-up, TCP and TLS together; 8 s. */
   readonly connectTimeoutMs?: number | undefined
-  /** From the request to the head of the answer; 15 s. Waiting for one of the 16 connections does not count. */
+  /** From the request to the head of the answer; 15 s. Waiting for one of the 64 connections does not count. */
   readonly firstByteTimeoutMs?: number | undefined
   /** The floor under a body's speed over `stallMs` of waiting; 1024. */
   readonly minBytesPerSecond?: number | undefined

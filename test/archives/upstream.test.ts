@@ -226,7 +226,7 @@ t.test('ends at once when the caller has enough, wherever the request stands', a
   t.equal(server.count(), 0)
   server.fault('/file', { kind: 'hang' })
   const stop = new AbortController()
-  const hanging = Array.from({ length: 16 }, () =>
+  const hanging = Array.from({ length: 64 }, () =>
     upstream.get(url, { maxBytes }, { signal: stop.signal }),
   )
   for (const one of hanging) one.catch(() => undefined)
