@@ -14,9 +14,9 @@ import type { ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import { type Asking, createGivenStates, type GivenStates } from './given-states.ts'
 import type { LearnedIndexes } from './learned-indexes.ts'
-import { learnedUrls, pathsInIndexes, urlAt } from './learned-place.ts'
+import { learnedUrls, pathsInIndexes, releaseDir, urlAt } from './learned-place.ts'
 import type { LearnedSuites } from './learned-suites.ts'
-import { type LearnedState, type LearnedSuite, type SuitePlace, stateKey } from './learned-table.ts'
+import { type LearnedState, type LearnedSuite, stateKey } from './learned-table.ts'
 import { findPath, type NamedFile } from './path-table.ts'
 import type { ReadRelease } from './read-release.ts'
 
@@ -83,11 +83,11 @@ function fileAnswer(
     type: contentType(path),
     isMutable,
     ...(isMutable ? { modifiedAt: state.modifiedAt } : {}),
-    archive: nameOf(suite),
+    archive: suite.origin,
     locate: async () => ({
-      wanted: { sha256, size, label: `${nameOf(suite)} ${suite.suite} ${path}` },
+      wanted: { sha256, size, label: `${urlAt(suite, releaseDir(suite))} ${path}` },
       source: { urls: learnedUrls(suite, release, file) },
-      archive: nameOf(suite),
+      archive: suite.origin,
     }),
   }
 }
@@ -193,8 +193,4 @@ async function lookUp(
     }
   }
   return undefined
-}
-
-function nameOf({ origin, base }: SuitePlace): string {
-  return base === '' ? origin : `${origin}/${base}`
 }

@@ -152,7 +152,7 @@ async function imageIn(
 }
 
 async function inFlat(state: State, origin: string, path: string, asking: Asking): Promise<Found> {
-  const release = flatRelease(path)
+  const release = splitAtDists(path) === undefined ? flatRelease(path) : undefined
   if (release !== undefined) {
     return releaseAnswer(state, { origin, base: release.base, suite: '' }, release.file, asking)
   }
@@ -192,7 +192,7 @@ async function releaseAnswer(
     type: contentType(file),
     modifiedAt: newest.modifiedAt,
     isMutable: true,
-    archive: `${place.origin}/${place.base}`,
+    archive: place.origin,
     confirmedAt: suite.checkedAt,
   }
 }

@@ -15,6 +15,8 @@ export async function answerLearned(
   target: RequestTarget,
 ): Promise<boolean> {
   const { request, signal } = exchange
+  // Another server like this one, or this one by a name that it does not know for its own: that would go round.
+  if (request.headers['user-agent'] === 'sluice') return false
   const address = doors.fronts.clientOf(request) ?? ''
   const { socket, headers } = request
   const reader = headers['x-forwarded-for'] === undefined ? socket : undefined

@@ -18,7 +18,7 @@ const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000)
 t.test(`the server stands whatever it is sent (seed ${seed})`, async (t) => {
   const canary = await startUpstream(join(t.testdirName, 'cage'))
   t.teardown(() => canary.close())
-  const world = await makeWorld(t, [hello])
+  const world = await makeWorld(t, [hello], { start: { flags: { 'learn-hosts': 'any' } } })
   const { sluice, upstream } = world
   const secret = join(world.dir, 'var/secret')
   await writeFile(secret, 'of the inside')

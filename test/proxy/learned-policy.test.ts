@@ -82,6 +82,7 @@ t.test('only what has the look of an archive is asked for, and only while it may
   t.equal(upstream.count(), 0)
   upstream.fault('/dists/page/InRelease', { kind: 'html' })
   t.not((await get('dists/page/InRelease')).status, 200, 'a web page is no Release')
+  t.equal((await get(inRelease, ['User-Agent: sluice'])).status, 403, 'it would go round')
   t.equal((await get(inRelease)).status, 200)
   upstream.clearRequests()
   await world.restart({ 'learn-hosts': 'none' })
