@@ -101,3 +101,11 @@ t.test('others find a connection, whatever one has asked for ahead', async (t) =
   t.equal(answer?.status, 200)
   t.ok(mirror.count(/deb$/) < 16, 'while most of the others had not begun')
 })
+
+t.test('many who want different files over a slow line all have one', async (t) => {
+  const { mirror, ask } = await makeBed(t, 1500)
+  mirror.fault(/deb$/, { kind: 'rate', bytesPerSecond: 40_000 })
+  const sockets = await Promise.all(packages.map((_, at) => ask(at, at + 1)))
+  const heads = await Promise.all(sockets.map(async (socket) => String(await once(socket, 'data'))))
+  for (const head of heads) t.match(head, /^HTTP\/1\.1 200 /)
+})
