@@ -4,7 +4,7 @@
  * something of it (origin-circuit.ts).
  *
  * A request counts as well when its body came to its end, so that an upstream which answers and then falls silent is found
- * out too. Redirects count for the origin that was asked.
+ * out too. What is met behind a redirect counts for the path that was asked.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, isAppError, toAppError } from '../base/errors.ts'

@@ -141,13 +141,14 @@ function createAttempt(
     },
     fail: (error) => {
       end()
-      const kind = kindOf(error)
-      if (kind === 'none') return
+      const told = kindOf(error)
+      if (told === 'none') return
+      const kind = isElsewhere(error, origin.name) ? 'path' : told
       origin.failures += 1
       if (origin.paths.size < MOST_PATHS) origin.paths.add(path)
       const [failures, paths] = MANY[kind]
       const isMany = origin.failures >= failures && origin.paths.size >= paths
-      const obeyMs = retryAfterMs(error)
+      const obeyMs = kind === 'status' ? retryAfterMs(error) : 0
       if (isMany || origin.problem !== undefined || obeyMs > 0) shut(origin, error, obeyMs, now)
       if (kind !== 'status' && origin.problem !== undefined) {
         for (const stop of [...origin.waiting]) stop(error)
@@ -190,7 +191,13 @@ function kindOf(error: AppError): 'origin' | 'path' | 'status' | 'none' {
   return status === 429 || status === 408 || status >= 500 ? 'status' : 'none'
 }
 
+/** Whether it was met behind a redirect: one path may lead to a server that is dead, and the others elsewhere. */
+function isElsewhere({ details }: AppError, origin: string): boolean {
+  const url = URL.parse(String(details?.url ?? ''))
+  return url !== null && url.origin !== origin
+}
+
 function retryAfterMs(error: AppError): number {
   const told = Number(error.details?.retryAfterS ?? 0)
-  return kindOf(error) === 'status' && Number.isFinite(told) ? Math.max(0, told) * 1000 : 0
+  return Number.isFinite(told) ? Math.max(0, told) * 1000 : 0
 }

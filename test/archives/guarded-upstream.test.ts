@@ -92,6 +92,13 @@ t.test('a port where nobody listens is asked once', async (t) => {
   t.ok(connections > 0)
 })
 
+t.test('a redirect to where nobody listens is trouble with one path', async (t) => {
+  const { mirror, ask } = await makeBed(t)
+  mirror.fault('/a', { kind: 'redirect', to: 'http://127.0.0.1:9/a' })
+  for (let tries = 0; tries < 4; tries++) t.equal(await ask('/a'), 'ERR_UPSTREAM_UNREACHABLE')
+  t.equal(await ask('/b'), 'bytes of b')
+})
+
 t.test('trouble with one path keeps nobody from the others', async (t) => {
   const { mirror, ask } = await makeBed(t)
   mirror.fault('/a', { kind: 'hang' })
