@@ -64,6 +64,8 @@ export function createRefreshBehind(
       const ageMs = clock.now() - (confirmedAt ?? 0)
       if (ageMs >= 0 && ageMs < state.freshMs) return
       const { work, stopping } = state
+      // What was learned is called by its URL, and looked at by who learned it.
+      if (archive.includes('/')) return
       if (work === undefined || stopping.signal.aborted) return
       if (now() < (state.lookedAt.get(archive)?.notBefore ?? 0)) return
       begin(state, archive, work)

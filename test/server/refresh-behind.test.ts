@@ -89,6 +89,7 @@ t.test('one archive at a time, and no sooner than pauses say', async (t) => {
     return begun.length
   }
   t.equal(await ring('a', clock.now()), 0, 'what is fresh is left')
+  t.equal(await ring('http://archive.example'), 0, 'and what is no archive of ours')
   t.equal(await ring('a'), 1)
   t.equal(await ring('b'), 1, 'the other waits')
   await end(true)
