@@ -15,7 +15,7 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--retain-generations <number>', 'of each channel, the newest ones (default: 100)'],
   ['--retain-days <number>', 'and all that were served so lately (default: 30)'],
   ['--max-size <size>', 'what fetched files may take: 50 GB; older ones that nothing pins go'],
-  ['--disk-reserve <size>', 'of the disk, stays free (default: 2 %, at least 256 MB)'],
+  ['--disk-reserve <size>', 'of the disk, stays free (default: 2 %, 256 MB to 10 GB)'],
   ['--scrub-days <number>', 'in which all that is stored is read again (default: 30; 0: never)'],
   ['--clients <networks>', 'who is served: networks, private, any (default: private)'],
   ['--pass-hosts <hosts>', 'hosts that are no archives, handed through (default: none)'],

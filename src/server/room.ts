@@ -4,10 +4,13 @@
  */
 import type { Log } from '../base/log.ts'
 import { createScrub, type ScrubStatus } from '../keeping/scrub.ts'
-import { createSizeLimit } from '../keeping/size-limit.ts'
+import { createSizeLimit, fullWords } from '../keeping/size-limit.ts'
 import { blobTotals } from '../store/blob-lists.ts'
 import { measureRoom, type Room } from '../store/disk-reserve.ts'
 import type { ServerParts } from './parts.ts'
+
+/** An eviction waits for a promotion that was begun before, and nobody waits so long for it. */
+const SETTLE_MS = 10_000
 
 /** Figures since the start of the server, and as it is now. */
 export interface RoomStatus extends Room {
@@ -25,7 +28,7 @@ export interface RoomStatus extends Room {
 
 export interface RoomKeeper {
   status(): Promise<RoomStatus>
-  /** Resolves when the limit is kept, or it was tried. */
+  /** Resolves when the limit is kept, or it was tried, or others have been at work for too long. */
   settle(): Promise<void>
   stop(): Promise<void>
 }
@@ -33,7 +36,8 @@ export interface RoomKeeper {
 /** Begins to watch, and adds to the metrics. */
 export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
   const limit = createSizeLimit(parts, parts.config.maxSizeBytes, log)
-  limit.start()
+  // What cannot come again does not go.
+  if (!parts.config.offline) limit.start()
   const scrub = createScrub(parts, log, { days: parts.config.scrubDays })
   scrub.start()
   const status = async (): Promise<RoomStatus> => {
@@ -78,7 +82,8 @@ export function startRoom(parts: ServerParts, log: Log): RoomKeeper {
   const stop = async (): Promise<void> => {
     await Promise.all([limit.stop(), scrub.stop()])
   }
-  return { status, settle: limit.settle, stop }
+  const settle = (): Promise<void> => limit.settle({ signal: AbortSignal.timeout(SETTLE_MS) })
+  return { status, settle, stop }
 }
 
 /** The same in figures; none before the server has started. */
@@ -101,10 +106,4 @@ function scrubFigures(status: ScrubStatus): (readonly [string, number])[] {
     ...{ bytes, damaged, lost },
     ...{ began_at: seconds(beganAt), ended_at: seconds(endedAt) },
   })
-}
-
-function fullWords({ freeBytes, reserveBytes }: Room): string | undefined {
-  if (freeBytes >= reserveBytes) return undefined
-  const mega = (count: number): string => `${Math.ceil(count / 1e6)} MB`
-  return `${mega(freeBytes)} of the disk are free where ${mega(reserveBytes)} are to be: files are handed on and not kept`
 }

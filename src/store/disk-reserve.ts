@@ -1,12 +1,13 @@
 /**
  * Room that is left free on the disk, so that publications and the database always have some: what the setting
- * `disk-reserve` says, else 2 % of it and 256 MB at the least. Files that would take from it are not kept.
+ * `disk-reserve` says, else 2 % of it, 256 MB at the least and 10 GB at the most. Files that would take from it are not kept.
  */
 import { AppError } from '../base/errors.ts'
 import type { BlobStore } from './blobs.ts'
 
 const PART = 0.02
 const LEAST_BYTES = 256_000_000
+const MOST_BYTES = 10_000_000_000
 
 export interface Room {
   readonly freeBytes: number
@@ -16,7 +17,7 @@ export interface Room {
 /** What is free on the store's disk, and what of it is to stay so. */
 export async function measureRoom(blobs: BlobStore): Promise<Room> {
   const usual = async (): Promise<number> =>
-    Math.max(LEAST_BYTES, Math.ceil((await blobs.diskBytes()) * PART))
+    Math.min(MOST_BYTES, Math.max(LEAST_BYTES, Math.ceil((await blobs.diskBytes()) * PART)))
   const reserveBytes = blobs.reserveBytes ?? (await usual())
   return { freeBytes: await blobs.freeBytes(), reserveBytes }
 }
