@@ -84,7 +84,7 @@ async function startNginx(directory: string, text: string, url: string): Promise
   mkdirSync(directory, { recursive: true })
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   const lines = [
-    'daemon off; worker_processes 1;',
+    'daemon off; worker_processes 1; pcre_jit on;',
     ...(process.getuid?.() === 0 ? ['user root;'] : []),
     `pid ${directory}/pid; error_log ${directory}/error.log;`,
     'events { worker_connections 1024; }',

@@ -49,6 +49,8 @@ export async function sendPassed(
       ...(found.head.etag === undefined ? {} : { ETag: found.head.etag }),
     }
     const extent = extentIn(request, found, lastModified)
+    const [from, to = from] = 'start' in extent ? [extent.start, extent.end] : [0]
+    parts.metrics.countFile(outcomes[cache], request.method === 'HEAD' ? 0 : to - from)
     if (extent.status === 304) {
       response.writeHead(304, common).end()
       return
@@ -69,7 +71,6 @@ export async function sendPassed(
         ? { 'Content-Range': `bytes ${start}-${start + (length ?? 0) - 1}/${size}` }
         : {}),
     })
-    parts.metrics.countFile(outcomes[cache], size ?? 0)
     if (request.method === 'HEAD') response.end()
     else await writeBody(response, found.read({ start, end }, { signal }), length, signal)
   } finally {
