@@ -4,11 +4,12 @@
  */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { makeDownloadWorld } from '../support/download-world.ts'
 import { openSocket, type RawAnswer, readAnswers } from '../support/raw-http.ts'
-import type { TestUpstream } from '../support/upstream-server.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream-server.ts'
 
 const packages: PackageSpec[] = Array.from({ length: 40 }, (_, at) => ({
   name: `pack-${at}`,
@@ -26,11 +27,9 @@ interface Bed {
 }
 
 async function makeBed(t: Test, answerWithinMs?: number): Promise<Bed> {
-  const world = await makeDownloadWorld(t, packages)
-  const [mirror] = world.mirrors
-  if (mirror === undefined) throw new Error('no mirror')
+  const mirror = await startUpstream(join(world.dir, 'archive'))
   const patience = { answerWithinMs }
-  const sluice = await world.follow('var', [mirror], { patience })
+  const sluice = await world.follow(`var-${servers++}`, [mirror], { patience })
   const { host } = new URL(mirror.url)
   const sockets: Socket[] = []
   t.teardown(async () => {
@@ -53,17 +52,29 @@ async function makeBed(t: Test, answerWithinMs?: number): Promise<Bed> {
   }
 }
 
+const world = await makeDownloadWorld(t, packages)
+let servers = 0
+
 /** The first answers, when all of them are here. */
 async function answersOf(socket: Socket, count: number): Promise<RawAnswer[]> {
   const pieces: Buffer[] = []
   for (;;) {
     const [piece] = await once(socket, 'data')
     pieces.push(piece)
-    const answers = readAnswers(Buffer.concat(pieces))
+    const answers = readSoFar(Buffer.concat(pieces))
     const last = answers[count - 1]
     if (last !== undefined && last.body.length === Number(last.headers['content-length'])) {
       return answers.slice(0, count)
     }
+  }
+}
+
+function readSoFar(data: Buffer): RawAnswer[] {
+  try {
+    return readAnswers(data)
+  } catch {
+    // It ends within a head.
+    return []
   }
 }
 
@@ -81,9 +92,9 @@ t.test('all of a burst is fetched at once, and answered in its order (F6)', asyn
 })
 
 t.test('who waits for his turn is not told to ask again', async (t) => {
-  const { mirror, ask } = await makeBed(t, 1000)
+  const { mirror, ask } = await makeBed(t, 3000)
   // Of each there is something to send within the time, but not of all of them one after the other.
-  mirror.fault(/deb$/, { kind: 'rate', bytesPerSecond: 100_000 })
+  mirror.fault(/deb$/, { kind: 'rate', bytesPerSecond: 50_000 })
   const answers = await answersOf(await ask(0, 24), 24)
   t.same(
     answers.map(({ status }) => status),
@@ -103,8 +114,8 @@ t.test('others find a connection, whatever one has asked for ahead', async (t) =
 })
 
 t.test('many who want different files over a slow line all have one', async (t) => {
-  const { mirror, ask } = await makeBed(t, 1500)
-  mirror.fault(/deb$/, { kind: 'rate', bytesPerSecond: 40_000 })
+  const { mirror, ask } = await makeBed(t, 2000)
+  mirror.fault(/deb$/, { kind: 'rate', bytesPerSecond: 30_000 })
   const sockets = await Promise.all(packages.map((_, at) => ask(at, at + 1)))
   const heads = await Promise.all(sockets.map(async (socket) => String(await once(socket, 'data'))))
   for (const head of heads) t.match(head, /^HTTP\/1\.1 200 /)
