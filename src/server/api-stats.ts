@@ -1,5 +1,5 @@
 /**
- * Route of the figures: what was sent and saved, what is kept. Adds the metrics of upstream and store.
+ * Route of the figures: what was sent and saved, what is kept. Adds the metrics of upstream.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,13 +1,12 @@
 /**
- * Metrics of how upstream does, host by host, and of the store: see archives/upstream-health.ts.
+ * Metrics of how upstream does, host by host: see archives/upstream-health.ts. Those of the store are in room.ts.
  */
 import { answerSeconds, type HostHealth, upstreamOutcomes } from '../archives/upstream-health.ts'
-import { blobTotals } from '../store/blob-lists.ts'
 import type { Samples } from './metrics.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Adds them. */
-export function addSeenMetrics({ metrics, upstream, blobs, db }: ServerParts): void {
+export function addSeenMetrics({ metrics, upstream }: ServerParts): void {
   const ofHosts =
     (read: (one: HostHealth) => Samples): (() => Promise<Samples>) =>
     async () =>
@@ -47,24 +46,6 @@ export function addSeenMetrics({ metrics, upstream, blobs, db }: ServerParts): v
     ),
   })
   addAnswerTimes(metrics, ofHosts)
-  metrics.addGauge({
-    name: 'store_bytes',
-    help: 'What is kept: files, and rows of the database',
-    label: 'kind',
-    read: async () => {
-      const { fileBytes, rowBytes } = await blobTotals(db)
-      return [
-        ['files', fileBytes],
-        ['rows', rowBytes],
-      ]
-    },
-  })
-  metrics.addGauge({
-    name: 'store_free_bytes',
-    help: 'What the disk of the data directory has left',
-    label: [],
-    read: async () => [[[], await blobs.freeBytes()]],
-  })
 }
 
 /** As a histogram writes them. */
