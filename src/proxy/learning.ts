@@ -5,7 +5,7 @@
  */
 import type { Upstream } from '../archives/upstream.ts'
 import type { Clock } from '../base/clock.ts'
-import { toAppError } from '../base/errors.ts'
+import { isAppError, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Of } from '../base/sha256.ts'
@@ -22,11 +22,14 @@ import {
   type SuitePlace,
   stateKey,
 } from './learned-table.ts'
+import { likelyIndexes } from './likely-indexes.ts'
 
 const KEPT_STATES = 4
 /** An index that nobody asked for in so many days is not fetched ahead any more. */
 const ASKED_DAYS = 14
 const FETCHES_AT_ONCE = 2
+/** How often an archive is looked at that has other files than its Release says. */
+const LOOKS = 4
 
 export interface LearningParts {
   readonly upstream: Pick<Upstream, 'get'>
@@ -67,7 +70,22 @@ export function createLearning(parts: LearningParts): Learning {
   }
 }
 
+/** Upstream may publish while it is looked at: then once more. */
 async function lookUpstream(state: State, place: SuitePlace): Promise<LearnedSuite | undefined> {
+  for (let left = LOOKS - 1; ; left--) {
+    try {
+      return await lookOnce(state, place, left === 0)
+    } catch (error) {
+      if (left === 0 || !isOther(error) || state.stop.signal.aborted) throw error
+    }
+  }
+}
+
+async function lookOnce(
+  state: State,
+  place: SuitePlace,
+  isLast: boolean,
+): Promise<LearnedSuite | undefined> {
   const { suites, clock, stop } = state
   const known = suites.find(place)
   try {
@@ -79,7 +97,7 @@ async function lookUpstream(state: State, place: SuitePlace): Promise<LearnedSui
       (now) => now && { ...now, checkedAt: clock.now(), problem: undefined },
     )
   } catch (error) {
-    if (known === undefined) throw error
+    if (known === undefined || (!isLast && isOther(error))) throw error
     const { code, message } = toAppError(error)
     return suites.change(place, (now) => {
       const since = now?.problem?.code === code ? now.problem.since : clock.now()
@@ -127,20 +145,28 @@ async function take(
   return now
 }
 
-/** The indexes that clients asked for lately, as the new Release names them. */
+/** The indexes that clients asked for lately, or are likely to, as the new Release names them. */
 async function fetchAsked(
-  state: State,
+  { indexes }: State,
   place: SuitePlace,
   known: LearnedSuite | undefined,
   release: Release,
 ): Promise<Record<string, Sha256>> {
-  const since = state.indexes.today() - ASKED_DAYS
-  const wanted = Object.entries(known?.asked ?? {}).flatMap(([path, day]) => {
+  const since = indexes.today() - ASKED_DAYS
+  const asked = Object.entries(known?.asked ?? {}).flatMap(([path, day]) => {
     const file = day >= since ? release.files.get(path) : undefined
-    return file === undefined ? [] : [file]
+    return file === undefined || file.size === 0 ? [] : [file]
   })
-  await mapBounded(wanted, FETCHES_AT_ONCE, (file) => state.indexes.fetch(place, { release, file }))
-  return Object.fromEntries(wanted.map(({ path, sha256 }) => [path, sha256]))
+  await mapBounded(asked, FETCHES_AT_ONCE, (file) => indexes.fetch(place, { release, file }))
+  if (!release.acquireByHash) {
+    await mapBounded(likelyIndexes(release), FETCHES_AT_ONCE, async (file) => {
+      // Archives list files that they do not have.
+      await indexes.fetch(place, { release, file }).catch((error: unknown) => {
+        if (isOther(error)) throw error
+      })
+    })
+  }
+  return Object.fromEntries(asked.map(({ path, sha256 }) => [path, sha256]))
 }
 
 function tablesFor(
@@ -161,4 +187,9 @@ function withState(suite: LearnedSuite | undefined, next: LearnedState, now: num
     changedAt:
       others.length === suite?.states.length || suite === undefined ? now : suite.changedAt,
   }
+}
+
+/** Whether upstream has another file than the Release says. */
+function isOther(error: unknown): boolean {
+  return isAppError(error, 'ERR_DIGEST_MISMATCH') || isAppError(error, 'ERR_SIZE_MISMATCH')
 }

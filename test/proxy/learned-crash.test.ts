@@ -14,13 +14,9 @@ import { type SluiceProcess, startProcess } from '../support/sluice-process.ts'
 import { clean, troubles } from '../support/world.ts'
 
 const hello: PackageSpec = { name: 'hello', version: '1', arch: 'amd64', content: 100_000 }
-const points = [
-  'web: bytes written',
-  'web: file durable, no row',
-  'web: row written',
-  'learning: state written',
-  'learning: table made, not named',
-] as const
+const some = ['web: file durable, no row', 'learning: state written']
+const others = ['web: bytes written', 'web: row written', 'learning: table made, not named']
+const points = process.env.SOAK === undefined ? some : [...some, ...others]
 const paths = [
   'dists/stable/InRelease',
   'project/trace/master',
