@@ -132,7 +132,9 @@ async function answerFrom(
   const answer =
     (await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)) ??
     (path.kind === 'by-hash' ? await earlierAnswer(parts, readSuite, archive, path) : undefined) ??
-    (path.kind === 'index' ? await imageAnswer(images, archive, suite, upstream, path.path) : undefined)
+    (path.kind === 'index'
+      ? await imageAnswer(images, archive, suite, upstream, path.path)
+      : undefined)
   const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
   if (!isOurs) return answer
   const { confirmedAt } = answer.isMutable ? suite : {}
@@ -244,7 +246,9 @@ function imageAnswer(
   const source = { urls, suite, release }
   const urlsOf = (file: ReleaseFile | string): string[] =>
     typeof file === 'string'
-      ? urls.map((url) => `${url}/dists/${suite}/${file.split('/').map(encodeURIComponent).join('/')}`)
+      ? urls.map(
+          (url) => `${url}/dists/${suite}/${file.split('/').map(encodeURIComponent).join('/')}`,
+        )
       : fileUrls(source, file)
   const modifiedAt = date ?? Math.floor(changedAt / 1000)
   return images.answer({ release, archive: name, modifiedAt, urlsOf }, path, {})
