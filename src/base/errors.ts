@@ -24,6 +24,8 @@ const table = {
   ERR_DATA_LOCKED: { status: 503, exit: 1 },
   /** A file of Debian's formats that breaks its format. */
   ERR_FORMAT: { status: 502, exit: 1 },
+  /** A package, `.changes` or `.dsc` that was handed in and is not as it must be. */
+  ERR_PACKAGE: { status: 422, exit: 1 },
   /** Something is larger than the limit for its kind. */
   ERR_TOO_LARGE: { status: 413, exit: 1 },
   ERR_BLOB_MISSING: { status: 404, exit: 4 },
