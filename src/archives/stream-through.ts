@@ -44,6 +44,7 @@ export function createThroughOffice(upstream: Upstream): ThroughOffice {
   const running = new Set<AbortController>()
   return {
     open: async (wanted, urls, { signal }) => {
+      signal?.throwIfAborted()
       if (running.size >= AT_ONCE) return undefined
       const ended = new AbortController()
       running.add(ended)

@@ -18,6 +18,7 @@ import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { ChannelParts, Reason } from '../channels/channel-parts.ts'
+import { learnedFiles } from '../proxy/learned-roots.ts'
 import { writeAudit } from '../store/audit.ts'
 import { inTransaction } from '../store/database.ts'
 import { assertRoom } from '../store/disk-reserve.ts'
@@ -68,6 +69,8 @@ interface Run {
   readonly parts: AdoptParts
   readonly input: AdoptInput
   readonly archives: ReadonlySet<number>
+  /** What archives name that nobody named, and whose indexes were verified as far as they can be. */
+  readonly learned: Pick<DigestSet, 'has'>
   readonly seen: DigestSet
   readonly sums: Record<'adopted' | 'held' | 'unknown', { files: number; bytes: number }>
   readonly unknownFiles: string[]
@@ -86,6 +89,7 @@ export async function adoptFiles(
     parts,
     input,
     archives: new Set((await listArchives(parts.db)).map(({ id }) => id)),
+    learned: await learnedFiles(parts),
     seen: createDigestSet(),
     sums: { adopted: none(), held: none(), unknown: none() },
     unknownFiles: [],
@@ -142,10 +146,7 @@ async function adoptOne(
   const { parts, input, sums } = run
   try {
     const sha256 = await hashFile(path, signal)
-    const isNamed = (await originsOf(parts.db, sha256)).some(
-      (origin) => run.archives.has(origin.archiveId) && origin.size === size,
-    )
-    if (!isNamed) {
+    if (!(await isNamed(run, sha256, size))) {
       add(sums.unknown, size)
       if (run.unknownFiles.length < NAMED) run.unknownFiles.push(relative(input.dir, path))
       return
@@ -169,6 +170,12 @@ async function adoptOne(
       noteUnreadable(run, path, reasonOf(cause))
     } else throw error
   }
+}
+
+async function isNamed(run: Run, sha256: Sha256, size: number): Promise<boolean> {
+  if (run.learned.has(sha256)) return true
+  const origins = await originsOf(run.parts.db, sha256)
+  return origins.some(({ archiveId, size: named }) => run.archives.has(archiveId) && named === size)
 }
 
 /** Neither a link that took its place nor a pipe nobody writes to is waited for. */

@@ -5,6 +5,7 @@ import { appendFile, copyFile, mkdir, readFile, stat, symlink, writeFile } from 
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { buildDeb, type PackageSpec } from '../../fixtures/debs.ts'
+import { makeLearnedWorld } from '../support/learned-world.ts'
 import { getFile, poolFiles } from '../support/pool-files.ts'
 import { runSluice } from '../support/program.ts'
 import { runOk } from '../support/run.ts'
@@ -83,6 +84,21 @@ t.test('takes what an index names from the trees of others, by its bytes', async
     { what: 'adopt', object: old, why: 'the old cache', detail: wanted },
   ])
 })
+
+t.test(
+  'takes what archives name that nobody named, once a machine has asked for them',
+  async (t) => {
+    const { machine, archive, sluice, upstream } = await makeLearnedWorld(t, [deb('hello')])
+    const apt = await machine('one')
+    const adopt = () => sluice.api('POST', '/adopt', { dir: archive })
+    t.match(await adopt(), { adopted: { files: 0 }, unknownFiles: [/hello_1_amd64.deb$/] })
+    t.same(troubles(await apt.update()), clean)
+    // What an index names is noted behind the machine's back.
+    for (let taken = 0; taken === 0; ) taken = (await adopt()).adopted.files
+    t.same(troubles(await apt.install('hello')), clean)
+    t.equal(upstream.count(/\.deb$/), 0)
+  },
+)
 
 t.test('is told where it cannot work', async (t) => {
   const { dir, sluice } = await makeWorld(t, [deb('hello')])
