@@ -92,6 +92,8 @@ t.test('no machine gets a .deb that is not what the signed index names', async (
   const startedAt = Date.now()
   const [onChannel, proxied] = machines
   await Promise.all([fails(t, onChannel, smallNames), fails(t, proxied, largeNames)])
+  // A refresh looks whether upstream is there again, and lets everything be asked for again.
+  await world.sluice.api('POST', '/archives/nut/refresh')
   await Promise.all([fails(t, onChannel, ['large-page']), fails(t, proxied, ['small-page'])])
   await holdsNothingWrong(t, world)
   await serves(t, siege)
@@ -115,6 +117,7 @@ t.test('no machine gets a .deb that is not what the signed index names', async (
   }
 
   world.upstream.clearFaults()
+  await world.sluice.api('POST', '/archives/nut/refresh')
   const names = [...smallNames, ...largeNames]
   const healed = machines.map(async (apt) => t.same(troubles(await apt.install(...names)), clean))
   await Promise.all(healed)
