@@ -67,7 +67,7 @@ interface Run extends Sources {
   readonly bad: Set<string>
 }
 
-/** Runs a job to its end; never throws. Nothing is left of one that failed. */
+/** Runs a job to its end; never throws. Of one that failed nothing is left but what `partials` keep. */
 export async function runJob(parts: DownloadParts, job: Job, sources: Sources): Promise<Outcome> {
   const run: Run = { ...sources, parts, job, verdicts: new Map(), bad: new Set() }
   const mostRounds = job.wanted.size > smallBytes ? roundsOfLarge : roundsOfSmall

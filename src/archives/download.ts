@@ -2,7 +2,8 @@
  * Verified downloads: files whose size and SHA-256 a signed index names, fetched once however many ask for them.
  *
  * - One job for each digest at a time (single flight); whoever comes later joins it, wherever it stands.
- * - The transfer never waits for a client, and goes on when all clients left: what is half here is useful soon.
+ * - The transfer never waits for a client, and goes on when all clients left: what is half here is useful soon. What is
+ *   asked for ahead leaves connections to those who wait (download-lanes.ts).
  * - Fallback URLs are asked only when all others said for good that they have no such file, or gave wrong bytes.
  * - Wrong bytes end the job for its readers, nothing of it is kept, and for a minute the URLs that gave them come
  *   last. With a `modifiedAt` of its own for each job, a client that resumes (If-Range) can only go on with the very
