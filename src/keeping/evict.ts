@@ -29,6 +29,8 @@ import type { Amount } from './file-counts.ts'
 
 const PAGE = 500
 const AT_ONCE = 100
+/** Uses are summed up by spans of ten minutes. */
+const SPAN_MS = 600_000
 
 export interface Eviction {
   readonly evicted: Amount
@@ -63,7 +65,7 @@ export async function evictFiles(
 
 /** How much could go now. */
 export async function countEvictable(
-  parts: Pick<ChannelParts, 'db' | 'blobs' | 'ledger'>,
+  parts: Pick<ChannelParts, 'db' | 'blobs' | 'clock' | 'ledger'>,
   { signal }: Abortable = {},
 ): Promise<Amount> {
   const { evictable } = await parts.ledger.look((books) => choose(parts, books, 0), { signal })
@@ -77,53 +79,67 @@ interface Choice {
 
 /** Goes through the files twice: for the time before which enough was used last, then for those that were. */
 async function choose(parts: EvictParts, books: Books, bytes: number): Promise<Choice> {
-  const uses: { readonly usedAt: number; readonly size: number }[] = []
-  for await (const page of evictablePages(parts, books)) {
-    uses.push(...page.map(({ usedAt, size }) => ({ usedAt, size })))
+  const candidates = await candidatesOf(parts, books)
+  const bytesAt = new Map<number, number>()
+  const evictable = { files: 0, bytes: 0 }
+  for await (const page of candidates()) {
+    for (const { usedAt, size } of page) {
+      const span = Math.floor(usedAt / SPAN_MS)
+      bytesAt.set(span, (bytesAt.get(span) ?? 0) + size)
+      evictable.files += 1
+      evictable.bytes += size
+    }
   }
-  const evictable = { files: uses.length, bytes: uses.reduce((sum, { size }) => sum + size, 0) }
+  let left = bytes
   let last = Number.NEGATIVE_INFINITY
-  let sum = 0
-  for (const { usedAt, size } of uses.sort((a, b) => a.usedAt - b.usedAt)) {
-    if (sum >= bytes) break
-    sum += size
-    last = usedAt
+  for (const [span, size] of [...bytesAt].sort(([a], [b]) => a - b)) {
+    if (left <= 0) break
+    left -= size
+    last = span
   }
   const chosen: UsedFile[] = []
-  if (sum === 0) return { chosen, evictable }
-  for await (const page of evictablePages(parts, books)) {
-    chosen.push(...page.filter(({ usedAt }) => usedAt <= last))
+  if (left === bytes) return { chosen, evictable }
+  for await (const page of candidates()) {
+    chosen.push(...page.filter(({ usedAt }) => Math.floor(usedAt / SPAN_MS) <= last))
   }
-  // Of those of the very last moment no more than are needed.
+  // Of those of the last span no more than are needed.
   chosen.sort((a, b) => a.usedAt - b.usedAt)
-  sum = 0
+  left = bytes
   const enough = chosen.findIndex(({ size }) => {
-    sum += size
-    return sum >= bytes
+    left -= size
+    return left <= 0
   })
   return { chosen: enough < 0 ? chosen : chosen.slice(0, enough + 1), evictable }
 }
 
-type EvictParts = Pick<ChannelParts, 'db' | 'blobs'>
+type EvictParts = Pick<ChannelParts, 'db' | 'blobs' | 'clock'>
 
-async function* evictablePages(
+/** Walks through what can go, page by page, as often as it is called. */
+async function candidatesOf(
   parts: EvictParts,
   books: Books,
-): AsyncGenerator<readonly UsedFile[]> {
-  const { db } = parts
+): Promise<() => AsyncGenerator<readonly UsedFile[]>> {
+  const { db, blobs, clock } = parts
   const isPinned = pinnedBy(books)
   const learned = await learnedFiles(parts)
-  for (let after: Sha256 | undefined; ; ) {
-    const page = await listUsed(db, after, PAGE)
-    const free = page.filter(({ sha256 }) => !isPinned(sha256))
-    const made = await withoutOrigin(
-      db,
-      free.map(({ sha256 }) => sha256),
-    )
-    yield free.filter(({ sha256 }) => !made.has(sha256) || learned.has(sha256))
-    after = page.at(-1)?.sha256
-    if (page.length < PAGE) return
-    await breathe()
+  const now = clock.now()
+  // One that was used in the future was so by a clock that was set back since: from now on that counts as now.
+  const dated = (file: UsedFile): UsedFile => {
+    if (file.usedAt <= now) return file
+    blobs.use.touch(file.sha256)
+    return { ...file, usedAt: now }
+  }
+  return async function* pages() {
+    for (let after: Sha256 | undefined; ; ) {
+      const page = await listUsed(db, after, PAGE)
+      const free = page.filter(({ sha256 }) => !isPinned(sha256))
+      const digests = free.map(({ sha256 }) => sha256)
+      const made = await withoutOrigin(db, digests)
+      yield free.filter(({ sha256 }) => !made.has(sha256) || learned.has(sha256)).map(dated)
+      after = page.at(-1)?.sha256
+      if (page.length < PAGE) return
+      await breathe()
+    }
   }
 }
 

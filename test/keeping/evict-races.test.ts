@@ -12,15 +12,18 @@ import { createChannel } from '../../src/channels/create-channel.ts'
 import { countEvictable, evictFiles } from '../../src/keeping/evict.ts'
 import { openParts, type ServerParts } from '../../src/server/parts.ts'
 import { getFile, type PoolFile, poolFiles } from '../support/pool-files.ts'
+import { createTestClock, type TestClock } from '../support/test-clock.ts'
 import { makeWorld, type World } from '../support/world.ts'
 
 const names = ['ant', 'bee', 'cat']
 const FILE_BYTES = 100_000
 const ALL = 1e9
+const DAY_MS = 24 * 3600_000
 
 interface Shelf extends World {
   readonly files: ReadonlyMap<string, PoolFile>
   readonly parts: ServerParts
+  readonly clock: TestClock
   sum(name: string): Sha256
   /** Which of the packages are in the store. */
   here(): Promise<string[]>
@@ -38,10 +41,8 @@ async function makeShelf(t: Test): Promise<Shelf> {
   await sluice.api('DELETE', '/channels/approved')
   await sluice.close()
   const flags = { data: sluice.dataDir, import: false, 'log-level': 'silent' }
-  const parts = await openParts(parseConfig({ flags, env: {} }), {
-    now: Date.now,
-    until: async () => {},
-  })
+  const clock = createTestClock()
+  const parts = await openParts(parseConfig({ flags, env: {} }), clock)
   t.teardown(() => parts.close())
   const sum = (name: string): Sha256 => {
     const digest = parseSha256(files.get(`${name}_1`)?.sha256 ?? '')
@@ -53,7 +54,7 @@ async function makeShelf(t: Test): Promise<Shelf> {
     for (const one of open) await one?.handle.close()
     return names.filter((_, at) => open[at] !== undefined)
   }
-  return { ...world, files, parts, sum, here }
+  return { ...world, files, parts, clock, sum, here }
 }
 
 /** Lets what waits for nothing but turns of the event loop go on. */
@@ -70,6 +71,23 @@ t.test('all that nothing pins can go', async (t) => {
   t.same(await here(), [])
   t.same(gone.sort(), names.map(sum).sort())
   t.match(await evictFiles(parts, ALL), { evicted: { files: 0 } })
+})
+
+t.test('a clock that was set back keeps nothing from going in its turn', async (t) => {
+  const { parts, clock, here, sum } = await makeShelf(t)
+  for (const name of ['bee', 'cat']) {
+    clock.advance(3600_000)
+    parts.blobs.use.touch(sum(name))
+  }
+  clock.advance(DAY_MS)
+  parts.blobs.use.touch(sum('ant'))
+  clock.advance(-DAY_MS)
+  t.match(await evictFiles(parts, 1), { evicted: { files: 1 } })
+  t.same(await here(), ['ant', 'cat'], 'it was used last')
+  clock.advance(3600_000)
+  parts.blobs.use.touch(sum('cat'))
+  t.match(await evictFiles(parts, 1), { evicted: { files: 1 } })
+  t.same(await here(), ['cat'], 'but not for a day to come')
 })
 
 t.test('what is asked for while an eviction waits for others stays', async (t) => {
