@@ -45,6 +45,12 @@ export function addSeenMetrics({ metrics, upstream }: ServerParts): void {
       answeredAt === undefined ? [] : [[host, answeredAt / 1000]],
     ),
   })
+  metrics.addGauge({
+    name: 'upstream_left_alone',
+    help: 'A server in such trouble that it is not asked for a while (archives/origin-circuit.ts)',
+    label: 'origin',
+    read: async () => upstream.troubles().map(({ origin }) => [origin, 1] as const),
+  })
   addAnswerTimes(metrics, ofHosts)
 }
 

@@ -31,11 +31,11 @@ for (const [title, fault, says] of faults) {
   })
 }
 
-t.test('two hundred who ask a silent upstream cost it and us a few connections', async (t) => {
+t.test('three hundred who ask a silent upstream cost it and us a few connections', async (t) => {
   upstream.fault(/./, { kind: 'hang' })
   upstream.clearRequests()
   const { host } = new URL(upstream.url)
-  const asked = Array.from({ length: 200 }, (_, at) => `${sluice.url}/${host}/project/file-${at}`)
+  const asked = Array.from({ length: 300 }, (_, at) => `${sluice.url}/${host}/project/file-${at}`)
   const told = asked.map(async (url) => {
     const answer = await fetch(url, { signal: AbortSignal.timeout(20_000) })
     return { status: answer.status, text: await answer.text() }
@@ -44,7 +44,11 @@ t.test('two hundred who ask a silent upstream cost it and us a few connections',
     t.equal(status, 503)
     t.match(text, /^sluice: \w.*\nhint: \w/)
   }
-  t.ok(upstream.count() < 50, `${upstream.count()} requests`)
+  t.ok(upstream.count() < 150, `${upstream.count()} requests`)
+  const metrics = await (await fetch(`${sluice.url}/metrics`)).text()
+  t.match(metrics, `sluice_upstream_left_alone{origin="${upstream.url}"} 1`)
+  const { upstreamTroubles } = await sluice.api('GET', '/status')
+  t.match(upstreamTroubles, [{ origin: upstream.url, code: 'ERR_UPSTREAM_TIMEOUT' }])
   await bed.getKnown(t)
   await mend()
 })
