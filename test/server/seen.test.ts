@@ -1,5 +1,6 @@
 /** What the server did, as metrics, figures and headers tell it: after real apt fetched real files through it. */
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { runSluice } from '../support/program.ts'
@@ -71,6 +72,10 @@ t.test('days have rows for five weeks, then they are one', async (t) => {
     t.equal(later.week.hits > 1, isThisWeek)
     t.ok(later.ever.hits > traffic.ever.hits)
   }
+  const database = new Database(join(sluice.dataDir, 'sluice.db'), { readonly: true })
+  const rows = database.prepare<[], { day: string }>('SELECT day FROM traffic').all()
+  database.close()
+  t.equal(new Set(rows.map(({ day }) => day)).size, 2, 'today, and all that is older')
 })
 
 t.test('metrics tell how each host of an archive does', async (t) => {
