@@ -16,12 +16,19 @@ import { type Asking, createGivenStates, type GivenStates } from './given-states
 import type { LearnedIndexes } from './learned-indexes.ts'
 import { learnedUrls, pathsInIndexes, releaseDir, urlAt } from './learned-place.ts'
 import type { LearnedSuites } from './learned-suites.ts'
-import { type LearnedState, type LearnedSuite, stateKey } from './learned-table.ts'
+import {
+  type LearnedFacts,
+  type LearnedState,
+  type LearnedSuite,
+  stateKey,
+} from './learned-table.ts'
 import { findPath, type NamedFile } from './path-table.ts'
 import type { ReadRelease } from './read-release.ts'
 
 /** How long a client waits for an index that is being looked into. */
 const TABLES_MS = 15_000
+/** The same for one that it did not ask for. */
+const LIKELY_MS = 5_000
 const REMEMBERED = 20_000
 
 export interface FileParts {
@@ -133,13 +140,13 @@ async function findNamed(
   const { changes } = suites
   let file = await lookUp(parts, origin, path)
   if (file === undefined) {
-    // The index that names it may have come a moment ago.
+    // The index that names it may have come a moment ago, or not at all.
+    const isAsked = indexes.pending(origin) !== undefined
+    if (!isAsked) await wantLikely(parts, origin, path)
     const pending = indexes.pending(origin)
-    if (pending === undefined) {
-      await wantLikely(parts, origin, path)
-      return undefined
-    }
-    await waitFor(pending, withTimeout(signal, TABLES_MS)).catch(() => undefined)
+    if (pending === undefined) return undefined
+    const patience = withTimeout(signal, isAsked ? TABLES_MS : LIKELY_MS)
+    await waitFor(pending, patience).catch(() => undefined)
     signal?.throwIfAborted()
     file = await lookUp(parts, origin, path)
   }
@@ -149,7 +156,7 @@ async function findNamed(
 
 /**
  * A client that had its indexes before this server knew of the archive does not ask for them. Those that are likely to
- * name the package are fetched behind it, so that the next ones are verified.
+ * name the package are fetched, so that it can be verified, or at least the next ones.
  */
 async function wantLikely(
   { suites, indexes }: FileParts,
@@ -170,7 +177,7 @@ async function wantLikely(
   }
 }
 
-/** What is newest in a suite comes first. */
+/** What is newest in a suite comes first. Tables that the disk lost are forgotten, so that they are made anew. */
 async function lookUp(
   { blobs, suites }: FileParts,
   origin: string,
@@ -180,17 +187,42 @@ async function lookUp(
   const near = own.filter(({ paths }) => paths.length > 0)
   const depth = Math.max(0, ...near.map(({ suite }) => suite.states.length))
   const looked = new Set<Sha256>()
-  for (let age = 0; age < depth; age++) {
+  const lost = new Set<Sha256>()
+  let found: NamedFile | undefined
+  for (let age = 0; age < depth && found === undefined; age++) {
     for (const { suite, paths } of near) {
       for (const table of Object.values(suite.states[age]?.tables ?? {})) {
-        if (looked.has(table)) continue
+        if (found !== undefined || looked.has(table)) continue
         looked.add(table)
-        for (const one of paths) {
-          const file = await findPath(blobs, table, one)
-          if (file !== undefined && file !== 'lost') return file
-        }
+        const file = await findFirst(blobs, table, paths)
+        if (file === 'lost') lost.add(table)
+        else found = file
       }
     }
   }
+  if (lost.size > 0) for (const { suite } of near) await suites.change(suite, without(lost))
+  return found
+}
+
+async function findFirst(
+  blobs: BlobStore,
+  table: Sha256,
+  paths: readonly string[],
+): Promise<NamedFile | 'lost' | undefined> {
+  for (const path of paths) {
+    const file = await findPath(blobs, table, path)
+    if (file !== undefined) return file
+  }
   return undefined
+}
+
+function without(lost: ReadonlySet<Sha256>) {
+  return (suite: LearnedSuite | undefined): LearnedFacts | undefined =>
+    suite && {
+      ...suite,
+      states: suite.states.map((state) => {
+        const left = Object.entries(state.tables).filter(([, table]) => !lost.has(table))
+        return { ...state, tables: Object.fromEntries(left) }
+      }),
+    }
 }

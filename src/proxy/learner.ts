@@ -209,7 +209,8 @@ async function current(
   const now = clock.now()
   const key = `${place.origin}/${releaseDir(place)}`
   if (known === undefined) {
-    if ((barren.get(key) ?? 0) > now) return undefined
+    const until = barren.get(key) ?? 0
+    if (now < until && until <= now + BARREN_MS) return undefined
     const learned = await waitFor(learning.look(place), signal)
     if (learned === undefined) barren.set(key, now + BARREN_MS)
     return learned

@@ -25,8 +25,30 @@ export interface LearnedAnswer {
   readonly problem?: LearnedSuite['problem']
 }
 
-/** Adds the routes to the API. */
+/** Adds the routes to the API, and how much there is to the metrics. */
 export function learnedRoutes(api: FastifyInstance, { parts }: ApiContext): void {
+  parts.metrics.addGauge({
+    name: 'learned_suites',
+    help: 'Suites that machines asked for and nobody added',
+    label: 'signers',
+    read: async () => {
+      const all = parts.learner.suites.all()
+      const known = all.filter(({ states }) => (states[0]?.signers.length ?? 0) > 0).length
+      return [
+        ['known', known],
+        ['unknown', all.length - known],
+      ]
+    },
+  })
+  parts.metrics.addGauge({
+    name: 'web_cache_bytes',
+    help: 'Files that nothing verifies: what they take, and may take',
+    label: 'what',
+    read: async () => [
+      ['kept', parts.webCache.bytes],
+      ['limit', parts.config.webCacheMb * 1_000_000],
+    ],
+  })
   api.get('/learned', async () => ({ suites: parts.learner.suites.all().map(toAnswer) }))
 }
 

@@ -1,6 +1,8 @@
 /**
  * What was learned stays while it is asked for, goes when room is needed, and is forgotten when nobody asks any more.
  */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { makeLearnedWorld } from '../support/learned-world.ts'
@@ -53,4 +55,27 @@ t.test('its packages go first when there is too much', async (t) => {
   upstream.clearRequests()
   t.same(troubles(await second.install('hello', 'other')), clean)
   t.equal(upstream.count(), 1, 'the one that went is fetched again')
+})
+
+t.test('a disk that lost what was remembered of an index', async (t) => {
+  const world = await makeLearnedWorld(t, [hello, other])
+  const { machine, upstream, dir, sluice } = world
+  const apt = await machine('apt')
+  t.same(troubles(await apt.update()), clean)
+  t.same(troubles(await apt.install('hello')), clean)
+  await sluice.close()
+  await rm(join(dir, 'var/blobs'), { recursive: true })
+  await world.restart()
+  t.match(
+    await fetch(`${world.sluice.url}/metrics`).then((reply) => reply.text()),
+    /learned_suites\{signers="unknown"\} 1/,
+  )
+  const second = await machine('second')
+  t.same(troubles(await second.update()), clean)
+  t.same(troubles(await second.install('hello')), clean)
+  upstream.clearRequests()
+  const third = await machine('third')
+  t.same(troubles(await third.update()), clean)
+  t.same(troubles(await third.install('hello')), clean)
+  t.equal(upstream.count(), 0)
 })
