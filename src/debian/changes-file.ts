@@ -2,6 +2,7 @@
  * A `.changes` file (deb-changes(5)): which source was built, for what, and the files that make up the upload.
  */
 import type { Stanza } from './control.ts'
+import { readSourceValue } from './deb-fields.ts'
 import { type ListedFile, readFileLists } from './file-lists.ts'
 import { quoted, refused } from './upload-refusal.ts'
 import { type SignedText, uploadStanza } from './upload-signature.ts'
@@ -43,10 +44,10 @@ export function readChanges(name: string, signed: SignedText): Changes {
   const format = need('Format')
   if (!/^1\.[0-9]+$/.test(format)) throw wrong('Format', `${quoted(format)}, only 1.x is known`)
   const version = need('Version')
-  const [, source = '', own = version] = /^(\S+)(?:\s*\(\s*(\S+)\s*\))?$/.exec(need('Source')) ?? []
-  if (!sourceName.test(source)) throw wrong('Source', `${quoted(need('Source'))} is no source`)
-  for (const each of [version, own])
-    if (!isVersion(each)) throw wrong('Version', `${quoted(each)} is no version`)
+  if (!isVersion(version)) throw wrong('Version', `${quoted(version)} is no version`)
+  const of = readSourceValue(need('Source'))
+  if (of === undefined) throw wrong('Source', `${quoted(need('Source'))} is no source`)
+  const [source, own] = [of.name, of.version ?? version]
   const distribution = need('Distribution')
   if (!distributionName.test(distribution) || distribution.includes('..'))
     throw wrong('Distribution', `${quoted(distribution)} is no name of a suite`)

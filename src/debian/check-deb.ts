@@ -20,6 +20,7 @@ import { createPieceReader, type PieceReader } from './piece-reader.ts'
 import { tarItems } from './tar-entries.ts'
 import { beyond, buildAgain, quoted, refused, sendAgain } from './upload-refusal.ts'
 import { limitedXz } from './xz-limits.ts'
+import { limitedZstd } from './zstd-limits.ts'
 
 export interface CheckLimits extends TreeLimits {
   /** Bytes of data.tar, unpacked. */
@@ -200,11 +201,8 @@ async function* unpacked(
   { limits, abortable, max }: Unpacking,
 ): AsyncGenerator<Buffer, void> {
   const kind = compressionOfMember(member, base)
-  const { maxDictionaryBytes } = limits
   const place = { member: member.name }
-  // What the walk through xz says comes through the decoder as the error of its source.
-  const packed =
-    kind === 'xz' ? limitedXz(member.name, member.body, maxDictionaryBytes) : member.body
+  const packed = guarded(member, kind, limits)
   let used = 0
   try {
     for await (const piece of decompress(kind, packed, abortable)) {
@@ -217,6 +215,12 @@ async function* unpacked(
     const { message: what } = error
     throw refused({ ...place, reason: 'compression', what, hint: sendAgain, cause: error })
   }
+}
+
+/** What follows the packed bytes on their way says what is wrong as the decoder's source: its errors stay what they are. */
+function guarded(member: Member, kind: Compression, limits: CheckLimits): AsyncIterable<Buffer> {
+  if (kind === 'xz') return limitedXz(member.name, member.body, limits.maxDictionaryBytes)
+  return kind === 'zst' ? limitedZstd(member.name, member.body) : member.body
 }
 
 function compressionOfMember(member: Member, base: 'control.tar' | 'data.tar'): Compression {

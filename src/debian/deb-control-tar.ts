@@ -80,7 +80,8 @@ function readConffiles(data: Buffer): string[] {
   return data
     .toString()
     .split('\n')
-    .flatMap((line) => /^\/(.+?)\s*$/.exec(line)?.[1] ?? [])
+    .filter((line) => line.startsWith('/'))
+    .map((line) => line.slice(1).trimEnd())
 }
 
 function bad(item: TarItem, member: string, what: string): Error {

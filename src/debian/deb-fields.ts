@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { parseStanza, type Stanza } from './control.ts'
 import { isRelationField, relationFault } from './strict-relations.ts'
-import { asRefusal, quoted, refused } from './upload-refusal.ts'
+import { asRefusal, beyond, quoted, refused } from './upload-refusal.ts'
 import { isVersion, withoutEpoch } from './version.ts'
 
 export interface DebFields {
@@ -33,6 +33,10 @@ export interface DebWarning {
 const strictName = /^[a-z0-9][a-z0-9+.-]+$/
 const strictArchitecture = /^[a-z0-9][a-z0-9-]*$/
 const sourceValue = /^(\S+)(?:\s*\(\s*(\S+)\s*\))?$/
+/** What people write is far shorter; patterns with two ways to match take the square of it. */
+const longestLine = 2048
+const longestSource = 300
+const mostLines = 10_000
 const required = ['Package', 'Version', 'Architecture', 'Maintainer', 'Description']
 /** What indexes add, and dpkg's own database: a package that says it of itself would be believed. */
 const reserved = new Set([
@@ -89,12 +93,24 @@ export function checkDebName(fileName: string, of: DebFields): void {
   })
 }
 
+/** Name and version of `NAME` or `NAME (VERSION)`; undefined if it is neither, or too long. */
+export function readSourceValue(
+  value: string,
+): { readonly name: string; readonly version?: string | undefined } | undefined {
+  if (value.length > longestSource) return undefined
+  const [, name = '', version] = sourceValue.exec(value) ?? []
+  const isIt = strictName.test(name) && (version === undefined || isVersion(version))
+  return isIt ? { name, version } : undefined
+}
+
 function checkText(data: Buffer): string {
   if (!isUtf8(data)) {
     const offset = firstOddByte(data)
     throw refused({ reason: 'control-encoding', what: 'it is not UTF-8', hint, member, offset })
   }
   const text = data.toString()
+  if (text.split('\n', mostLines + 1).length > mostLines)
+    throw beyond('control-lines', `more than ${mostLines} lines`, { member })
   const odd = /[^\P{Cc}\n\t]/u.exec(text)
   if (odd === null) return text
   const offset = Buffer.byteLength(text.slice(0, odd.index))
@@ -127,12 +143,13 @@ function checkField(field: string, value: string): void {
   if (reserved.has(field.toLowerCase()))
     throw wrong(field, 'a field of indexes or of dpkg’s database, which no package has')
   if (value.trim() === '') throw wrong(field, 'it is empty')
-  const isLong = field.toLowerCase() === 'description'
   if (isRelationField(field)) {
     const fault = relationFault(field, value)
     if (fault !== undefined) throw wrong(field, fault)
-  } else if (!isLong && simple.has(field.toLowerCase()) && value.includes('\n'))
-    throw wrong(field, 'it has more than one line')
+  } else if (simple.has(field.toLowerCase())) {
+    if (value.includes('\n')) throw wrong(field, 'it has more than one line')
+    if (value.length > longestLine) throw wrong(field, `longer than ${longestLine} characters`)
+  }
   const lower = value.toLowerCase()
   if (['essential', 'protected', 'important'].includes(field.toLowerCase())) {
     if (!['yes', 'no'].includes(lower)) throw wrong(field, `${quoted(value)} is neither yes nor no`)
@@ -158,10 +175,9 @@ function readSource(
   version: string,
 ): { source: string; sourceVersion: string } {
   if (value === undefined) return { source: name, sourceVersion: version }
-  const [, source = '', own = version] = sourceValue.exec(value) ?? []
-  if (!strictName.test(source) || !isVersion(own))
-    throw wrong('Source', `${quoted(value)} is no source package`)
-  return { source, sourceVersion: own }
+  const found = readSourceValue(value)
+  if (found === undefined) throw wrong('Source', `${quoted(value)} is no source package`)
+  return { source: found.name, sourceVersion: found.version ?? version }
 }
 
 function readInstalledSize(value: string | undefined): number | undefined {

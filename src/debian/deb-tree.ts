@@ -38,7 +38,7 @@ const lastSystemId = 99
 export function createDebTree(member: string, limits: TreeLimits): DebTree {
   const kinds = new Map<string, TarType>([['', 'directory']])
   const odd = new Map<string, { count: number; paths: string[] }>()
-  let chars = 0
+  let [entries, chars] = [0, 0]
 
   const put = (path: string, kind: TarType): void => {
     chars += path.length
@@ -57,6 +57,9 @@ export function createDebTree(member: string, limits: TreeLimits): DebTree {
   const add = (item: TarItem): void => {
     const bad = (reason: string, what: string, hint = buildAgain): Error =>
       refused({ reason, what, hint, member, offset: item.offset })
+    entries += 1
+    if (entries > limits.maxEntries)
+      throw beyond('entries', `more than ${limits.maxEntries} entries`, { member })
     const path = checkPath(item.name, bad)
     if (path === '' && item.type !== 'directory') throw bad('path', 'the root is no directory')
     enterParents(path, kinds, put, bad)

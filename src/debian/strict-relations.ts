@@ -24,6 +24,7 @@ const alternative =
   /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))?\s*(?:\(\s*(<<|<=|>=|>>|=|<|>)?\s*([^\s()]+)\s*\))?$/
 /** dpkg has no limit; what is longer was not written by people. */
 const mostAlternatives = 20_000
+const longestAlternative = 500
 
 /** Whether the field has relations. */
 export function isRelationField(name: string): boolean {
@@ -33,7 +34,7 @@ export function isRelationField(name: string): boolean {
 /** What is wrong with the value of a field of relations; undefined if nothing is. */
 export function relationFault(field: string, value: string): string | undefined {
   const isListed = relationFields.get(field.toLowerCase())?.alternatives ?? true
-  const clauses = value.split(',')
+  const clauses = value.split(',', mostAlternatives + 1)
   let count = 0
   for (const clause of clauses) {
     if (clause.trim() === '')
@@ -52,7 +53,7 @@ export function relationFault(field: string, value: string): string | undefined 
 
 function alternativeFault(field: string, text: string): string | undefined {
   if (text.includes('${')) return `a variable that nobody filled in: ${quoted(text)}`
-  const match = alternative.exec(text)
+  const match = text.length > longestAlternative ? null : alternative.exec(text)
   if (match === null) return `no relation: ${quoted(text)}`
   const [, , , operator, version] = match
   if (version === undefined) return undefined

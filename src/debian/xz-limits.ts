@@ -12,6 +12,8 @@ const lzma2 = 0x21
 /** Delta, and the branch filters of processors. */
 const lastSimpleFilter = 0x0b
 const longestHead = 1024
+/** Streams and blocks: each costs the decoder a turn, and 32 bytes make one. */
+const mostParts = 50_000
 
 /** What the bytes at hand are; `between`: padding, or the next stream. */
 type Part = 'stream' | 'block-size' | 'block' | 'chunk' | 'chunk-head' | 'index' | 'between'
@@ -27,6 +29,8 @@ interface Walk {
   /** Bytes that need no looking at, before those at hand. */
   skip: number
   offset: number
+  /** Streams and blocks so far. */
+  parts: number
   checkSize: number
   /** Compressed bytes of the block, for its padding. */
   packed: number
@@ -42,7 +46,16 @@ export async function* limitedXz(
 ): AsyncGenerator<Buffer, void> {
   const walk: Walk = {
     ...{ member, maxDictionaryBytes, head: Buffer.alloc(longestHead) },
-    ...{ part: 'stream', used: 0, wanted: 12, skip: 0, offset: 0, checkSize: 0, packed: 0 },
+    ...{
+      part: 'stream',
+      used: 0,
+      wanted: 12,
+      skip: 0,
+      offset: 0,
+      parts: 0,
+      checkSize: 0,
+      packed: 0,
+    },
     index: { size: 0, left: -1, value: 0, shift: 0 },
   }
   for await (const each of source) {
@@ -82,6 +95,7 @@ function lengthen(walk: Walk, part: Part, wanted: number): void {
 
 const steps: Readonly<Record<Part, (walk: Walk) => void>> = {
   stream: (walk) => {
+    count(walk)
     if (!walk.head.subarray(0, 6).equals(streamMagic)) throw damaged(walk, 'not xz data')
     walk.checkSize = checkSizes[(walk.head[7] ?? 0) & 0x0f] ?? 0
     enter(walk, 'block-size', 1)
@@ -93,6 +107,7 @@ const steps: Readonly<Record<Part, (walk: Walk) => void>> = {
     enter(walk, 'index', 1)
   },
   block: (walk) => {
+    count(walk)
     const { member, offset, maxDictionaryBytes } = walk
     const size = dictionaryOf(walk.head.subarray(0, walk.wanted))
     if (size === undefined) throw damaged(walk, 'a block header that is none')
@@ -138,6 +153,12 @@ const steps: Readonly<Record<Part, (walk: Walk) => void>> = {
     if (walk.head.readUInt32BE(0) === 0) enter(walk, 'between', 4)
     else lengthen(walk, 'stream', 12)
   },
+}
+
+function count(walk: Walk): void {
+  walk.parts += 1
+  if (walk.parts <= mostParts) return
+  throw beyond('xz-parts', `more than ${mostParts} streams and blocks`, { member: walk.member })
 }
 
 function damaged({ member, offset }: Walk, what: string): Error {

@@ -18,7 +18,7 @@ type Part = 'start' | 'header' | 'skippable-size' | 'block-header' | 'body' | 'c
 
 /** A stream of the same bytes in which no piece goes past the end of a frame. */
 export function zstdFrames(): Transform {
-  const walk = createWalk()
+  const walk = createFrameWalk()
   return new Transform({
     transform(piece: Buffer, _encoding, done) {
       try {
@@ -39,7 +39,7 @@ export function zstdFrames(): Transform {
 }
 
 /** Follows the parts of frames through pieces of any size. */
-function createWalk(): {
+export function createFrameWalk(): {
   /** The end of the frame that `piece` is in at `from`, or of the piece if that comes first. */
   toFrameEnd(piece: Buffer, from: number): number
   isBetweenFrames(): boolean
