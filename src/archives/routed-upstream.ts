@@ -18,6 +18,8 @@ export interface RoutedUpstream extends Upstream {
   /** Says from now on which proxy leads to URLs that begin with `prefix`, or `DIRECT`; undefined is the general way. */
   route(prefix: string, proxy: string | undefined): void
   readonly health: UpstreamHealth
+  /** Reads the files of authorities and certificates anew. */
+  renewTls(): Promise<void>
 }
 
 const DIRECT = 'DIRECT'
@@ -41,6 +43,7 @@ export function createRoutedUpstream(options: RoutedOptions = {}): RoutedUpstrea
   }
   return {
     health,
+    renewTls: async () => limits.tls?.renew(),
     get: (url, get, abortable) => health.watch(url, () => pick(url).get(url, get, abortable)),
     blame: health.blame,
     route: (prefix, proxy) => {

@@ -10,7 +10,7 @@ import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici
 import { AppError, toAppError } from '../base/errors.ts'
 import { hostKey } from '../base/host-key.ts'
 import { judgeHost, type MayBeInternal, publicLookup } from './internal-hosts.ts'
-import type { UpstreamTls } from './upstream-tls.ts'
+import type { TlsContexts, UpstreamTls } from './upstream-tls.ts'
 
 export interface ConnectionOptions {
   /** URL of an HTTP proxy. */
@@ -27,23 +27,51 @@ export type Sender = Pick<Dispatcher, 'dispatch'> & { destroy(): Promise<void> }
 
 /** Makes connections as they are needed; `ERR_CONFIG` for a proxy that is none. */
 export function createDispatcher(options: ConnectionOptions): Sender {
-  const { common, byHost } = options.tls ?? { common: undefined, byHost: new Map() }
-  const others = openDispatcher(options, { requests: common, proxy: common })
-  if (byHost.size === 0) return others
-  const own = new Map<string, Dispatcher>()
-  const pick = (origin: string | URL | undefined): Dispatcher => {
-    const host = origin === undefined ? '' : hostKey(new URL(origin))
-    const context = byHost.get(host)
-    if (context === undefined) return others
-    const made = own.get(host) ?? openDispatcher(options, { requests: context, proxy: common })
-    own.set(host, made)
-    return made
+  const { tls } = options
+  if (tls === undefined) return openDispatcher(options, { requests: undefined, proxy: undefined })
+  let now = openByHost(options, tls.contexts)
+  /** What is under way by certificates that were renewed since. */
+  const earlier = new Set<ByHost>()
+  const renew = (): void => {
+    const before = now
+    now = openByHost(options, tls.contexts)
+    earlier.add(before)
+    const forget = (): void => void earlier.delete(before)
+    before.each((one) => one.close()).then(forget, forget)
   }
   return {
-    dispatch: (asked, handler) => pick(asked.origin).dispatch(asked, handler),
-    destroy: async () => {
-      await Promise.all([others, ...own.values()].map((one) => one.destroy()))
+    dispatch: (asked, handler) => {
+      if (now.contexts !== tls.contexts) renew()
+      return now.pick(asked.origin).dispatch(asked, handler)
     },
+    destroy: async () => {
+      for (const one of [now, ...earlier]) await one.each((dispatcher) => dispatcher.destroy())
+    },
+  }
+}
+
+/** Connections to hosts that are shown a certificate, each by its own, and to all others. */
+interface ByHost {
+  readonly contexts: TlsContexts
+  pick(origin: string | URL | undefined): Dispatcher
+  each(work: (dispatcher: Dispatcher) => Promise<void>): Promise<unknown>
+}
+
+function openByHost(options: ConnectionOptions, contexts: TlsContexts): ByHost {
+  const { common, byHost } = contexts
+  const others = openDispatcher(options, { requests: common, proxy: common })
+  const own = new Map<string, Dispatcher>()
+  return {
+    contexts,
+    pick: (origin) => {
+      const host = origin === undefined ? '' : hostKey(new URL(origin))
+      const context = byHost.get(host)
+      if (context === undefined) return others
+      const made = own.get(host) ?? openDispatcher(options, { requests: context, proxy: common })
+      own.set(host, made)
+      return made
+    },
+    each: (work) => Promise.all([others, ...own.values()].map(work)),
   }
 }
 

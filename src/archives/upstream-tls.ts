@@ -2,7 +2,7 @@
  * Whom this server believes over TLS, and what it shows of itself: the authorities of the system, those of the setting
  * `upstream-ca` beside them, and for each host of `upstream-certs` a certificate of our own.
  *
- * A certificate is shown to its own host alone, wherever a redirect leads. Files are read once, at the start.
+ * A certificate is shown to its own host alone, wherever a redirect leads. Files are read at the start, and at a SIGHUP.
  */
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
@@ -10,20 +10,40 @@ import { AppError, systemCode } from '../base/errors.ts'
 import type { HostFile } from '../base/setting-readers.ts'
 
 /** How to speak TLS; undefined is Node's own way. */
-export interface UpstreamTls {
+export interface TlsContexts {
   /** For hosts that want no certificate of ours. */
   readonly common: SecureContext | undefined
   /** By host as `hostKey` writes it. */
   readonly byHost: ReadonlyMap<string, SecureContext>
 }
 
-/** Reads the files that settings name: all in PEM, of a certificate with its key. `ERR_CONFIG` says which is none. */
-export async function readUpstreamTls(settings: {
+export interface UpstreamTls {
+  /** As they are now: another object when they were renewed. */
+  readonly contexts: TlsContexts
+  /** Reads the files anew; what throws as at the start changes nothing. */
+  renew(): Promise<void>
+}
+
+interface TlsFiles {
   readonly upstreamCa?: string | undefined
   readonly upstreamCerts: readonly HostFile[]
-}): Promise<UpstreamTls | undefined> {
-  const { upstreamCa, upstreamCerts } = settings
-  if (upstreamCa === undefined && upstreamCerts.length === 0) return undefined
+}
+
+/** Reads the files that settings name: all in PEM, of a certificate with its key. `ERR_CONFIG` says which is none. */
+export async function readUpstreamTls(files: TlsFiles): Promise<UpstreamTls | undefined> {
+  if (files.upstreamCa === undefined && files.upstreamCerts.length === 0) return undefined
+  let contexts = await readContexts(files)
+  return {
+    get contexts() {
+      return contexts
+    },
+    renew: async () => {
+      contexts = await readContexts(files)
+    },
+  }
+}
+
+async function readContexts({ upstreamCa, upstreamCerts }: TlsFiles): Promise<TlsContexts> {
   const own = upstreamCa === undefined ? [] : [await readPem('upstream-ca', upstreamCa)]
   const ca = [...getCACertificates('default'), ...own]
   const common = upstreamCa === undefined ? undefined : contextOf('upstream-ca', upstreamCa, { ca })

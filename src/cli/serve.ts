@@ -5,9 +5,9 @@
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { parseConfig } from '../base/config.ts'
+import { type Config, parseConfig } from '../base/config.ts'
 import { dataFiles, findDataDir } from '../base/data-dir.ts'
-import { AppError, systemCode } from '../base/errors.ts'
+import { AppError, systemCode, toAppError } from '../base/errors.ts'
 import type { RunningServer } from '../server/start.ts'
 import type { StartEvent } from '../server/start-event.ts'
 import type { Context } from './context.ts'
@@ -36,13 +36,20 @@ export async function serve(
   }
   const server = await startServer(config, { signal, onEvent })
   if (!out.isJson) await tellClients(context, server)
-  const reload = (): void => void server.reload()
+  const reload = (): void => {
+    server.reload().catch((error: unknown) => out.error(toAppError(error).message))
+  }
   // Without files that are read anew it means what it always meant: that the terminal is gone.
-  if (config.accessLog !== undefined || config.tls !== undefined) process.on('SIGHUP', reload)
+  if (hasFiles(config)) process.on('SIGHUP', reload)
   if (!signal.aborted) await once(signal, 'abort')
   out.lines(stoppingLine(server.active))
   await server.close()
   out.lines('stopped')
+}
+
+function hasFiles({ accessLog, tls, upstreamCa, upstreamCerts }: Config): boolean {
+  const all = [accessLog, tls, upstreamCa, upstreamCerts[0]]
+  return all.some((one) => one !== undefined)
 }
 
 async function readSettings(path: string): Promise<string | undefined> {

@@ -66,7 +66,7 @@ export interface RunningServer {
   setups(): Promise<ClientSetup[]>
   /** The same by https, where that is wanted. */
   readonly secureUrl: string | undefined
-  /** Reads the certificate anew, and opens the access log anew. */
+  /** Reads certificates anew, and opens the access log anew; `ERR_CONFIG` if those for upstream cannot be read. */
   reload(): Promise<void>
   /** Takes no new connections, lets downloads end for 10 s, then ends all. */
   close(): Promise<void>
@@ -240,7 +240,10 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
     },
     setups: () => allSetups(context),
     secureUrl: context.doors.secureUrl,
-    reload: context.doors.reload,
+    reload: async () => {
+      await context.doors.reload()
+      await parts.upstream.renewTls()
+    },
     close: () => {
       closing ??= close()
       return closing

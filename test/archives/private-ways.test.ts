@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer as createNetServer } from 'node:net'
 import { join } from 'node:path'
 import { createServer, type TLSSocket } from 'node:tls'
@@ -127,6 +127,11 @@ t.test('an archive that wants a certificate of ours, which is shown to no other'
   const { sluice, problem } = await follow(t, world, 'with', { url, ...ca, ...certs })
   t.equal(await problem(), undefined)
   t.same([...new Set(wall.shown)], ['client'])
+  const renewed = await authority.issue('renewed')
+  await rename(renewed.both, ours.both)
+  await sluice.server.reload()
+  t.equal(await problem(), undefined)
+  t.same([...new Set(wall.shown)], ['client', 'renewed'])
   const to = `https://localhost:${other.port}/pool/main/h/hello/hello_1_amd64.deb`
   world.upstream.fault(/hello_1/, { kind: 'redirect', to }, { times: 1 })
   await sluice.api('PATCH', '/archives/nut', {
@@ -150,7 +155,7 @@ t.test('a proxy leads to all archives that name none, and not to others', async 
   t.equal(await secure.problem(), undefined)
   t.equal(await fetchHello(secure.sluice, url), 200)
   t.match(await proxy.log(), `CONNECT localhost:${wall.port}`)
-  t.same([...new Set(wall.shown)], ['client'], 'also through a tunnel')
+  t.same([...new Set(wall.shown)], ['renewed'], 'also through a tunnel')
 
   const plain = await follow(t, world, 'plain', { url: world.upstream.url, ...flags })
   t.equal(await plain.problem(), undefined)
