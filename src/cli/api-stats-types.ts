@@ -17,6 +17,21 @@ export interface TrafficAnswer {
   readonly savedBytes: number
 }
 
+/** How a host of archives did since the server was started. */
+export interface HostAnswer {
+  readonly host: string
+  /** Whether the last request got an answer. */
+  readonly isUp: boolean
+  readonly bytes: number
+  /** Files that were not what the signed index names. */
+  readonly mismatches: number
+  /** Requests that got a file, or heard that there is none or nothing new. */
+  readonly good: number
+  readonly failed: number
+  /** Until the head of an answer came, on the average. */
+  readonly answerMs?: number
+}
+
 export interface StatsAnswer {
   readonly requests: number
   /** Since the server was started. */
@@ -35,6 +50,7 @@ export interface StatsAnswer {
       readonly ever?: TrafficAnswer
     }
   }
+  readonly hosts: readonly HostAnswer[]
   readonly store: FiguresAnswer
   readonly room: FiguresAnswer
   readonly lastGc: FiguresAnswer

@@ -1,9 +1,9 @@
 /**
  * How the figures of a server are shown: what it sent and saved, by time and by archive, and what it keeps.
  */
-import type { FiguresAnswer, StatsAnswer, TrafficAnswer } from './api-stats-types.ts'
+import type { FiguresAnswer, HostAnswer, StatsAnswer, TrafficAnswer } from './api-stats-types.ts'
 import { type Column, renderPairs, renderTable } from './table.ts'
-import { formatCount, formatSize } from './words.ts'
+import { formatCount, formatDuration, formatSize } from './words.ts'
 
 const times = [
   { name: 'today', title: 'TODAY' },
@@ -13,11 +13,12 @@ const times = [
 
 /** All of it. */
 export function statsLines(stats: StatsAnswer, width: number | undefined): string[] {
-  const { traffic, archives, files: _files, bytes: _bytes, requests, ...others } = stats
+  const { traffic, archives, hosts, files: _files, bytes: _bytes, requests, ...others } = stats
   return [
     ...trafficLines(traffic, width),
     '',
     ...archiveLines(archives, width),
+    ...hostLines(hosts, width),
     ...renderPairs(flatten({ requests, ...others }, [])),
   ]
 }
@@ -70,6 +71,30 @@ function archiveLines(archives: StatsAnswer['archives'], width: number | undefin
     figure('SENT', (one) => formatSize(one.sentBytes)),
     figure('FETCHED', (one) => formatSize(one.fetchedBytes)),
     figure('SAVED', (one) => formatSize(one.savedBytes)),
+  ]
+  return [...renderTable(columns, rows, width), '']
+}
+
+/** Hosts that were asked since the start, those in trouble first. */
+function hostLines(hosts: StatsAnswer['hosts'], width: number | undefined): string[] {
+  if (hosts.length === 0) return []
+  const rows = [...hosts].sort((a, b) => Number(a.isUp) - Number(b.isUp))
+  const figure = (title: string, value: (one: HostAnswer) => string): Column<HostAnswer> => ({
+    title,
+    value,
+    align: 'right',
+    isWhole: true,
+  })
+  const columns: Column<HostAnswer>[] = [
+    { title: 'HOST, SINCE THE START', value: ({ host }) => host },
+    { title: 'IS', value: ({ isUp }) => (isUp ? 'up' : 'down'), isWhole: true },
+    figure('ANSWERS IN', ({ answerMs }) =>
+      answerMs === undefined ? '–' : formatDuration(answerMs),
+    ),
+    figure('GOOD', ({ good }) => formatCount(good)),
+    figure('FAILED', ({ failed }) => formatCount(failed)),
+    figure('WRONG FILES', ({ mismatches }) => formatCount(mismatches)),
+    figure('FETCHED', ({ bytes }) => formatSize(bytes)),
   ]
   return [...renderTable(columns, rows, width), '']
 }

@@ -4,6 +4,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import type { HostHealth } from '../archives/upstream-health.ts'
 import { blobTotals } from '../store/blob-lists.ts'
 import { fileBytes } from '../store/database.ts'
 import type { ApiContext } from './api-context.ts'
@@ -26,6 +27,7 @@ export function statsRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): 
         ever: figuresOf(addUp(ever)),
       },
       archives: byArchive({ today, week, ever }),
+      hosts: parts.upstream.health.hosts().map(describeHost),
       store: {
         ...(await blobTotals(parts.db)),
         databaseBytes: await sizeOf(join(parts.config.dataDir, 'sluice.db')),
@@ -37,6 +39,18 @@ export function statsRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): 
       downloads: { active: parts.downloads.active },
     }
   })
+}
+
+/** How a host of an archive did since the start. */
+function describeHost({ host, requests, bytes, mismatches, answers, answersMs, isUp }: HostHealth) {
+  const { refused, unreachable, timeout, broken, ...good } = requests
+  const answered = answers.reduce((sum, one) => sum + one, 0)
+  return {
+    ...{ host, isUp, bytes, mismatches },
+    good: good.ok + good.unchanged + good.absent,
+    failed: refused + unreachable + timeout + broken,
+    answerMs: answered === 0 ? undefined : answersMs / answered,
+  }
 }
 
 /** What is told of a time. */

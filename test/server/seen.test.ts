@@ -99,6 +99,9 @@ t.test('metrics tell how each host of an archive does', async (t) => {
   upstream.fault(/./, { kind: 'close' })
   await sluice.api('POST', '/archives/refresh')
   const bad = await samplesOf(sluice.url)
+  const lines = (await runSluice(['--data', sluice.dataDir, 'stats'])).stdout
+  t.match(lines, /^HOST, SINCE THE START +IS +ANSWERS IN +GOOD +FAILED +WRONG FILES +FETCHED$/m)
+  t.match(lines, new RegExp(`^${host} +down +[\\d.]+ s +\\d+ +[1-9]\\d* +1 +\\d`, 'm'))
   t.equal(bad.get(`sluice_upstream_up{host="${host}"}`), 0)
   t.ok((bad.get(`sluice_upstream_requests_total{host="${host}",outcome="unreachable"}`) ?? 0) >= 1)
 })
