@@ -44,6 +44,23 @@ t.test('what is cut at half, and at half of the rest, comes whole in the end', a
   await mend()
 })
 
+t.test('what upstream has not is asked for once, until its archive was looked at', async (t) => {
+  const [name = ''] = bed.fresh(1)
+  upstream.fault(/away/, { kind: 'status', status: 404 })
+  const path = `pool/main/a/${name}/${name}_1_amd64.deb`
+  const url = `${sluice.url}/${new URL(upstream.url).host}/${path}`
+  for (let round = 0; round < 2; round++) {
+    const told = await Promise.all(Array.from({ length: 50 }, () => fetch(url)))
+    for (const answer of told) {
+      t.equal(answer.status, 404)
+      t.match(await answer.text(), /^sluice: .*answered 404\nhint: \w/)
+    }
+    t.equal(upstream.count(`/${path}`), 1)
+  }
+  await mend()
+  t.equal((await fetch(url)).status, 200)
+})
+
 t.test('then all is to be had', async (t) => {
   const { code, output } = await bed.aptDownloads(...bed.fresh(4))
   t.equal(code, 0, output)
