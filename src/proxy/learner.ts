@@ -11,6 +11,7 @@
 import { type Answer, contentType } from '../archives/answer.ts'
 import { waitFor, withTimeout } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
+import { isAppError } from '../base/errors.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import type { ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
@@ -211,7 +212,11 @@ async function current(
   if (known === undefined) {
     const until = barren.get(key) ?? 0
     if (now < until && until <= now + BARREN_MS) return undefined
-    const learned = await waitFor(learning.look(place), signal)
+    const learned = await waitFor(learning.look(place), signal).catch((error: unknown) => {
+      // What cannot be kept is handed through.
+      if (isAppError(error, 'ERR_DISK_FULL')) return undefined
+      throw error
+    })
     if (learned === undefined) barren.set(key, now + BARREN_MS)
     return learned
   }

@@ -79,3 +79,22 @@ t.test('a disk that lost what was remembered of an index', async (t) => {
   t.same(troubles(await third.install('hello')), clean)
   t.equal(upstream.count(), 0)
 })
+
+for (const byHash of [true, false]) {
+  t.test(
+    `a disk without room keeps nobody from packages, ${byHash ? 'with' : 'without'} by-hash`,
+    async (t) => {
+      const flags = { 'disk-reserve': '1000T', 'log-level': 'silent' }
+      const { machine, upstream } = await makeLearnedWorld(t, [hello, other], {
+        flags,
+        publish: { byHash },
+      })
+      for (const name of ['one', 'two']) {
+        const apt = await machine(name)
+        t.same(troubles(await apt.update()), clean)
+        t.same(troubles(await apt.install('hello')), clean)
+      }
+      t.ok(upstream.count(/hello_/) >= 2)
+    },
+  )
+}
