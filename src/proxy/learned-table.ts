@@ -39,6 +39,8 @@ export interface LearnedState {
   /** As upstream wrote them. */
   readonly lastModified?: string | undefined
   readonly etag?: string | undefined
+  /** Whether indexes can be had by their digests. */
+  readonly isByHash: boolean
   /** Fingerprints of the keys of `learn-keyrings` that signed it; empty if it was taken for its digests alone. */
   readonly signers: readonly string[]
   /** Epoch seconds: Last-Modified of what is called by name; later than that of every state before. */

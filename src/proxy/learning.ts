@@ -126,6 +126,7 @@ async function take(
     validUntil: release.validUntil,
     lastModified: fetched.lastModified,
     etag: fetched.etag,
+    isByHash: release.acquireByHash,
     signers: fetched.signers,
     modifiedAt: Math.max(
       release.date ?? Math.floor(clock.now() / 1000),
