@@ -90,7 +90,7 @@ async function answer(
       await wait(1000)
     }
   } else if (fault === 'cuts at half') {
-    response.write(data.subarray(0, data.length / 2), () => request.socket.destroySoon())
+    response.write(data.subarray(0, Math.ceil(data.length / 2)), () => request.socket.destroySoon())
   } else {
     response.end(data)
   }
