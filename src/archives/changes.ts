@@ -4,20 +4,28 @@
  * process: a write of another one costs a query too many, and is seen by nobody otherwise.
  */
 
-/** `archives`: the tables `archive` and `archive_suite`; `origins`: the table `origin`. */
-export type Changing = 'archives' | 'origins'
+/** `archives`: the tables `archive` and `archive_suite`; `origins`: the table `origin`; `heads`: what channels serve. */
+export type Changing = 'archives' | 'origins' | 'heads'
 
 /** Only ever compared with another. */
 export type ChangeCount = number
 
-const counts: Record<Changing, ChangeCount> = { archives: 0, origins: 0 }
+const counts: Record<Changing, ChangeCount> = { archives: 0, origins: 0, heads: 0 }
+const listeners = new Set<() => void>()
 
 /** Tells that this was written to. */
 export function noteChange(what: Changing): void {
   counts[what] += 1
+  for (const listener of listeners) listener()
 }
 
 /** The same number as before: nothing was written meanwhile. */
 export function countChanges(what: Changing): ChangeCount {
   return counts[what]
+}
+
+/** Tells this listener of each write, in the same turn; until what it gives is called. */
+export function onChange(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
 }

@@ -77,6 +77,8 @@ export interface Config {
   readonly tunnelHosts: readonly string[]
   /** Of clients, at a time. */
   readonly maxConnections: number
+  /** Processes beside the main one that answer hits. */
+  readonly workers: number
   /** Of upstream, at once for one large file; 0 is one. */
   readonly parallelRanges: number
   /** Whether `/api` answers others than this machine. */
@@ -145,6 +147,7 @@ const settings = {
   'web-cache-mb': setting(readWhole(0, 100_000_000), 2048),
   'tunnel-hosts': setting<readonly string[]>(readTunnelHosts, [OF_ARCHIVES]),
   'max-connections': setting(readWhole(16, 1_000_000), 4096),
+  workers: setting(readWhole(0, 64), 0),
   'parallel-ranges': setting(readWhole(0, 16), 0),
   'api-remote': setting(readBoolean, false),
   'tls-listen': setting<Listen | undefined>(readListen, undefined),
@@ -199,6 +202,7 @@ export function parseConfig(raw: RawConfig): Config {
     webCacheMb: take('web-cache-mb', settings['web-cache-mb']),
     tunnelHosts: take('tunnel-hosts', settings['tunnel-hosts']),
     maxConnections: take('max-connections', settings['max-connections']),
+    workers: take('workers', settings.workers),
     parallelRanges: take('parallel-ranges', settings['parallel-ranges']),
     apiRemote: take('api-remote', settings['api-remote']),
     tls: tlsOf(
@@ -279,7 +283,9 @@ function readFile(text: string | undefined, problems: string[]): Readonly<Record
     const file = parse(text)
     for (const key of Object.keys(file)) {
       if (!Object.hasOwn(settings, key)) {
-        problems.push(`${key}: no such setting (sluice.toml); there are ${known()}`)
+        problems.push(
+          `${key}: no such setting (sluice.toml); there are ${Object.keys(settings).join(', ')}`,
+        )
       }
     }
     return file
@@ -290,10 +296,6 @@ function readFile(text: string | undefined, problems: string[]): Readonly<Record
     problems.push(`sluice.toml: ${message}${line}`)
     return {}
   }
-}
-
-function known(): string {
-  return Object.keys(settings).join(', ')
 }
 
 function freeze<T extends object>(value: T): T {

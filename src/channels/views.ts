@@ -6,6 +6,7 @@
  */
 
 import { type Bell, createBell } from '../archives/bell.ts'
+import { noteChange } from '../archives/changes.ts'
 import type { IndexParts } from '../archives/index-parts.ts'
 import { type FileDigest, indexPath, readState } from '../archives/suite-state.ts'
 import { createLru } from '../base/lru.ts'
@@ -100,18 +101,21 @@ export async function openViews(parts: IndexParts): Promise<Views> {
     head: (channel) => heads.get(channel),
     setHead: (view) => {
       heads.set(view.channel, view)
+      noteChange('heads')
       flips.ring()
     },
     heads: () => heads.values(),
     flips,
     drop: (channel) => {
       heads.delete(channel)
+      noteChange('heads')
       flips.ring()
     },
     rename: (channel, name) => {
       const head = heads.get(channel)
       heads.delete(channel)
       if (head !== undefined) heads.set(name, { ...head, channel: name })
+      noteChange('heads')
       flips.ring()
     },
     at,

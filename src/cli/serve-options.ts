@@ -24,6 +24,7 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--web-cache-mb <number>', 'room for what nothing verifies (default: 2048; 0 keeps none)'],
   ['--tunnel-hosts <hosts>', 'where CONNECT leads to (default: archives, those with https)'],
   ['--max-connections <number>', 'of clients, at a time (default: 4096)'],
+  ['--workers <number>', 'processes that answer hits, beside the main one (default: 0)'],
   ['--parallel-ranges <number>', 'parts at once of files above 32 MiB (default: 0, as a whole)'],
   ['--api-remote', 'let the API answer other machines: put TLS in front'],
   ['--tls-listen <host:port>', 'where to listen for https, too'],

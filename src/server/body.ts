@@ -42,15 +42,38 @@ export async function writeBody(
   else response.end()
 }
 
+/** Where a file goes. */
+export interface Sink {
+  /** Resolves when the kernel has the bytes, or nobody takes them any more; rejects when it cannot be written. */
+  write(piece: Buffer): Promise<void>
+  /** Nobody takes any more. */
+  isGone(): boolean
+  /** Others are to be sent first: one piece waits, no more is read. */
+  isQueued(): boolean
+  /** A short body must not look whole. */
+  cutOff(): void
+  end(): void
+}
+
+/** The body of a response. */
+export function responseSink(response: ServerResponse, signal: AbortSignal): Sink {
+  return {
+    write: (piece) => write(response, piece),
+    isGone: () => signal.aborted || response.destroyed,
+    isQueued: () => response.socket === null,
+    cutOff: () => cutOff(response),
+    end: () => void response.end(),
+  }
+}
+
 /**
  * Writes this part of a file: one piece is in flight while the next is read. The first is a small one, so that a client that
  * waits for its turn holds no more. What goes wrong resets the socket, as in `writeBody`.
  */
 export async function writeFile(
-  response: ServerResponse,
+  sink: Sink,
   { blob, start, end }: { blob: HotBlob; start: number; end: number },
   buffers: ReadBuffers,
-  signal: AbortSignal,
 ): Promise<void> {
   let isFast = false
   let inFlight: { piece: Piece; done: Promise<void> } | undefined
@@ -62,7 +85,7 @@ export async function writeFile(
     let isTaken = false
     try {
       await done
-      isTaken = !signal.aborted && !response.destroyed
+      isTaken = !sink.isGone()
     } finally {
       if (isTaken) piece.buffer.giveBack()
       else piece.buffer.giveUp()
@@ -74,20 +97,20 @@ export async function writeFile(
       const buffer = buffers.take(isFast)
       const size = await readInto(buffer, blob, at, end)
       await settle()
-      if (signal.aborted) return buffer.giveUp()
-      const done = write(response, buffer.bytes.subarray(0, size))
+      if (sink.isGone()) return buffer.giveUp()
+      const done = sink.write(buffer.bytes.subarray(0, size))
       done.catch(() => undefined)
       inFlight = { piece: { buffer, size, writtenAt: performance.now() }, done }
       at += size
-      // A pipelined response before its turn: no more is read for it.
-      if (response.socket === null) await settle()
+      if (sink.isQueued()) await settle()
     }
     await settle()
-    response.end()
+    sink.end()
   } catch (error) {
     inFlight?.piece.buffer.giveUp()
-    cutOff(response)
-    if (!signal.aborted) throw error
+    const wasGone = sink.isGone()
+    sink.cutOff()
+    if (!wasGone) throw error
   }
 }
 

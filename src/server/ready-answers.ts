@@ -9,20 +9,28 @@
 import type { IncomingMessage } from 'node:http'
 import type { Answer } from '../archives/answer.ts'
 import { createLru } from '../base/lru.ts'
-import type { HotBlobs } from '../store/hot-blobs.ts'
+import type { HotBlobs, SmallBlob } from '../store/hot-blobs.ts'
 import { httpDate } from './conditions.ts'
 import { bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
 
 export interface ReadyAnswers {
   /** What to send for this request, if that is in memory. */
-  find(request: IncomingMessage): ReadyAnswer | undefined
+  find(request: Asked): ReadyAnswer | undefined
   /** The answer for this request, of a blob that may be in its file: it is the same as the long way would find. */
-  recall(request: IncomingMessage): BlobAnswer | undefined
+  recall(request: Asked): BlobAnswer | undefined
+  /** What a plain GET of this URL came to. */
+  known(url: string): Remembered['answer'] | undefined
   /** Remembers what a GET of this URL came to, if that can be used again. */
   remember(url: string, answer: Answer): void
+  forget(url: string): void
+  /** The headers of what is remembered for this URL, whose blob is this. */
+  headFor(url: string, blob: Pick<SmallBlob, 'size' | 'modifiedAt'>): ReadyHead | undefined
   /** Bytes of what is remembered, roughly. */
   weight(): number
 }
+
+/** What of a request an answer depends on. */
+export type Asked = Pick<IncomingMessage, 'url' | 'headers'>
 
 type BlobAnswer = Extract<Answer, { kind: 'blob' }>
 
@@ -54,10 +62,10 @@ interface KnownHead extends ReadyHead {
   readonly blobModifiedAt: number | undefined
 }
 
-/** Bytes of memory: some thousands of URLs. */
-const CAPACITY = 8 * 1024 * 1024
+/** Bytes of memory: some ten thousand URLs. */
+const CAPACITY = 12 * 1024 * 1024
 /** What an entry takes beside its URL and bytes. */
-const ENTRY_BYTES = 1500
+const ENTRY_BYTES = 800
 /** Longer ones, and those with a query, are asked for once. */
 const URL_CHARS = 1024
 const LARGEST_DATA = 1024 * 1024
@@ -65,7 +73,7 @@ const LARGEST_DATA = 1024 * 1024
 /** Nothing is remembered yet. */
 export function createReadyAnswers(hot: HotBlobs, capacity = CAPACITY): ReadyAnswers {
   const known = createLru<string, Remembered>(capacity)
-  const recall = ({ url = '', headers }: IncomingMessage): Remembered | undefined => {
+  const recall = ({ url = '', headers }: Asked): Remembered | undefined => {
     const entry = known.get(url)
     if (entry === undefined || headers.authorization !== undefined) return undefined
     if (entry.holds()) return entry
@@ -95,6 +103,12 @@ export function createReadyAnswers(hot: HotBlobs, capacity = CAPACITY): ReadyAns
       const size = answer.kind === 'bytes' ? answer.data.length : 0
       if (size > LARGEST_DATA) return
       known.set(url, { answer, holds }, ENTRY_BYTES + url.length + size)
+    },
+    known: (url) => recall({ url, headers: {} })?.answer,
+    forget: known.delete,
+    headFor: (url, { size, modifiedAt }) => {
+      const entry = known.get(url)
+      return entry && headOf(entry, size, modifiedAt)
     },
     weight: known.weight,
   }

@@ -10,7 +10,11 @@ import type { BlobNews } from '../store/blob-news.ts'
 
 export interface SecondLooks {
   /** A blob that never changes is sent in answer to this request of a client at `address`. */
-  note(request: IncomingMessage, address: string | undefined, sha256: Sha256): void
+  note(
+    request: Pick<IncomingMessage, 'method' | 'headers'>,
+    address: string | undefined,
+    sha256: Sha256,
+  ): void
 }
 
 const SOON_MS = 60_000

@@ -31,7 +31,7 @@ export function sendReady(
   if (isBare) response.end()
   else response.end(data)
   if (response.writableLength > 0) dropWhenStalled(response)
-  note(parts, request, ready.answer, address)
+  noteSent(parts, request, ready.answer, address)
   parts.metrics.countRequest(status)
   parts.metrics.countFile('hit', isBare ? 0 : data.length, archive)
   return true
@@ -46,9 +46,9 @@ export async function sendRecalled(parts: ServerParts, exchange: Exchange): Prom
 }
 
 /** What the long way does besides sending. */
-function note(
+export function noteSent(
   parts: ServerParts,
-  request: IncomingMessage,
+  request: Pick<IncomingMessage, 'method' | 'headers'>,
   answer: ReadyAnswer['answer'],
   address: string | undefined,
 ): void {

@@ -12,7 +12,7 @@ import { AppError, toAppError } from '../base/errors.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { HotBlobs } from '../store/hot-blobs.ts'
 import { type AccelSettings, accelPath } from './accel.ts'
-import { writeBody, writeFile } from './body.ts'
+import { responseSink, writeBody, writeFile } from './body.ts'
 import { extentOf, httpDate } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import { ageHeader, bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
@@ -130,7 +130,7 @@ export async function sendStored(
     const file = { ...answer, accel, size: blob.size, lastModified, outcome: 'hit' } as const
     await sendExtent(parts, exchange, file, (start, end) =>
       blob.data === undefined
-        ? writeFile(response, { blob, start, end }, parts.buffers, signal)
+        ? writeFile(responseSink(response, signal), { blob, start, end }, parts.buffers)
         : writeBody(response, [blob.data.subarray(start, end)], end - start, signal),
     )
     return true

@@ -31,6 +31,7 @@ import { beginImport } from './import-record.ts'
 import { finishImport, importSources } from './import-sources.ts'
 import { type Jobs, startJobs } from './jobs.ts'
 import { listen } from './listen.ts'
+import { openWorkers } from './open-workers.ts'
 import { openParts, type Patience, type ServerParts } from './parts.ts'
 import { allSetups } from './setups.ts'
 import type { StartEvent } from './start-event.ts'
@@ -62,6 +63,8 @@ export interface RunningServer {
   readonly isFirstStart: boolean
   /** Downloads under way: from upstream, or to a machine. */
   readonly active: number
+  /** The processes that answer hits beside this one. */
+  workers(): readonly number[]
   /** What to put on machines, for each channel that serves something. */
   setups(): Promise<ClientSetup[]>
   /** The same by https, where that is wanted. */
@@ -207,6 +210,7 @@ interface Started {
 function running({ parts, app, jobs, context, isFirstStart }: Started): RunningServer {
   let closing: Promise<void> | undefined
   const countAnswers = answerCounter(app.server)
+  const workers = openWorkers(app.server, context)
   const close = async (): Promise<void> => {
     const drained = new AbortController()
     const timer = setTimeout(() => drained.abort(), DRAIN_MS)
@@ -223,6 +227,7 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
       context.doors.closeIdle()
       parts.tunnels.closeIdle()
     }, 50)
+    await workers?.close(drained.signal)
     await closed
     clearInterval(sweeping)
     await context.doors.finish()
@@ -238,6 +243,7 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
     get active() {
       return Math.max(parts.downloads.active, countAnswers() + parts.tunnels.active)
     },
+    workers: () => workers?.pids ?? [],
     setups: () => allSetups(context),
     secureUrl: context.doors.secureUrl,
     reload: async () => {
