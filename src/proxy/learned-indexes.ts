@@ -179,7 +179,8 @@ async function note(
   await state.suites.change(suite, (now) => {
     if (now === undefined) return undefined
     const isRoom = path in now.asked || Object.keys(now.asked).length < MOST_ASKED
-    const asked = isRoom ? { ...now.asked, [path]: dayOf(state) } : now.asked
+    if (!isRoom) return undefined
+    const asked = { ...now.asked, [path]: dayOf(state) }
     const isIt = (one: LearnedState): boolean => stateKey(one) === key
     return inStates({ ...now, asked }, isIt, ({ files }) => ({
       files: { ...files, [path]: sha256 },

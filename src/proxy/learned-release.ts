@@ -5,7 +5,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Upstream, UpstreamResponse } from '../archives/upstream.ts'
+import type { Upstream } from '../archives/upstream.ts'
 import { type Clock, nowSeconds } from '../base/clock.ts'
 import { AppError, isAppError, systemCode } from '../base/errors.ts'
 import { type Keyring, mergeKeyrings, readKeyring } from '../debian/keyring.ts'
@@ -15,8 +15,8 @@ import { releaseDir, urlAt } from './learned-place.ts'
 import type { LearnedState, SuitePlace } from './learned-table.ts'
 import { clearText } from './read-release.ts'
 
-/** apt's Acquire::MaxReleaseFileSize. */
-const MAX_RELEASE_BYTES = 10 * 1024 * 1024
+/** Debian's has 200 kB. Nobody answers for those that machines ask for, and they are kept in the database. */
+const MAX_RELEASE_BYTES = 2 * 1024 * 1024
 const MAX_FUTURE_S = 300
 
 /** What was fetched, and what it says. */
@@ -100,23 +100,20 @@ async function getUnless404(
   known: LearnedState | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Answer | 'unchanged' | undefined> {
-  let response: UpstreamResponse
   try {
     const conditions = { ifModifiedSince: known?.lastModified, etag: known?.etag }
     const options = { ...conditions, maxBytes: MAX_RELEASE_BYTES, mayFollow }
-    response = await upstream.get(url, options, { signal })
+    const { status, body, lastModified, headers } = await upstream.get(url, options, { signal })
+    if (status === 304) return 'unchanged'
+    const pieces: Buffer[] = []
+    for await (const piece of body) pieces.push(piece)
+    return { body: Buffer.concat(pieces), validators: { lastModified, etag: headers.etag } }
   } catch (error) {
+    if (isAppError(error, 'ERR_TOO_LARGE')) return undefined
     const status = isAppError(error, 'ERR_UPSTREAM_STATUS') ? error.details?.status : undefined
     // What object stores and mirrors say of what is not there.
     if (status === 404 || status === 403 || status === 410) return undefined
     throw error
-  }
-  if (response.status === 304) return 'unchanged'
-  const pieces: Buffer[] = []
-  for await (const piece of response.body) pieces.push(piece)
-  return {
-    body: Buffer.concat(pieces),
-    validators: { lastModified: response.lastModified, etag: response.headers.etag },
   }
 }
 

@@ -82,6 +82,16 @@ t.test('only what has the look of an archive is asked for, and only while it may
   t.equal(upstream.count(), 0)
   upstream.fault('/dists/page/InRelease', { kind: 'html' })
   t.not((await get('dists/page/InRelease')).status, 200, 'a web page is no Release')
+  for (const fault of ['chunked', 'no-range'] as const) {
+    await mkdir(join(archive, `dists/large-${fault}`))
+    await writeFile(
+      join(archive, `dists/large-${fault}/InRelease`),
+      'Suite: large\n'.repeat(300_000),
+    )
+    upstream.fault(`/dists/large-${fault}/InRelease`, { kind: fault })
+    t.equal((await get(`dists/large-${fault}/InRelease`)).status, 200, 'handed through')
+  }
+  t.same((await world.sluice.api('GET', '/learned')).suites, [])
   t.equal((await get(inRelease, ['User-Agent: sluice'])).status, 403, 'it would go round')
   t.equal((await get(inRelease)).status, 200)
   upstream.clearRequests()
