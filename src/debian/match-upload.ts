@@ -82,8 +82,8 @@ function checkBinary(fileName: string, deb: CheckedDeb, changes: Changes, bad: B
     )
   if (!architectures.includes(deb.architecture))
     throw bad('architecture', `${debFileName(deb)}: Architecture does not name ${deb.architecture}`)
-  // Packages of debug symbols are not in debian/control, and not always told.
-  if (!binaries.includes(deb.name) && !deb.name.endsWith('-dbgsym'))
+  // Packages of debug symbols are not in debian/control, and not always told of.
+  if (!binaries.includes(deb.name.replace(/-dbgsym$/, '')))
     throw bad('binary', `${debFileName(deb)}: Binary does not name ${deb.name}`)
   return deb
 }

@@ -122,6 +122,8 @@ function readHeader(block: Buffer, bad: Bad): RawHeader {
     block.toString('latin1', 257, 263) === 'ustar\0' ? textOf(block, 345, 155, bad) : ''
   const name = textOf(block, 0, 100, bad)
   const flag = block.toString('latin1', 156, 157)
+  // Of no use to us, but tar stops at one that is none.
+  number('time', 136, 12)
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
     link: textOf(block, 157, 100, bad),
