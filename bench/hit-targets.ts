@@ -67,7 +67,7 @@ export async function prepare(options: BedOptions): Promise<Bed> {
   const starters: Readonly<Record<string, () => Promise<Omit<Target, 'name'>>>> = {
     proxy_cache: () => startNginxCache(join(directory, 'proxy_cache'), upstream.url, workers),
     'apt-cacher-ng': () => startAptCacherNg(join(directory, 'acng'), upstream.url),
-    sluice: () => startProxy(directory, url, plan),
+    sluice: () => startProxy(directory, url, plan, workers),
   }
   const targets: Target[] = [{ name: upstream.program, url, pid: upstream.pid, end: upstream.end }]
   for (const [name, start] of Object.entries(starters)) {
@@ -103,9 +103,11 @@ async function startProxy(
   directory: string,
   url: string,
   plan: ArchivePlan,
+  workers: number,
 ): Promise<Omit<Target, 'name'>> {
   const logPath = join(directory, 'log')
-  const sluice = await startSluice({ directory, logPath, limitMs: 120_000 })
+  const flags = workers > 1 ? ['--workers', String(workers)] : []
+  const sluice = await startSluice({ directory, logPath, limitMs: 120_000, flags })
   await sluice.addArchive({
     ...{ name: 'debian', url, keyring: keyringPath(plan.directory), suites: [mainSuite] },
     ...{ components: ['main'], architectures: plan.architectures, languages: [] },

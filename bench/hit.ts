@@ -19,7 +19,7 @@ compares hits with wrk: nginx, proxy_cache, apt-cacher-ng, Sluice
   --seconds N    that one wrk runs (default 3)
   --files N      of 20 kB, asked for by Zipf: ten times the memory cache (default 12000)
   --large BYTES  size of the large file (default 80000000)
-  --workers N    processes of nginx that serve (default 1)
+  --workers N    processes of nginx that serve, and from 2 on Sluice's setting \`workers\` (default 1)
   --only NAMES   of proxy_cache, apt-cacher-ng, sluice (default all)
   --seed S       of the order that files are asked for in (default 1)`
 

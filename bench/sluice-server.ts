@@ -44,7 +44,12 @@ export interface ArchiveToAdd {
 
 /** Starts a server on the data directory below `directory`, its clock some days ahead; nothing is imported. */
 export async function startSluice(
-  { directory, logPath, limitMs }: { directory: string; logPath: string; limitMs: number },
+  {
+    directory,
+    logPath,
+    limitMs,
+    flags = [],
+  }: { directory: string; logPath: string; limitMs: number; flags?: readonly string[] },
   days = 0,
 ): Promise<SluiceServer> {
   const data = join(directory, 'data')
@@ -52,7 +57,7 @@ export async function startSluice(
   const url = `http://${listen}`
   const server =
     days === 0
-      ? { program, args: ['serve', '--data', data, '--listen', listen, '--no-import'] }
+      ? { program, args: ['serve', '--data', data, '--listen', listen, '--no-import', ...flags] }
       : { program: 'sh', args: ['-c', later, program, data, listen, String(days)] }
   const startedMs = performance.now()
   const daemon: Daemon = startDaemon({ ...server, directory, logPath })
