@@ -5,6 +5,7 @@
  * there may have come another one.
  */
 import { type Answer, contentType } from '../archives/answer.ts'
+import { countChanges } from '../archives/changes.ts'
 import { indexForms } from '../archives/fetch-index.ts'
 import { waitFor, withTimeout } from '../base/abortable.ts'
 import { createLru, type Lru } from '../base/lru.ts'
@@ -106,11 +107,12 @@ export async function namedAnswer(
   path: string,
   { signal }: Asking,
 ): Promise<Answer | undefined> {
+  // An archive that is added has the say from then on.
+  const count = (): number => countChanges('learned') + countChanges('archives')
+  const changes = count()
   const file = await findNamed(parts, origin, path, signal)
   if (file === undefined) return undefined
   const { sha256, size } = file
-  const { suites } = parts
-  const { changes } = suites
   const archive = origin
   const label = path.slice(path.lastIndexOf('/') + 1)
   return {
@@ -119,7 +121,7 @@ export async function namedAnswer(
     type: contentType(path),
     isMutable: false,
     archive,
-    holds: () => suites.changes === changes,
+    holds: () => count() === changes,
     locate: async () => ({
       wanted: { sha256, size, label },
       source: { urls: [urlAt({ origin }, path)] },
@@ -134,10 +136,10 @@ async function findNamed(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<NamedFile | undefined> {
-  const { found, suites, indexes } = parts
+  const { found, indexes } = parts
+  const changes = countChanges('learned')
   const known = found.get(`${origin}/${path}`)
-  if (known?.changes === suites.changes) return known.file
-  const { changes } = suites
+  if (known?.changes === changes) return known.file
   let file = await lookUp(parts, origin, path)
   if (file === undefined) {
     // The index that names it may have come a moment ago, or not at all.

@@ -3,6 +3,7 @@
  * from time to time. Those that no client asked for in a month are forgotten, and those used longest ago where there are
  * too many.
  */
+import { noteChange } from '../archives/changes.ts'
 import type { Clock } from '../base/clock.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutex } from '../base/mutex.ts'
@@ -32,8 +33,6 @@ export interface LearnedSuites {
   /** Those on this host. */
   on(origin: string): readonly LearnedSuite[]
   find(place: SuitePlace): LearnedSuite | undefined
-  /** Counts the changes of what suites have. */
-  readonly changes: number
   /**
    * Writes what becomes of the suite, with the bytes of its Release files; one change after the other. Nothing if
    * `change` says undefined.
@@ -57,7 +56,6 @@ interface State {
   readonly clock: Clock
   readonly byOrigin: Map<string, LearnedSuite[]>
   readonly releases: Lru<Sha256, ReadRelease>
-  changes: number
   lookedAt: number
 }
 
@@ -72,7 +70,6 @@ export async function openLearnedSuites(
     clock,
     byOrigin: new Map(),
     releases: createLru(RELEASES),
-    changes: 0,
     lookedAt: 0,
   }
   for (const suite of await listLearned(db)) remember(state, suite)
@@ -82,9 +79,6 @@ export async function openLearnedSuites(
     all: () => [...state.byOrigin.values()].flat(),
     on: (origin) => state.byOrigin.get(origin) ?? [],
     find: (place) => find(state, place),
-    get changes() {
-      return state.changes
-    },
     change: ({ origin, base, suite }, change, data = []) =>
       alone(async () => {
         const known = find(state, { origin, base, suite })
@@ -124,7 +118,7 @@ function find({ byOrigin }: State, { origin, base, suite }: SuitePlace): Learned
 function remember(state: State, suite: LearnedSuite): void {
   const others = (state.byOrigin.get(suite.origin) ?? []).filter(({ id }) => id !== suite.id)
   state.byOrigin.set(suite.origin, [...others, suite])
-  state.changes++
+  noteChange('learned')
 }
 
 async function forgetOld(state: State): Promise<void> {
@@ -144,7 +138,7 @@ async function forgetOld(state: State): Promise<void> {
       suites.filter(({ id }) => !gone.includes(id)),
     )
   }
-  state.changes++
+  noteChange('learned')
 }
 
 async function readState(

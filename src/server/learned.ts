@@ -33,6 +33,9 @@ export async function answerLearned(
     })
   if (answer === undefined) return false
   if (answer === 'absent') sendText(exchange, 404, 'sluice: the archive does not name that file\n')
-  else await sendAnswer(parts, exchange, answer)
+  else {
+    parts.ready.remember(request.url ?? '', answer)
+    await sendAnswer(parts, exchange, answer)
+  }
   return true
 }

@@ -146,3 +146,19 @@ t.test('a Release is shown when the indexes of its names are here', async (t) =>
   world.clock.advance(2 * 3600_000)
   t.same(troubles(await apt.update()), clean)
 })
+
+t.test('other bytes under the name of yesterday’s file are those of today’s index', async (t) => {
+  for (const workers of ['0', '1']) {
+    const world = await makeLearnedWorld(t, [hello('1'), other], { flags: { workers } })
+    for (const content of [3000, 4000, 5000]) {
+      await world.publish([{ ...hello('1'), content }, other])
+      world.clock.advance(2 * 3600_000)
+      for (const name of ['a', 'b']) {
+        const apt = await world.machine(`${name}-${content}`)
+        t.same(troubles(await apt.update()), clean)
+        t.same(troubles(await apt.install('hello')), clean)
+      }
+    }
+    await world.close()
+  }
+})

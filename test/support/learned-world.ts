@@ -2,7 +2,7 @@
  * A world for archives that nobody told the server of: a signed upstream, a Sluice that may learn from it and has no
  * archive of its own, and machines whose sources name upstream and whose proxy is Sluice.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { PublishOptions, SuiteSpec } from '../../fixtures/archive-spec.ts'
@@ -27,6 +27,8 @@ export interface LearnedWorld {
   /** A machine that reaches upstream through Sluice; `line` is its source, without `deb [signed-by=…]`. */
   machine(name: string, line?: string, options?: string): Promise<TestApt>
   get(path: string, headers?: readonly string[]): Promise<RawAnswer>
+  /** Ends it, and makes room for another one. */
+  close(): Promise<void>
   /** The same server again over its data. */
   restart(flags?: Record<string, string>): Promise<void>
 }
@@ -49,7 +51,7 @@ export async function makeLearnedWorld(
   })
   const dir = t.testdir()
   const archive = join(dir, 'archive')
-  await mkdir(archive)
+  await mkdir(archive, { recursive: true })
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
   const publish: LearnedWorld['publish'] = async (some, more = {}) => {
     const names = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }
@@ -83,6 +85,10 @@ export async function makeLearnedWorld(
         proxy: sluice.url,
       }),
     get: (path, headers = []) => ask(sluice.url, `GET ${upstream.url}/${path} HTTP/1.1`, headers),
+    close: async () => {
+      for (const one of open.splice(0)) await one.close()
+      await rm(dir, { recursive: true })
+    },
     restart: async (more) => {
       await sluice.close()
       await start(more)
