@@ -47,7 +47,9 @@ const plays: Readonly<Record<string, RegExp>> = {
   'sluice channel create all --follow debian docker': /^channel all generation 1: following$/m,
   'sluice channel set testing --follow debian debian-security docker':
     / follows debian, debian-security, docker; generation 3$/m,
-  'sluice verify --deep': /^all is well: /,
+  'sluice adopt /var/cache/apt/archives': /^adopted +[1-9]/,
+  'sluice stats': /\bfree bytes +\d/,
+  'sluice verify': /^all is well: /,
   'sluice promote --security --older-than 1d --with-deps': /^nothing to promote: /m,
   "sluice policy create nightly --rule 'security after 1 day' 'after 7 days'":
     /^rules +security after 1 day\n +after 7 days$/m,
@@ -64,7 +66,12 @@ const plays: Readonly<Record<string, RegExp>> = {
 }
 
 const { dir, home, key, upstream, sluice, play: typed } = await makeDocsWorld(t)
-const names = { 'SOURCE…': 'tzdata', NAME: 'lab-1', '/srv/backup/sluice': join(home, 'backups') }
+const names = {
+  'SOURCE…': 'tzdata',
+  NAME: 'lab-1',
+  '/srv/backup/sluice': join(home, 'backups'),
+  '/var/cache/apt/archives': join(dir, 'files/linux/debian'),
+}
 const play = (line: string, env: Record<string, string> = {}): Promise<RunResult> =>
   typed(line, { env, replace: { ...names, '/root/sluice.pass': join(home, 'passphrase') } })
 await writeFile(join(home, 'passphrase'), 'correct horse\n')
