@@ -1,16 +1,12 @@
 /**
- * An upstream that cannot be reached at all: its port is closed, takes no connection, never gets to the end of a head; or
- * its name is looked up for ever.
+ * An upstream that cannot be reached at all: its port is closed, takes no connection, or never gets to the end
+ * of a head.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
-import { join } from 'node:path'
 import t from 'tap'
-import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
-import { inClosedNet } from '../support/closed-net.ts'
 import { makeFaultWorld } from '../support/fault-world.ts'
-import { clean, makeWorld, troubles } from '../support/world.ts'
 
 const bed = await makeFaultWorld(t, 12)
 
@@ -60,30 +56,4 @@ t.test('while upstream sends its head a byte at a time', async (t) => {
   await bed.getKnown(t)
   await bed.getUnknown(t, /no answer in time|upstream is slow/)
   await bed.getUnverified(t)
-})
-
-t.test('while nobody answers what address its name has', async (t) => {
-  const here: PackageSpec = { name: 'here', version: '1', arch: 'amd64', content: 200_000 }
-  const away = ['a', 'b'].map((name): PackageSpec => ({ name, version: '1', arch: 'amd64' }))
-  const world = await makeWorld(t, [here, ...away])
-  const machine = await world.proxied('machine')
-  await machine.update()
-  t.same(troubles(await machine.install('here')), clean)
-  const urls = ['http://archive.example/nut']
-  await world.sluice.api('PATCH', '/archives/nut', { urls, reason: 'a name' })
-  await world.sluice.close()
-  const get = (path: string): string[] => ['GET', `${urls[0]}/${path}`]
-  const unknown = [...away.map(poolPath), ...away.map(poolPath), 'project/trace/x'].map(get)
-  const known = Array.from({ length: 25 }, () =>
-    ['dists/stable/InRelease', poolPath(here)].map(get),
-  )
-  const requests = [...unknown, ...known.flat()]
-  const net = { dataDir: join(world.dir, 'var'), dns: 'silent', together: true, requests } as const
-  const { answers, lookedUp } = await inClosedNet(net)
-  t.ok(lookedUp.length > 0)
-  for (const { status, body } of answers.slice(0, unknown.length)) {
-    t.equal(status, 503)
-    t.match(body, /^sluice: .*(no connection in time|no answer|is slow)/)
-  }
-  t.same(new Set(answers.slice(unknown.length).map(({ status }) => status)), new Set([200]))
 })
