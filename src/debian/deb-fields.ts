@@ -111,6 +111,16 @@ function checkText(data: Buffer): string {
   const text = data.toString()
   if (text.split('\n', mostLines + 1).length > mostLines)
     throw beyond('control-lines', `more than ${mostLines} lines`, { member })
+  if (!text.endsWith('\n')) {
+    const what = 'it does not end with a newline, and dpkg refuses it'
+    throw refused({ reason: 'control-syntax', what, hint, member, offset: data.length })
+  }
+  const blank = /^[ \t]+$/m.exec(text)
+  if (blank !== null) {
+    const what = 'a line of blanks alone: an empty line of a value is " ."'
+    const offset = Buffer.byteLength(text.slice(0, blank.index))
+    throw refused({ reason: 'control-syntax', what, hint, member, offset })
+  }
   const odd = /[^\P{Cc}\n\t]/u.exec(text)
   if (odd === null) return text
   const offset = Buffer.byteLength(text.slice(0, odd.index))

@@ -54,6 +54,10 @@ export function createDebTree(member: string, limits: TreeLimits): DebTree {
     if (seen.paths.length < examples) seen.paths.push(path)
     odd.set(reason, seen)
   }
+  const putParent = (parent: string): void => {
+    put(parent, 'directory')
+    note('no-directory', parent)
+  }
   const add = (item: TarItem): void => {
     const bad = (reason: string, what: string, hint = buildAgain): Error =>
       refused({ reason, what, hint, member, offset: item.offset })
@@ -62,7 +66,7 @@ export function createDebTree(member: string, limits: TreeLimits): DebTree {
       throw beyond('entries', `more than ${limits.maxEntries} entries`, { member })
     const path = checkPath(item.name, bad)
     if (path === '' && item.type !== 'directory') throw bad('path', 'the root is no directory')
-    enterParents(path, kinds, put, bad)
+    enterParents(path, kinds, putParent, bad)
     const before = kinds.get(path)
     const kind = item.type === 'hard-link' ? linkedKind(item, kinds, bad) : item.type
     if (before !== undefined && (before !== 'directory' || kind !== 'directory'))
@@ -109,7 +113,7 @@ function checkPath(name: string, bad: Bad): string {
 function enterParents(
   path: string,
   kinds: ReadonlyMap<string, TarType>,
-  put: (path: string, kind: TarType) => void,
+  put: (path: string) => void,
   bad: Bad,
 ): void {
   for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
@@ -123,7 +127,7 @@ function enterParents(
         hint,
       )
     }
-    if (kind === undefined) put(parent, 'directory')
+    if (kind === undefined) put(parent)
     else if (kind !== 'directory')
       throw bad('path-twice', `${quoted(path)} lies in ${quoted(parent)}, a ${kind}`)
   }
@@ -157,6 +161,7 @@ const words: Readonly<Record<string, string>> = {
   setuid: 'run with the rights of their owner or group (setuid, setgid)',
   'world-writable': 'can be written by everybody',
   owner: 'belong to a user who is another one on each machine (build with --root-owner-group)',
+  'no-directory': 'are directories which it has files in, but not themselves: dpkg makes none',
   'odd-place': 'lie where packages put nothing (Policy 9.1)',
 }
 

@@ -121,7 +121,16 @@ t.test('warns of what need not be wrong', async (t) => {
   ]
   const { warnings } = await checkDeb(once(oddDeb({ entries, controlEntries })))
   t.same(warnings.map((one) => one.reason).sort(), [
-    ...['conffiles', 'essential', 'maintainer', 'odd-place', 'old-relation', 'owner', 'priority'],
+    ...[
+      'conffiles',
+      'essential',
+      'maintainer',
+      'no-directory',
+      'odd-place',
+      'old-relation',
+      'owner',
+      'priority',
+    ],
     ...['script', 'setuid', 'world-writable'],
   ])
   const setuid = warnings.find((one) => one.reason === 'setuid')
