@@ -138,7 +138,7 @@ t.test('what Release lists and nobody has is left out and told; what is down is 
   t.ok((await releaseOf(world, 'testing')).has('main/Contents-amd64.gz'))
 })
 
-t.test('one that the disk lost is noticed, and fetched again for whoever asks', async (t) => {
+t.test('one that the disk damaged is noticed by a verification, and fetched again', async (t) => {
   const world = await makeWorld(t, [hello('1')], {
     publish: { files: contents('one') },
     settings: { extras: ['contents'] },
@@ -149,8 +149,7 @@ t.test('one that the disk lost is noticed, and fetched again for whoever asks', 
   await writeFile(join(world.sluice.dataDir, path), 'damaged')
   const verify = async (): Promise<object[]> =>
     (await world.sluice.api('POST', '/verify', { deep: true })).problems
-  t.match(await verify(), [{ what: `blob ${file?.sha256}` }])
-  t.match(await verify(), [{ message: 'its file main/Contents-amd64.gz is missing' }])
+  t.match(await verify(), [{ what: new RegExp(`^blob ${file?.sha256}`) }])
   const url = `${world.sluice.url}/channels/approved/nut/dists/stable/main/Contents-amd64.gz`
   t.equal(sha256Of(await bodyOf(url)), file?.sha256)
   t.same(await verify(), [])
