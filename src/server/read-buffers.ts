@@ -33,7 +33,7 @@ interface Shelf extends Size {
   inUse: number
 }
 
-const LARGE: Size = { size: 512 * 1024, most: 48, kept: 12 }
+const LARGE: Size = { size: 1024 * 1024, most: 24, kept: 6 }
 const SMALL: Size = { size: 64 * 1024, most: 256, kept: 32 }
 const SMALLEST: Size = { size: 16 * 1024, most: Number.POSITIVE_INFINITY, kept: 32 }
 
