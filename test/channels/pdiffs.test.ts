@@ -80,8 +80,9 @@ async function makeBed(t: Test, count = 1000): Promise<Bed> {
   }
 }
 
-async function forget(parts: Parts, digest: Sha256): Promise<void> {
-  await parts.blobs.forget(digest)
+async function forget({ db }: Parts, digest: Sha256): Promise<void> {
+  const tables = db.withTables<{ blob: { sha256: Buffer } }>()
+  await tables.deleteFrom('blob').where('sha256', '=', Buffer.from(digest, 'hex')).execute()
 }
 
 function fromsOf({ index }: Published): (Sha256 | undefined)[] {
