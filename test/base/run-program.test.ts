@@ -9,7 +9,7 @@ const source = join(import.meta.dirname, '../../src/base/run-program.ts')
 const script = `
   import { openSync } from 'node:fs'
   import { runProgram } from ${JSON.stringify(source)}
-  const limits = { env: {}, timeoutMs: 5000, maxOutputBytes: 1000 }
+  const limits = { env: {}, timeoutMs: 300_000, maxOutputBytes: 1000 }
   await runProgram('/bin/true', [], limits)
   try { for (;;) openSync('/dev/null') } catch {}
   for (const command of ['/bin/true', '/nowhere'])

@@ -57,7 +57,7 @@ async function updateAndFind(): Promise<string> {
     const value = process.env[name]
     if (value !== undefined) env[name] = value
   }
-  await runOk('apt-get', ['update'], { env, timeoutMs: 240_000 })
+  await runOk('apt-get', ['update'], { env, timeoutMs: 900_000 })
   const file = await largestIndex()
   if (file === undefined) throw new Error('apt-get update brought no Packages index')
   return file

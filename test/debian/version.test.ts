@@ -25,7 +25,7 @@ async function refutedByDpkg(pairs: readonly Pair[]): Promise<string[]> {
     'while read -r a op b; do dpkg --compare-versions "$a" "$op" "$b" || echo "$a $op $b"; done'
   const judged = await Promise.all(
     [lines.slice(0, half), lines.slice(half)].map((part) =>
-      runOk('sh', ['-c', script], { input: part.join(''), timeoutMs: 120_000 }),
+      runOk('sh', ['-c', script], { input: part.join(''), timeoutMs: 900_000 }),
     ),
   )
   return judged.flatMap(({ stdout }) => stdout.split('\n').filter((line) => line !== ''))

@@ -128,7 +128,7 @@ async function finish(
   return { content: await contentOf(dataDir), told, problems }
 }
 
-t.test('a collection that is killed anywhere goes on', { timeout: 290_000 }, async (t) => {
+t.test('a collection that is killed anywhere goes on', { timeout: 1_700_000 }, async (t) => {
   const dir = t.testdir()
   const whole = await prepare(t)
   const run = async (name: string): Promise<string> => {

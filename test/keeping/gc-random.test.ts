@@ -30,7 +30,7 @@ function someVersions(): PackageSpec[] {
 }
 
 const title = 'nothing that a kept generation names is deleted, whatever happens'
-t.test(title, { timeout: 1000 * (60 + steps * 4) }, async (t) => {
+t.test(title, { timeout: 1000 * (300 + steps * 20) }, async (t) => {
   t.comment(`SLUICE_SEED=${seed}`)
   const world = await makeAgedWorld(t, someVersions())
   const { sluice, upstream } = world

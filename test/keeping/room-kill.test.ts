@@ -19,7 +19,7 @@ const FILES = 24
 const FILE_BYTES = 100_000
 const ROOM_FILES = 6
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
-t.setTimeout(KILLS * 15_000 + 60_000)
+t.setTimeout(KILLS * 80_000 + 60_000)
 
 async function start(t: Test, dataDir: string): Promise<SluiceProcess> {
   const begun = await startProcess(t, dataDir)

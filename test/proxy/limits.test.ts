@@ -30,7 +30,7 @@ async function connectFrom(url: string, localAddress: string): Promise<Socket> {
 }
 
 t.test('whoever is slow to ask is let go, and nobody else', async (t) => {
-  const world = await makeWorld(t, [hello], { start: { patience: { headersWithinMs: 500 } } })
+  const world = await makeWorld(t, [hello], { start: { patience: { headersWithinMs: 3000 } } })
   const { url } = world.sluice
   const idle = await openSocket(url)
   idle.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')

@@ -39,7 +39,7 @@ export async function makeChroot(suite: string, archive: string, keyring: string
   // apt's own user must reach its files.
   await chmod(dir, 0o755)
   const made = await run('debootstrap', [...options, suite, dir, archive], {
-    timeoutMs: 250_000,
+    timeoutMs: 1_500_000,
   }).catch(async (error: unknown) => {
     await close()
     throw error

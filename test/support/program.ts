@@ -10,7 +10,7 @@ import { type RunResult, run } from './run.ts'
 
 export const sluiceProgram = join(import.meta.dirname, '../../bin/sluice')
 
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 300_000
 
 export interface ProgramOptions {
   readonly cwd?: string
@@ -30,7 +30,7 @@ export interface Program {
   readonly pid: number
   /** What was printed so far, on both streams. */
   readonly text: string
-  /** Waits until what was printed matches; the first group, else the match. Throws if it ends before, or after 20 s. */
+  /** Waits until what was printed matches; the first group, else the match. Throws if it ends before, or after five minutes. */
   says(pattern: RegExp): Promise<string>
   signal(name: NodeJS.Signals): void
   readonly ended: Promise<Ended>

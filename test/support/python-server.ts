@@ -14,7 +14,7 @@ type Told = any
 
 export interface PythonServer {
   readonly port: number
-  /** The next thing that it tells; what was told stays until it is asked for. Throws after 20 s. */
+  /** The next thing that it tells; what was told stays until it is asked for. Throws after five minutes. */
   next(): Promise<Told>
   /** What was told and not asked for. */
   rest(): Told[]
@@ -24,7 +24,7 @@ export interface PythonServer {
   stop(): Promise<void>
 }
 
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 300_000
 
 /** Starts one; it ends with the test. */
 export async function startPython(

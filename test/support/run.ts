@@ -12,7 +12,7 @@ export interface RunOptions {
   readonly cwd?: string
   /** Given on standard input. */
   readonly input?: string | Uint8Array
-  /** 60 s unless told; then the program is killed and the call throws. */
+  /** Five minutes unless told; then the program is killed and the call throws. */
   readonly timeoutMs?: number
 }
 
@@ -32,7 +32,7 @@ export async function run(
   const running = execute(command, [...args], {
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C.UTF-8', ...options.env },
     cwd: options.cwd,
-    timeout: options.timeoutMs ?? 60_000,
+    timeout: options.timeoutMs ?? 300_000,
     killSignal: 'SIGKILL',
     maxBuffer: 256 * 1024 * 1024,
   })
