@@ -16,6 +16,8 @@ interface Bed {
   pass(ms: number): void
   /** What came of a request: its body, or the code of its error. */
   ask(path: string, get?: Partial<UpstreamGet>): Promise<string>
+  /** Whether to wait for fractions of a second: only what never comes would not come later. */
+  hurry(is: boolean): void
 }
 
 async function makeBed(t: Test, isOffline = false): Promise<Bed> {
@@ -23,10 +25,17 @@ async function makeBed(t: Test, isOffline = false): Promise<Bed> {
   const dir = t.testdir({ mirror: { a: 'bytes of a', b: 'bytes of b', c: 'bytes of c' } })
   const mirror = await startUpstream(join(dir, 'mirror'))
   const time = { ms: 0 }
-  const client = createUpstream({ firstByteTimeoutMs: 300, connectTimeoutMs: 500, stallMs: 300 })
+  const patient = createUpstream()
+  const hasty = createUpstream({ firstByteTimeoutMs: 300, stallMs: 1000 })
+  let isHasty = false
+  const client: Upstream = {
+    get: (...asked) => (isHasty ? hasty : patient).get(...asked),
+    close: () => patient.close(),
+  }
   const upstream = guardUpstream(client, { isOffline, now: () => time.ms })
   t.teardown(async () => {
     await upstream.close()
+    await hasty.close()
     await mirror.close()
   })
   const ask: Bed['ask'] = async (path, get = {}) => {
@@ -42,11 +51,15 @@ async function makeBed(t: Test, isOffline = false): Promise<Bed> {
   const pass: Bed['pass'] = (ms) => {
     time.ms += ms
   }
-  return { mirror, upstream, pass, ask }
+  const hurry: Bed['hurry'] = (is) => {
+    isHasty = is
+  }
+  return { mirror, upstream, pass, ask, hurry }
 }
 
 t.test('one that hangs is found out once, and the others do not wait', async (t) => {
-  const { mirror, upstream, ask, pass } = await makeBed(t)
+  const { mirror, upstream, ask, pass, hurry } = await makeBed(t)
+  hurry(true)
   mirror.fault(/./, { kind: 'hang' })
   const crowd = await Promise.all(Array.from({ length: 200 }, (_, at) => ask(`/file-${at}`)))
   t.same(new Set(crowd), new Set(['ERR_UPSTREAM_TIMEOUT']))
@@ -62,6 +75,7 @@ t.test('one that hangs is found out once, and the others do not wait', async (t)
   const again = await Promise.all(['/a', '/b', '/c'].map((path) => ask(path)))
   t.same(new Set(again), new Set(['ERR_UPSTREAM_TIMEOUT']))
   t.equal(mirror.count(), 1)
+  hurry(false)
   mirror.clearFaults()
   pass(1500)
   t.equal(await ask('/a'), 'ERR_UPSTREAM_TIMEOUT', 'each time it is left alone for longer')
@@ -100,9 +114,11 @@ t.test('a redirect to where nobody listens is trouble with one path', async (t) 
 })
 
 t.test('trouble with one path keeps nobody from the others', async (t) => {
-  const { mirror, ask } = await makeBed(t)
+  const { mirror, ask, hurry } = await makeBed(t)
+  hurry(true)
   mirror.fault('/a', { kind: 'hang' })
   for (let tries = 0; tries < 4; tries++) t.equal(await ask('/a'), 'ERR_UPSTREAM_TIMEOUT')
+  hurry(false)
   t.equal(await ask('/b'), 'bytes of b')
   mirror.clearFaults()
   mirror.fault('/a', { kind: 'status', status: 404 })
@@ -112,7 +128,7 @@ t.test('trouble with one path keeps nobody from the others', async (t) => {
 })
 
 t.test('a storm of 503, and bodies that fall silent, are trouble', async (t) => {
-  const { mirror, ask, pass } = await makeBed(t)
+  const { mirror, ask, pass, hurry } = await makeBed(t)
   mirror.fault(/./, { kind: 'status', status: 503 })
   for (let tries = 0; tries < 5; tries++) {
     for (const path of ['/a', '/b', '/c']) t.equal(await ask(path), 'ERR_UPSTREAM_STATUS')
@@ -124,6 +140,7 @@ t.test('a storm of 503, and bodies that fall silent, are trouble', async (t) => 
   pass(1000)
   t.equal(await ask('/a'), 'bytes of a')
 
+  hurry(true)
   mirror.fault(/./, { kind: 'stall', bytes: 3 })
   for (const path of ['/a', '/b', '/c']) t.equal(await ask(path), 'ERR_UPSTREAM_TIMEOUT')
   mirror.clearRequests()

@@ -161,32 +161,34 @@ t.test('takes no more bytes than allowed, announced or not', async (t) => {
 })
 
 t.test('gives up on an archive that is silent, or slower than the floor', async (t) => {
-  const { upstream, server, url } = await makeBed(t, {
-    firstByteTimeoutMs: 100,
-    stallMs: 200,
-    minBytesPerSecond: 10_000,
-  })
+  const silent = await makeBed(t, { firstByteTimeoutMs: 100 })
   const code = 'ERR_UPSTREAM_TIMEOUT'
-  server.fault('/file', { kind: 'hang' }, { times: 1 })
-  await t.rejects(upstream.get(url, { maxBytes }, {}), { code, message: /no answer in time/ })
+  silent.server.fault('/file', { kind: 'hang' })
+  await t.rejects(silent.upstream.get(silent.url, { maxBytes }, {}), {
+    code,
+    message: /no answer in time/,
+  })
+  // So long that a machine which is busy does not pause for it.
+  const { upstream, server, url } = await makeBed(t, { stallMs: 2000, minBytesPerSecond: 10_000 })
   server.fault('/file', { kind: 'stall', bytes: 5000 }, { times: 1 })
   const stalled = await readOut((await upstream.get(url, { maxBytes }, {})).body)
-  t.match(stalled, { got: 5000, error: { code, message: /nothing came for 0.2 s/ } })
+  t.match(stalled, { got: 5000, error: { code, message: /nothing came for 2 s/ } })
   server.fault('/file', { kind: 'trickle', bytesPerSecond: 200 }, { times: 1 })
   const trickled = await readOut((await upstream.get(url, { maxBytes }, {})).body)
   t.match(trickled.error, { code, message: /slower than 10000 bytes\/s/ })
-  t.ok(trickled.got < 1000)
+  t.ok(trickled.got < 30_000)
   server.fault('/file', { kind: 'rate', bytesPerSecond: 500_000 })
   const steady = await readOut((await upstream.get(url, { maxBytes }, {})).body)
   t.same(steady, { got: file.length, error: undefined }, 'one that is slow but above it is kept')
 })
 
 t.test('does not blame the archive for a reader that takes its time', async (t) => {
-  const { upstream, url } = await makeBed(t, { stallMs: 100, minBytesPerSecond: 1_000_000 })
+  const { upstream, url } = await makeBed(t, { stallMs: 1000, minBytesPerSecond: 1_000_000 })
   let got = 0
+  let rests = 0
   for await (const chunk of (await upstream.get(url, { maxBytes }, {})).body) {
     got += chunk.length
-    await sleep(150)
+    if (rests++ < 3) await sleep(1100)
   }
   t.equal(got, file.length)
 })

@@ -14,8 +14,8 @@ t.teardown(() => gpg.close())
 
 const now = (): number => Math.floor(Date.now() / 1000)
 const release = 'Origin: Example\nSuite: stable\n'
-const past = ['--faked-system-time', '20200101T000000']
-const later = ['--faked-system-time', '20200105T000000']
+const past = ['--faked-system-time', '20200101T000000!']
+const later = ['--faked-system-time', '20200105T000000!']
 
 async function ours(signed: Buffer, ring: Keyring): Promise<string> {
   try {

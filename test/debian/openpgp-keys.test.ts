@@ -12,9 +12,9 @@ t.teardown(() => gpg.close())
 
 const now = (): number => Math.floor(Date.now() / 1000)
 const release = 'Origin: Example\nSuite: stable\n'
-const past = ['--faked-system-time', '20200101T000000']
-const later = ['--faked-system-time', '20200105T000000']
-const future = ['--faked-system-time', '20990101T000000']
+const past = ['--faked-system-time', '20200101T000000!']
+const later = ['--faked-system-time', '20200105T000000!']
+const future = ['--faked-system-time', '20990101T000000!']
 
 /** Our verdict: `good`, or the code of the error. */
 async function ours(work: Promise<unknown>): Promise<string> {
