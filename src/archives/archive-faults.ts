@@ -34,7 +34,8 @@ export function faultsOfName(name: string): ArchiveFault[] {
 export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
   const { urls, fallbacks = [], languages = [], extras = [] } = settings
   const none: ArchiveFault[] =
-    urls.length > 0
+  const isLocal = settings.kind === 'local'
+    urls.length > 0 || isLocal
       ? []
       : [
           {
@@ -46,6 +47,7 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
   return [
     ...none,
     ...faultsOfUrls('urls', urls),
+    ...(isLocal ? faultsOfLocal(settings) : []),
     ...faultsOfUrls('fallbacks', fallbacks),
     ...faultsOfWords('suites', 'suite', settings.suites),
     ...faultsOfWords('components', 'component', settings.components),
@@ -79,6 +81,19 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
 
 /** The form in which URLs of archives are kept; undefined for what is none. */
 export function normalizeUrl(text: string): string | undefined {
+/** What only an archive of somebody else has. */
+function faultsOfLocal(settings: ArchiveSettings): ArchiveFault[] {
+  const foreign = ['urls', 'fallbacks', 'languages', 'extras', 'proxy', 'allowExpired'] as const
+  const all = [...foreign, 'allowOtherSuite', 'rescue'] as const
+  return all.flatMap((key): ArchiveFault[] => {
+    const value = settings[key]
+    const isTold = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false
+    if (!isTold) return []
+    const message = `a local archive is filled by uploads, and has no ${key}`
+    return [{ key, message, hint: 'sluice archive create --help' }]
+  })
+}
+
   const url = URL.parse(text)
   const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:'
   return isWeb ? url.href.replace(/\/+$/, '') : undefined

@@ -4,6 +4,7 @@
 import { AppError } from '../base/errors.ts'
 import { hostKey } from '../base/host-key.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import type { UploaderRule } from '../debian/uploaders.ts'
 import type { Db, Migration } from '../store/database.ts'
 import { noteChange } from './changes.ts'
 
@@ -31,9 +32,13 @@ export const archiveMigrations: readonly Migration[] = [
 export const extraKinds = ['contents', 'dep11', 'cnf', 'installer'] as const
 export type ExtraKind = (typeof extraKinds)[number]
 
-/** What an administrator says about a remote archive. */
+/** What an administrator says about an archive. */
 export interface ArchiveSettings {
   /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
+  /** Ours: it has no URLs, is filled by uploads, and `keyring` has who may sign them. */
+  readonly kind?: 'local' | undefined
+  /** Which of these keys may upload what to a local archive. */
+  readonly uploaders?: readonly UploaderRule[] | undefined
   readonly urls: readonly string[]
   /** Other roots, for files alone that none of `urls` has any more; written and shown as those are. */
   readonly fallbacks?: readonly string[] | undefined

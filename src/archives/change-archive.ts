@@ -1,11 +1,11 @@
 /**
- * Adding, changing and removing remote archives; what they hold comes with the next refresh.
+ * Adding, changing and removing archives; what remote ones hold comes with the next refresh, local ones begin empty.
  */
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { readKeyring } from '../debian/keyring.ts'
 import { writeAudit } from '../store/audit.ts'
-import { inTransaction } from '../store/database.ts'
+import { type Db, inTransaction } from '../store/database.ts'
 import {
   type ArchiveFault,
   faultsOfName,
@@ -22,6 +22,8 @@ import {
   insertArchive,
   updateArchive,
 } from './archive-table.ts'
+import { shapeLocal } from './change-local.ts'
+import { isFlat, normalizeSuite } from './suite-place.ts'
 import { redactUrl } from './upstream.ts'
 
 export interface ArchiveInput {
@@ -43,9 +45,9 @@ export async function addArchive(
 ): Promise<Archive> {
   refuseFirst(faultsOfName(input.name))
   const settings = checkSettings(input.settings)
-  await readKeyring(input.keyring)
+  await checkKeyring(settings, input.keyring)
   const madeAt = parts.clock.now()
-  return inTransaction(parts.db, async (trx) => {
+  const insert = async (trx: Db): Promise<Archive> => {
     const archive = await insertArchive(trx, { ...input, settings }, madeAt)
     await writeAudit(trx, {
       at: madeAt,
@@ -56,7 +58,12 @@ export async function addArchive(
     })
     crashPoint('archive: before the commit')
     return archive
-  })
+  }
+  if (settings.kind !== 'local') return inTransaction(parts.db, insert)
+  // Its id is known once it is inserted.
+  return parts.archiveLock(input.name)(() =>
+    shapeLocal(parts, { ...input, settings, id: 0 }, insert),
+  )
 }
 
 /** Changes an archive's settings or keyring; its states stay. */
@@ -69,9 +76,10 @@ export function setArchive(
   return parts.archiveLock(name)(async () => {
     const old = await getArchive(parts.db, name)
     const settings = checkSettings({ ...old.settings, ...change.settings })
-    if (change.keyring !== undefined) await readKeyring(change.keyring)
+    if (settings.kind !== old.settings.kind) throw otherKind(name)
+    if (change.keyring !== undefined) await checkKeyring(settings, change.keyring)
     const archive = { ...old, settings, keyring: change.keyring ?? old.keyring }
-    await inTransaction(parts.db, async (trx) => {
+    const update = async (trx: Db): Promise<Archive> => {
       await updateArchive(trx, archive)
       // What is asked for now may be in the Release that was taken: it is to be read again, changed or not.
       if (takenOf(old.settings) !== takenOf(settings)) await forgetValidators(trx, old.id)
@@ -82,9 +90,21 @@ export function setArchive(
         object: `archive ${name}`,
         detail: { ...shown(settings), keyring: change.keyring !== undefined },
       })
-    })
-    return archive
+      return archive
+    }
+    if (settings.kind === 'local') return shapeLocal(parts, archive, update)
+    return inTransaction(parts.db, update)
   })
+}
+
+/** Who may upload to a local archive by a signature need not be known. */
+async function checkKeyring({ kind }: ArchiveSettings, keyring: Buffer): Promise<void> {
+  if (kind !== 'local' || keyring.length > 0) await readKeyring(keyring)
+}
+
+function otherKind(name: string): AppError {
+  const message = `${name} cannot become another kind of archive`
+  return new AppError('ERR_USAGE', { message, hint: 'make one of another name' })
 }
 
 /** Removes an archive; what channels hold of it stays, but what was not fetched can no longer be. */
@@ -112,6 +132,7 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
   const inForm = (url: string): string => normalizeUrl(url) ?? url
   return {
     ...settings,
+    suites: settings.suites.map(normalizeSuite),
     urls: settings.urls.map(inForm),
     fallbacks: settings.fallbacks?.map(inForm),
   }
@@ -119,8 +140,9 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
 
 /** What of a suite the settings ask for, to be compared. */
 function takenOf(settings: ArchiveSettings): string {
-  const { components, architectures, sources, languages, extras } = settings
-  return JSON.stringify([components, architectures, sources, languages, extras])
+  const { suites, components, architectures, sources, languages, extras } = settings
+  const flat = suites.filter(isFlat)
+  return JSON.stringify([components, architectures, sources, languages, extras, ...flat])
 }
 
 function refuseFirst([fault]: readonly ArchiveFault[]): void {

@@ -61,13 +61,19 @@ export function refreshArchive(
     const outcomes: SuiteOutcome[] = []
     for (const known of await listSuites(parts.db, archive)) {
       signal?.throwIfAborted()
-      outcomes.push(await refreshSuite(parts, archive, known, { ...input, signal }))
+      if (archive.settings.kind === 'local') outcomes.push(ownSuite(archive, known))
+      else outcomes.push(await refreshSuite(parts, archive, known, { ...input, signal }))
     }
     return outcomes
   })
 }
 
 type SuiteInput = RefreshInput & Abortable
+/** What is ours is always as it was uploaded. */
+function ownSuite({ name }: Archive, { suite, state }: ArchiveSuite): SuiteOutcome {
+  return { archive: name, suite, kind: 'unchanged', state, skipped: [], durationMs: 0 }
+}
+
 
 async function refreshSuite(
   parts: ArchiveParts,

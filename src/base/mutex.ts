@@ -60,3 +60,21 @@ export async function mapBounded<In, Out>(
 export async function breathe(): Promise<void> {
   await setImmediate()
 }
+
+/** Work of which `limit` may run at once, in the order of the calls. */
+export function createSlots(limit: number): Mutex {
+  let running = 0
+  const waiting: (() => void)[] = []
+  return async (work) => {
+    if (running < limit) running += 1
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      // Whoever is next takes this one's place.
+      const next = waiting.shift()
+      if (next === undefined) running -= 1
+      else next()
+    }
+  }
+}

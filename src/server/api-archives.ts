@@ -31,6 +31,7 @@ const texts = {
 }
 const properties = {
   name: { type: 'string' },
+  kind: { const: 'local' },
   urls: texts,
   fallbacks: texts,
   suites: texts,
@@ -51,7 +52,7 @@ const changeSchema = { body: { type: 'object', properties, additionalProperties:
 const addSchema = {
   body: {
     ...changeSchema.body,
-    required: ['name', 'urls', 'suites', 'components', 'architectures'],
+    required: ['name', 'suites', 'components', 'architectures'],
   },
 }
 const namesSchema = {

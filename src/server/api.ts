@@ -31,6 +31,7 @@ import { pendingRoutes } from './api-pending.ts'
 import { policyRoutes } from './api-policies.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { statsRoutes } from './api-stats.ts'
+import { uploadRoutes } from './api-uploads.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
 import { setupOf } from './setups.ts'
@@ -93,6 +94,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       gcRoutes(api, context)
       adoptRoutes(api, context)
       learnedRoutes(api, context)
+      uploadRoutes(api, context)
     },
     { prefix: '/api/v1' },
   )

@@ -25,6 +25,7 @@ export async function show(
   }
   return {
     name: archive.name,
+    kind: archive.settings.kind ?? 'remote',
     urls: urls.map(redactUrl),
     fallbacks: (archive.settings.fallbacks ?? []).map(redactUrl),
     components,

@@ -155,6 +155,7 @@ export function startJobs(
   const digests = startDigests(parts, log, resigned.promise)
   const holds = startHoldEnds(parts, log)
   const room = startRoom(parts, log)
+  parts.uploadFollow.start(parts, log)
   const front = startFrontFiles(parts, log)
   const all = [front, room, policies, digests, holds, worker, refresh, resign, derive, keys, gc]
   return {
@@ -164,7 +165,8 @@ export function startJobs(
     room,
     wakePolicies: policies.wake,
     stop: async () => {
-      await Promise.all([...all, parts.refreshBehind].map((one) => one.stop()))
+      const behind = [parts.refreshBehind, parts.uploadFollow]
+      await Promise.all([...all, ...behind].map((one) => one.stop()))
     },
   }
 }

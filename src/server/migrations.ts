@@ -5,6 +5,7 @@ import { archiveMigrations } from '../archives/archive-table.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { earlierStateMigrations } from '../archives/earlier-states.ts'
 import { originMigrations } from '../archives/origins.ts'
+import { uploadMigrations } from '../archives/upload-table.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { declineMigrations } from '../channels/decline-table.ts'
 import { generationMigrations } from '../channels/generation-table.ts'
@@ -35,6 +36,7 @@ export const migrations = [
   ...earlierStateMigrations,
   ...originMigrations,
   ...chunkMigrations,
+  ...uploadMigrations,
   ...publicationMigrations,
   ...channelMigrations,
   ...pinMigrations,

@@ -19,6 +19,8 @@ import {
   type UpstreamLimits,
 } from '../archives/routed-upstream.ts'
 import { createUpstreamHealth } from '../archives/upstream-health.ts'
+import type { UploadParts } from '../archives/take-deb.ts'
+import { createUploadQueue } from '../archives/upload-queue.ts'
 import { readUpstreamTls } from '../archives/upstream-tls.ts'
 import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
@@ -47,6 +49,7 @@ import { closeDatabase, openDatabase } from '../store/database.ts'
 import { createHotBlobs, type HotBlobs } from '../store/hot-blobs.ts'
 import { lockDataDir } from '../store/lock.ts'
 import { type ClientLog, createClientLog } from './client-log.ts'
+import { openPartFiles } from '../store/part-files.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { migrations } from './migrations.ts'
@@ -58,6 +61,7 @@ import { createTraffic, type Traffic } from './traffic.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
 import { namedHosts, openUnknown, type UnknownParts } from './unknown.ts'
 
+import { createUploadFollow, type UploadFollow } from './upload-follow.ts'
 /** So many changes of plans are remembered, some 150 bytes each. */
 const PLANNED_CHANGES = 20_000
 /** apt waits 30 s for an answer; what is found out before one is waited for takes its time, too. */
@@ -81,7 +85,7 @@ export interface Waiting {
   readonly security: number
 }
 
-export interface ServerParts extends ChannelParts, UnknownParts {
+export interface ServerParts extends ChannelParts, UploadParts, UnknownParts {
   readonly upstream: RoutedUpstream & Guarded
   readonly derivation: DerivationQueue
   readonly proxy: ArchiveProxy
@@ -99,6 +103,7 @@ export interface ServerParts extends ChannelParts, UnknownParts {
   readonly answerWithinMs: number
   readonly headersWithinMs: number
   readonly deliverWithinMs: number | undefined
+  readonly uploadFollow: UploadFollow
   readonly config: Config
   /** `told` is set when the port is taken. */
   readonly address: { readonly configured: string | undefined; told: string }
@@ -217,6 +222,9 @@ export async function openParts(
       ...notes,
       ...limitsOf(patience),
       fileProblems: createFileProblems(blobs, clock),
+      partFiles: openPartFiles(join(dataDir, 'uploads')),
+      uploads: createUploadQueue(archives),
+      uploadFollow: createUploadFollow(),
       secondLooks: createSecondLooks(blobs.news, clock),
       refreshBehind: createRefreshBehind(clock, { freshMs: config.refreshMinutes * 60_000 }),
       config,
