@@ -33,8 +33,8 @@ export function faultsOfName(name: string): ArchiveFault[] {
 /** What is wrong with settings. */
 export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
   const { urls, fallbacks = [], languages = [], extras = [] } = settings
-  const none: ArchiveFault[] =
   const isLocal = settings.kind === 'local'
+  const none: ArchiveFault[] =
     urls.length > 0 || isLocal
       ? []
       : [
@@ -46,8 +46,8 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
         ]
   return [
     ...none,
-    ...faultsOfUrls('urls', urls),
     ...(isLocal ? faultsOfLocal(settings) : []),
+    ...faultsOfUrls('urls', urls),
     ...faultsOfUrls('fallbacks', fallbacks),
     ...faultsOfWords('suites', 'suite', settings.suites),
     ...faultsOfWords('components', 'component', settings.components),
@@ -79,8 +79,6 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
   ]
 }
 
-/** The form in which URLs of archives are kept; undefined for what is none. */
-export function normalizeUrl(text: string): string | undefined {
 /** What only an archive of somebody else has. */
 function faultsOfLocal(settings: ArchiveSettings): ArchiveFault[] {
   const foreign = ['urls', 'fallbacks', 'languages', 'extras', 'proxy', 'allowExpired'] as const
@@ -94,6 +92,8 @@ function faultsOfLocal(settings: ArchiveSettings): ArchiveFault[] {
   })
 }
 
+/** The form in which URLs of archives are kept; undefined for what is none. */
+export function normalizeUrl(text: string): string | undefined {
   const url = URL.parse(text)
   const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:'
   return isWeb ? url.href.replace(/\/+$/, '') : undefined

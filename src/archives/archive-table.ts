@@ -34,11 +34,11 @@ export type ExtraKind = (typeof extraKinds)[number]
 
 /** What an administrator says about an archive. */
 export interface ArchiveSettings {
-  /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
   /** Ours: it has no URLs, is filled by uploads, and `keyring` has who may sign them. */
   readonly kind?: 'local' | undefined
   /** Which of these keys may upload what to a local archive. */
   readonly uploaders?: readonly UploaderRule[] | undefined
+  /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
   readonly urls: readonly string[]
   /** Other roots, for files alone that none of `urls` has any more; written and shown as those are. */
   readonly fallbacks?: readonly string[] | undefined

@@ -22,8 +22,6 @@ import {
   insertArchive,
   updateArchive,
 } from './archive-table.ts'
-import { shapeLocal } from './change-local.ts'
-import { isFlat, normalizeSuite } from './suite-place.ts'
 import { redactUrl } from './upstream.ts'
 
 export interface ArchiveInput {
@@ -140,9 +138,8 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
 
 /** What of a suite the settings ask for, to be compared. */
 function takenOf(settings: ArchiveSettings): string {
-  const { suites, components, architectures, sources, languages, extras } = settings
-  const flat = suites.filter(isFlat)
-  return JSON.stringify([components, architectures, sources, languages, extras, ...flat])
+  const { components, architectures, sources, languages, extras } = settings
+  return JSON.stringify([components, architectures, sources, languages, extras])
 }
 
 function refuseFirst([fault]: readonly ArchiveFault[]): void {

@@ -68,12 +68,12 @@ export function refreshArchive(
   })
 }
 
-type SuiteInput = RefreshInput & Abortable
 /** What is ours is always as it was uploaded. */
 function ownSuite({ name }: Archive, { suite, state }: ArchiveSuite): SuiteOutcome {
   return { archive: name, suite, kind: 'unchanged', state, skipped: [], durationMs: 0 }
 }
 
+type SuiteInput = RefreshInput & Abortable
 
 async function refreshSuite(
   parts: ArchiveParts,

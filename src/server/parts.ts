@@ -18,9 +18,9 @@ import {
   routeArchive,
   type UpstreamLimits,
 } from '../archives/routed-upstream.ts'
-import { createUpstreamHealth } from '../archives/upstream-health.ts'
 import type { UploadParts } from '../archives/take-deb.ts'
 import { createUploadQueue } from '../archives/upload-queue.ts'
+import { createUpstreamHealth } from '../archives/upstream-health.ts'
 import { readUpstreamTls } from '../archives/upstream-tls.ts'
 import type { Abortable } from '../base/abortable.ts'
 import type { Clock } from '../base/clock.ts'
@@ -48,8 +48,8 @@ import { type BlobStore, openBlobStore } from '../store/blobs.ts'
 import { closeDatabase, openDatabase } from '../store/database.ts'
 import { createHotBlobs, type HotBlobs } from '../store/hot-blobs.ts'
 import { lockDataDir } from '../store/lock.ts'
-import { type ClientLog, createClientLog } from './client-log.ts'
 import { openPartFiles } from '../store/part-files.ts'
+import { type ClientLog, createClientLog } from './client-log.ts'
 import { createFileProblems, type FileProblems } from './file-problems.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { migrations } from './migrations.ts'
@@ -60,8 +60,8 @@ import { createSecondLooks, type SecondLooks } from './second-looks.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 import { createTunnels, type TunnelLimits, type Tunnels } from './tunnels.ts'
 import { namedHosts, openUnknown, type UnknownParts } from './unknown.ts'
-
 import { createUploadFollow, type UploadFollow } from './upload-follow.ts'
+
 /** So many changes of plans are remembered, some 150 bytes each. */
 const PLANNED_CHANGES = 20_000
 /** apt waits 30 s for an answer; what is found out before one is waited for takes its time, too. */
@@ -100,10 +100,10 @@ export interface ServerParts extends ChannelParts, UploadParts, UnknownParts {
   readonly traffic: Traffic
   readonly fileProblems: FileProblems
   readonly refreshBehind: RefreshBehind
+  readonly uploadFollow: UploadFollow
   readonly answerWithinMs: number
   readonly headersWithinMs: number
   readonly deliverWithinMs: number | undefined
-  readonly uploadFollow: UploadFollow
   readonly config: Config
   /** `told` is set when the port is taken. */
   readonly address: { readonly configured: string | undefined; told: string }
@@ -219,12 +219,12 @@ export async function openParts(
       comparisons: createDebComparisons(blobs),
       ledger,
       rescue,
-      ...notes,
-      ...limitsOf(patience),
-      fileProblems: createFileProblems(blobs, clock),
       partFiles: openPartFiles(join(dataDir, 'uploads')),
       uploads: createUploadQueue(archives),
       uploadFollow: createUploadFollow(),
+      ...notes,
+      ...limitsOf(patience),
+      fileProblems: createFileProblems(blobs, clock),
       secondLooks: createSecondLooks(blobs.news, clock),
       refreshBehind: createRefreshBehind(clock, { freshMs: config.refreshMinutes * 60_000 }),
       config,
