@@ -2,6 +2,7 @@
  * What an archive cannot be: all that is wrong with a name and settings, each fault with the setting that it is in.
  */
 import { type ArchiveSettings, extraKinds } from './archive-table.ts'
+import { isFlat, suiteName } from './suite-place.ts'
 import { redactUrl } from './upstream.ts'
 
 export interface ArchiveFault {
@@ -50,6 +51,7 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
     ...faultsOfUrls('urls', urls),
     ...faultsOfUrls('fallbacks', fallbacks),
     ...faultsOfWords('suites', 'suite', settings.suites),
+    ...faultsOfNames(settings.suites),
     ...faultsOfWords('components', 'component', settings.components),
     ...faultsOfWords('architectures', 'architecture', settings.architectures),
     ...languages.flatMap((one, at): ArchiveFault[] =>
@@ -100,7 +102,8 @@ export function normalizeUrl(text: string): string | undefined {
 }
 
 function faultsOfUrls(key: 'urls' | 'fallbacks', urls: readonly string[]): ArchiveFault[] {
-  const hint = 'the archive’s root, the folder that holds dists/'
+  const hint =
+    'the archive’s root, the folder that holds dists/; of a flat archive that of its Filename paths'
   return urls.flatMap((url, at) =>
     normalizeUrl(url) === undefined
       ? [faultOf(key, at, `${redactUrl(url)} is no http or https URL`, hint)]
@@ -119,7 +122,7 @@ function faultsOfWords(
   }
   const pattern = what === 'architecture' ? word : suitePattern
   return values.flatMap((value, at) =>
-    pattern.test(value)
+    pattern.test(value) || (what === 'suite' && isFlatPath(value))
       ? []
       : [
           faultOf(
@@ -130,6 +133,22 @@ function faultsOfWords(
           ),
         ],
   )
+}
+
+/** No segment of it leads out of the archive. */
+function isFlatPath(value: string): boolean {
+  return isFlat(value) && !/[\p{Cc}\\?#\s]/u.test(value) && !value.split('/').includes('..')
+}
+
+/** Two flat suites may come to one name. */
+function faultsOfNames(suites: readonly string[]): ArchiveFault[] {
+  const names = suites.map(suiteName)
+  return names.flatMap((name, at) => {
+    const first = names.indexOf(name)
+    if (first === at || suites[first] === suites[at]) return []
+    const message = `the suites ${suites[first]} and ${suites[at]} would both be called ${name}`
+    return [faultOf('suites', at, message, 'make an archive of each')]
+  })
 }
 
 function faultOf(

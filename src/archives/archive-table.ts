@@ -7,6 +7,7 @@ import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import type { UploaderRule } from '../debian/uploaders.ts'
 import type { Db, Migration } from '../store/database.ts'
 import { noteChange } from './changes.ts'
+import { suiteName } from './suite-place.ts'
 
 export const archiveMigrations: readonly Migration[] = [
   {
@@ -42,6 +43,7 @@ export interface ArchiveSettings {
   readonly urls: readonly string[]
   /** Other roots, for files alone that none of `urls` has any more; written and shown as those are. */
   readonly fallbacks?: readonly string[] | undefined
+  /** As they are written: see suite-place.ts. */
   readonly suites: readonly string[]
   readonly components: readonly string[]
   readonly architectures: readonly string[]
@@ -228,7 +230,7 @@ export async function listSuites(db: Db, archive: Archive): Promise<ArchiveSuite
     .where('archive_id', '=', archive.id)
     .execute()
   const known = new Map(rows.map((row) => [row.suite, row]))
-  return archive.settings.suites.map((suite) => {
+  return archive.settings.suites.map(suiteName).map((suite) => {
     const row = known.get(suite)
     return row === undefined ? { suite } : toSuite(row)
   })

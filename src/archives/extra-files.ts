@@ -15,6 +15,7 @@ import type { ArchiveSettings } from './archive-table.ts'
 import { fileUrls, type IndexSource } from './fetch-index.ts'
 import type { SkippedStanza } from './index-build.ts'
 import type { Origin } from './origins.ts'
+import { inDirectory } from './suite-place.ts'
 import type { SuiteState } from './suite-state.ts'
 
 const FETCHES_AT_ONCE = 2
@@ -131,10 +132,10 @@ function baseOf(path: string): string {
 
 /** By hash where the suite offers that: what stands under the name changes. */
 function originOf(
-  { suite, release }: IndexSource,
+  { directory, release }: IndexSource,
   { path, sha256, size }: ReleaseFile,
 ): Omit<Origin, 'archiveId'> {
   const dir = path.slice(0, path.lastIndexOf('/') + 1)
   const file = release.acquireByHash ? `${dir}by-hash/SHA256/${sha256}` : path
-  return { sha256, size, path: `dists/${suite}/${file}` }
+  return { sha256, size, path: inDirectory(directory, file) }
 }

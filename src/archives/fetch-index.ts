@@ -12,8 +12,10 @@ import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import { type Compression, compressionOf, decompress } from '../debian/compression.ts'
 import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
+import type { ArchiveSettings } from './archive-table.ts'
 import type { Downloads } from './download.ts'
 import type { IndexText } from './index-text.ts'
+import { inDirectory, suiteDirectory, urlBelow } from './suite-place.ts'
 
 /** An index larger than this after unpacking is refused; Debian's largest has some 60 MB. */
 const MAX_INDEX_BYTES = 1024 * 1024 * 1024
@@ -26,11 +28,25 @@ const UNPACKED_PER_S: Partial<Record<Compression, number>> = {
   bz2: 8e6,
 }
 
-export interface IndexSource {
-  /** Root of the archive. */
+/** A suite of an archive, and where it stands. */
+export interface SuitePlace {
+  /** Roots of the archive. */
   readonly urls: readonly string[]
   readonly suite: string
+  /** Where its Release lies below a root. */
+  readonly directory: string
+}
+
+export interface IndexSource extends SuitePlace {
   readonly release: Release
+}
+
+/** The place of the suite of this name. */
+export function suitePlace(
+  settings: Pick<ArchiveSettings, 'urls' | 'suites'>,
+  suite: string,
+): SuitePlace {
+  return { urls: settings.urls, suite, directory: suiteDirectory(settings, suite) }
 }
 
 /** The forms of an index that Release names and that can be read here, the one that is here soonest first. */
@@ -91,7 +107,14 @@ export function fileUrls(source: IndexSource, file: ReleaseFile): string[] {
   const paths = source.release.acquireByHash
     ? [`${dir}by-hash/SHA256/${file.sha256}`, file.path]
     : [file.path]
-  return source.urls.flatMap((url) => paths.map((path) => `${url}/dists/${source.suite}/${path}`))
+  return source.urls.flatMap((url) =>
+    paths.map((path) => urlBelow(url, inDirectory(source.directory, path))),
+  )
+}
+
+/** Where a file of a suite can be had by its name. */
+export function namedUrls({ urls, directory }: SuitePlace, path: string): string[] {
+  return urls.map((url) => urlBelow(url, inDirectory(directory, path)))
 }
 
 async function* unpack(

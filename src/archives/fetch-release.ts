@@ -14,6 +14,7 @@ import { type Verified, verifyClearSigned, verifyDetached } from '../debian/open
 import { formatReleaseDate, parseRelease, type Release } from '../debian/release.ts'
 import type { Archive, ArchiveSuite } from './archive-table.ts'
 import type { Urgency } from './origin-circuit.ts'
+import { inDirectory, isFlatSuite, suiteDirectory, urlBelow, writtenSuite } from './suite-place.ts'
 import type { Upstream, UpstreamResponse } from './upstream.ts'
 
 /** apt's Acquire::MaxReleaseFileSize. */
@@ -23,6 +24,8 @@ const MAX_FUTURE_S = 300
 export interface FetchedRelease {
   readonly release: Release
   readonly signers: Verified['signers']
+  /** What will not be good for ever of who signed it. */
+  readonly warnings: readonly string[]
   /** The root of the archive that answered. */
   readonly url: string
   readonly inRelease?: Buffer | undefined
@@ -74,45 +77,52 @@ async function fetchFrom(
 ): Promise<FetchedRelease | undefined> {
   const ring = await readKeyring(archive.keyring)
   const now = nowSeconds(parts.clock)
-  const base = `${url}/dists/${known.suite}`
+  const directory = suiteDirectory(archive.settings, known.suite)
+  const at = (file: string): string => urlBelow(url, inDirectory(directory, file))
   const validators =
     known.state === undefined ? {} : { ifModifiedSince: known.lastModified, etag: known.etag }
-  const answer = await getUnless404(parts.upstream, `${base}/InRelease`, validators, signal)
+  const answer = await getUnless404(parts.upstream, at('InRelease'), validators, signal)
   if (answer === 'unchanged') return undefined
   if (answer !== undefined) {
-    const { text, signers } = await verifyClearSigned(answer.body, ring, now)
+    const { text, ...by } = await verifyClearSigned(answer.body, ring, now)
     return {
       release: parseRelease(text),
-      signers,
+      ...by,
       url,
       inRelease: answer.body,
       ...answer.validators,
     }
   }
-  const release = await getUnless404(parts.upstream, `${base}/Release`, validators, signal)
+  const release = await getUnless404(parts.upstream, at('Release'), validators, signal)
   if (release === 'unchanged') return undefined
-  if (release === undefined) {
-    throw new AppError('ERR_UPSTREAM_STATUS', {
-      message: `there is neither InRelease nor Release for the suite ${known.suite}`,
-      hint: `look at the suites of the archive, then: sluice archive set ${archive.name} --suite …`,
-    })
-  }
-  const gpg = await getUnless404(parts.upstream, `${base}/Release.gpg`, {}, signal)
+  if (release === undefined) throw noRelease(archive, known.suite)
+  const gpg = await getUnless404(parts.upstream, at('Release.gpg'), {}, signal)
   if (gpg === undefined || gpg === 'unchanged') {
     throw new AppError('ERR_SIGNATURE_MISSING', {
       message: `${known.suite}: Release has no Release.gpg: nobody signed it`,
-      hint: 'an archive without signatures cannot be taken; ask its maintainer to sign it',
+      hint: 'an archive without signatures is never taken: ask its maintainer to sign it, or publish its packages in a local archive',
     })
   }
-  const { text, signers } = await verifyDetached(release.body, gpg.body, ring, now)
+  const { text, ...by } = await verifyDetached(release.body, gpg.body, ring, now)
   return {
     release: parseRelease(text),
-    signers,
+    ...by,
     url,
     releaseText: release.body,
     releaseGpg: gpg.body,
     ...release.validators,
   }
+}
+
+function noRelease({ name, settings }: Archive, suite: string): AppError {
+  const isFlatHere = isFlatSuite(settings, suite)
+  const other = isFlatHere
+    ? 'the folder with its Packages is the suite'
+    : 'one without dists/ is taken as --suite ./ or, below a folder, --suite FOLDER/'
+  return new AppError('ERR_UPSTREAM_STATUS', {
+    message: `there is neither InRelease nor Release for the suite ${writtenSuite(settings, suite)}`,
+    hint: `look at the suites of the archive (${other}), then: sluice archive set ${name} --suite …`,
+  })
 }
 
 function insistent({ get }: Pick<Upstream, 'get'>, urgency: Urgency): Pick<Upstream, 'get'> {
@@ -158,9 +168,14 @@ function isAbsent(status: unknown): boolean {
 
 function checkRelease(release: Release, archive: Archive, known: ArchiveSuite, now: number): void {
   const { suite } = known
+  // Whoever has a flat archive in its sources names no suite.
+  const isNamed = !isFlatSuite(archive.settings, suite)
   const names = [release.suite, release.codename].filter((name) => name !== undefined)
   const isOther =
-    names.length > 0 && !names.includes(suite) && !names.includes(suite.split('/')[0] ?? '')
+    isNamed &&
+    names.length > 0 &&
+    !names.includes(suite) &&
+    !names.includes(suite.split('/')[0] ?? '')
   if (isOther && archive.settings.allowOtherSuite !== true) {
     throw new AppError('ERR_RELEASE_WRONG_SUITE', {
       message: `${suite}: the Release there is of another suite (${names.join(', ')})`,

@@ -21,14 +21,15 @@ export interface LoadOptions extends Abortable {
   readonly onBytes?: ((written: number, size: number) => void) | undefined
 }
 
-/** Loads an index; Translation entries can be filtered by their Description-md5. */
+/** Loads an index; Translation entries can be filtered by their Description-md5, and packages by architecture, if need be. */
 export async function loadIndex(
   parts: Pick<ArchiveParts, 'blobs' | 'downloads'>,
   source: IndexSource,
-  { kind, paths }: WantedIndex,
+  { kind, paths, only }: WantedIndex,
   options: LoadOptions,
 ): Promise<LoadedIndex> {
-  const keyField = kind === 'Translation' ? 'Description-md5' : undefined
+  const others = only === undefined ? undefined : 'Architecture'
+  const keyField = kind === 'Translation' ? 'Description-md5' : others
   const text = await openIndexText(parts.blobs.tempPath(), keyField)
   try {
     const fetched: ReleaseFile[] = []

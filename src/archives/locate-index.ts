@@ -7,7 +7,7 @@ import { splitClearSigned } from '../debian/clear-signed.ts'
 import { parseRelease } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { listArchives, listSuites } from './archive-table.ts'
-import { fileUrls } from './fetch-index.ts'
+import { fileUrls, suitePlace } from './fetch-index.ts'
 import type { Located } from './locate.ts'
 import { readState } from './suite-state.ts'
 
@@ -26,12 +26,13 @@ export async function locateIndexes(
       const isInline = upstream?.inRelease !== undefined
       const plain = isInline ? splitClearSigned(signed).lines.join('\n') : signed.toString('latin1')
       const release = parseRelease(Buffer.from(plain, 'latin1').toString())
+      const place = suitePlace(archive.settings, suite)
       for (const file of release.files.values()) {
         const { sha256, size, path } = file
         if (!wanted.has(sha256)) continue
         found.set(sha256, {
           wanted: { sha256, size, label: `${suite} ${path}` },
-          source: { urls: fileUrls({ urls: archive.settings.urls, suite, release }, file) },
+          source: { urls: fileUrls({ ...place, release }, file) },
           archive: archive.name,
         })
       }

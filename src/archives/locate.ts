@@ -7,6 +7,7 @@ import type { Db } from '../store/database.ts'
 import { type Archive, listArchives } from './archive-table.ts'
 import type { Source, Wanted } from './download.ts'
 import { type Origin, originsOf } from './origins.ts'
+import { urlBelow } from './suite-place.ts'
 
 /** A file that an archive named, and its URLs, those of the archive's first URL first; the archive's fallbacks apart. */
 export interface Located {
@@ -52,8 +53,12 @@ function locatedAt({ sha256, size, path }: Origin): Pick<Located, 'wanted'> {
 }
 
 function originSource({ settings }: Archive, { path }: Origin): Source {
-  const encoded = path.split('/').map(encodeURIComponent).join('/').replaceAll('%3A', ':')
   const below = (roots: readonly string[] | undefined): string[] =>
-    (roots ?? []).map((root) => `${root}/${encoded}`)
+    (roots ?? []).flatMap((root) => {
+      const asApt = urlBelow(root, path)
+      // Some write the URL into Filename: what apt then asks for, not every server of files has.
+      const asWritten = asApt.replaceAll(/%25(?=[0-9A-Fa-f]{2})/g, '%')
+      return asWritten === asApt ? [asApt] : [asApt, asWritten]
+    })
   return { urls: below(settings.urls), fallbacks: below(settings.fallbacks) }
 }

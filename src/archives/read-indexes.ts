@@ -11,7 +11,7 @@ import type { ArchiveParts } from './archive-parts.ts'
 import type { Archive } from './archive-table.ts'
 import { descriptionName, namedDescriptions, nameSameDescriptions } from './description-names.ts'
 import { type ExtraFiles, takeExtras } from './extra-files.ts'
-import { type IndexSource, indexForms } from './fetch-index.ts'
+import { type IndexSource, indexForms, suitePlace } from './fetch-index.ts'
 import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
 import { measure } from './index-tree.ts'
@@ -72,7 +72,7 @@ export async function readIndexes(
 ): Promise<ReadIndexes> {
   const { release } = fetched
   const urls = [fetched.url, ...archive.settings.urls.filter((url) => url !== fetched.url)]
-  const source: IndexSource = { urls, suite, release }
+  const source: IndexSource = { ...suitePlace(archive.settings, suite), urls, release }
   const where = { archive: archive.name, suite }
   const onBytes = (path: string, doneBytes: number, sizeBytes: number): void =>
     input.onEvent?.({ kind: 'fetch', ...where, path, doneBytes, sizeBytes })
@@ -159,14 +159,15 @@ async function readIndex(
   skipped: readonly SkippedStanza[]
 }> {
   try {
-    const { kind, component, architecture } = wanted
+    const { kind, component, architecture, only } = wanted
     const where = { archive: archive.name, suite, path: indexPath(wanted) }
     const sizeBytes = fetched.reduce((sum, file) => sum + file.size, 0)
     const onProgress = (done: number, total: number): void =>
       onEvent?.({ kind: 'index', ...where, sizeBytes, done, total })
     const named = kind === 'Translation' ? await namedDescriptions(parts, namers) : undefined
     const isTaken =
-      named && ((name: string, md5: string): boolean => named.has(descriptionName(name, md5)))
+      (named && ((name: string, md5: string) => named.has(descriptionName(name, md5)))) ??
+      (only && ((_name: string, its: string) => only.includes(its)))
     const how = { kind, archiveId: archive.id, isTaken, signal, onProgress }
     const built = await buildIndex(parts, text, how)
     const files = Object.fromEntries(fetched.map((file) => [file.path, file.sha256]))

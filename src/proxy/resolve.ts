@@ -12,28 +12,23 @@ import type { ArchiveParts } from '../archives/archive-parts.ts'
 import { type Archive, type ArchiveSuite, hasUrlOn } from '../archives/archive-table.ts'
 import { countChanges } from '../archives/changes.ts'
 import { earlierStatesOf } from '../archives/earlier-states.ts'
-import { fileUrls, type IndexSource, indexForms } from '../archives/fetch-index.ts'
+import { fileUrls, type IndexSource, namedUrls, suitePlace } from '../archives/fetch-index.ts'
 import { createArchiveReader, type KnownArchives } from '../archives/known-archives.ts'
 import { type Located, locateOrigin } from '../archives/locate.ts'
-import { originAt } from '../archives/origins.ts'
-import { readState, type UpstreamFiles } from '../archives/suite-state.ts'
+import { type Origin, originAt } from '../archives/origins.ts'
 import { hostKey } from '../base/host-key.ts'
 import { matchesHost } from '../base/host-patterns.ts'
 import { createLru } from '../base/lru.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
-import { type ArchivePath, parseArchivePath } from '../debian/archive-path.ts'
+import type { ArchivePath } from '../debian/archive-path.ts'
 import type { ReleaseFile } from '../debian/release.ts'
 import { createInstallerFiles, type InstallerFiles } from './installer-files.ts'
 import { isSameLogin } from './login.ts'
 import { type Match, matchArchives } from './match-archive.ts'
-import { type ReadRelease, readStored } from './read-release.ts'
+import { looksLikePackage, parseInArchive, pathsOfPackage } from './path-in-archive.ts'
 import { createReadings, type Readings } from './readings.ts'
 import type { RequestTarget } from './request-target.ts'
-
-/** What a suite's upstream served when its state was made, read. */
-interface UpstreamSuite extends ReadRelease {
-  readonly files: UpstreamFiles
-}
+import { hasStoredForm, readUpstream, type UpstreamSuite } from './upstream-suite.ts'
 
 /** What is handed through beside the files of archives. */
 export interface HostPolicy {
@@ -115,11 +110,11 @@ async function answerFrom(
   { known, readSuite, readings, reader, images }: Known,
   { archive, rest, login }: Match,
 ): Promise<Answer | 'absent' | undefined> {
-  const path = parseArchivePath(rest, archive.settings.suites)
-  if (path === undefined || path.kind === 'other') return undefined
+  const path = parseInArchive(archive.settings, rest)
+  if (path === undefined) return undefined
   // Where a login is wanted, each request has to show it.
   const holds = login === undefined ? known.holds : undefined
-  if (path.kind === 'pool') return poolAnswer(parts, archive, path.path, holds)
+  if (path.kind === 'pool' || path.kind === 'other') return poolAnswer(parts, archive, rest, holds)
   const isBegun = path.kind === 'release' && path.file !== 'Release.gpg'
   const suite =
     (isBegun ? undefined : readings.of(reader, archive, path.suite)) ??
@@ -133,7 +128,8 @@ async function answerFrom(
     (await suiteAnswer(parts, archive, { known: suite, suite: upstream }, path)) ??
     (path.kind === 'by-hash' ? await earlierAnswer(parts, readSuite, archive, path) : undefined) ??
     (path.kind === 'index'
-      ? await imageAnswer(images, archive, suite, upstream, path.path)
+      ? ((await imageAnswer(images, archive, suite, upstream, path.path)) ??
+        (await poolAnswer(parts, archive, rest, holds)))
       : undefined)
   const isOurs = typeof answer === 'object' && (answer.kind === 'bytes' || answer.kind === 'blob')
   if (!isOurs) return answer
@@ -149,7 +145,9 @@ async function poolAnswer(
   holds: KnownArchives['holds'] | undefined,
 ): Promise<Answer | undefined> {
   const changes = countChanges('origins')
-  const origin = await originAt(parts.db, archive.id, path)
+  if (!looksLikePackage(path)) return undefined
+  let origin: Origin | undefined
+  for (const one of pathsOfPackage(path)) origin ??= await originAt(parts.db, archive.id, one)
   if (origin === undefined) return undefined
   return {
     kind: 'blob',
@@ -169,11 +167,7 @@ async function suiteAnswer(
   path: Exclude<ArchivePath, { kind: 'pool' | 'other' }>,
 ): Promise<Answer | 'absent' | undefined> {
   const modifiedAt = suite.files.date ?? Math.floor((known.changedAt ?? 0) / 1000)
-  const source: IndexSource = {
-    urls: archive.settings.urls,
-    suite: known.suite,
-    release: suite.release,
-  }
+  const source = { ...suitePlace(archive.settings, known.suite), release: suite.release }
   if (path.kind === 'release') {
     const { inRelease, release, releaseGpg } = suite.files
     const digest = { InRelease: inRelease, Release: release, 'Release.gpg': releaseGpg }[path.file]
@@ -209,7 +203,7 @@ async function earlierAnswer(
     const earlier = await readSuite(state).catch(() => undefined)
     const file = earlier?.byDigest.get(digest)
     if (earlier === undefined || file === undefined) continue
-    const source = { urls: archive.settings.urls, suite, release: earlier.release }
+    const source = { ...suitePlace(archive.settings, suite), release: earlier.release }
     const hasOtherForm = hasStoredForm(earlier, file)
     return fileAnswer(archive, source, file, { isMutable: false, hasOtherForm })
   }
@@ -238,34 +232,22 @@ async function earlierIndex(
 
 function imageAnswer(
   images: InstallerFiles,
-  { name, settings: { urls } }: Archive,
+  archive: Archive,
   { suite, changedAt = 0 }: ArchiveSuite,
   { release, files: { date } }: UpstreamSuite,
   path: string,
 ): Promise<Answer | undefined> {
-  const source = { urls, suite, release }
+  const source = { ...suitePlace(archive.settings, suite), release }
   const urlsOf = (file: ReleaseFile | string): string[] =>
-    typeof file === 'string'
-      ? urls.map(
-          (url) => `${url}/dists/${suite}/${file.split('/').map(encodeURIComponent).join('/')}`,
-        )
-      : fileUrls(source, file)
+    typeof file === 'string' ? namedUrls(source, file) : fileUrls(source, file)
   const modifiedAt = date ?? Math.floor(changedAt / 1000)
-  return images.answer({ release, archive: name, modifiedAt, urlsOf }, path, {})
-}
-
-/** Whether the refresh fetched this index in another form. */
-function hasStoredForm({ files, release }: UpstreamSuite, file: ReleaseFile): boolean {
-  const plain = file.path.replace(/\.(xz|gz|bz2)$/, '')
-  return indexForms(release, plain).some(
-    (form) => form.path !== file.path && files.files[form.path] === form.sha256,
-  )
+  return images.answer({ release, archive: archive.name, modifiedAt, urlsOf }, path, {})
 }
 
 /** Upstream is known by InRelease or by Release and Release.gpg; what we did not fetch is not mixed in. */
 function absentRelease(archive: Archive, suite: string, file: string): Answer | 'absent' {
   if (file === 'InRelease') return 'absent'
-  return { kind: 'pass', urls: archive.settings.urls.map((url) => `${url}/dists/${suite}/${file}`) }
+  return { kind: 'pass', urls: namedUrls(suitePlace(archive.settings, suite), file) }
 }
 
 function fileAnswer(
@@ -290,16 +272,4 @@ function fileAnswer(
 function passOn(archive: Archive, rest: string): Answer {
   const encoded = rest.split('/').map(encodeURIComponent).join('/')
   return { kind: 'pass', urls: archive.settings.urls.map((url) => `${url}/${encoded}`) }
-}
-
-async function readUpstream(
-  parts: ArchiveParts,
-  digest: Sha256,
-): Promise<UpstreamSuite | undefined> {
-  const { upstream } = await readState(parts.blobs, digest)
-  const text = upstream?.inRelease ?? upstream?.release
-  if (upstream === undefined || text === undefined) return undefined
-  // Verified before it was stored.
-  const signed = await parts.blobs.read(text)
-  return { files: upstream, ...readStored(signed, upstream.inRelease !== undefined) }
 }
