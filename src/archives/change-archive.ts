@@ -22,6 +22,7 @@ import {
   insertArchive,
   updateArchive,
 } from './archive-table.ts'
+import { shapeLocal } from './change-local.ts'
 import { redactUrl } from './upstream.ts'
 
 export interface ArchiveInput {
@@ -130,7 +131,6 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
   const inForm = (url: string): string => normalizeUrl(url) ?? url
   return {
     ...settings,
-    suites: settings.suites.map(normalizeSuite),
     urls: settings.urls.map(inForm),
     fallbacks: settings.fallbacks?.map(inForm),
   }
