@@ -23,6 +23,7 @@ import {
   updateArchive,
 } from './archive-table.ts'
 import { shapeLocal } from './change-local.ts'
+import { isFlat, normalizeSuite } from './suite-place.ts'
 import { redactUrl } from './upstream.ts'
 
 export interface ArchiveInput {
@@ -131,6 +132,7 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
   const inForm = (url: string): string => normalizeUrl(url) ?? url
   return {
     ...settings,
+    suites: settings.suites.map(normalizeSuite),
     urls: settings.urls.map(inForm),
     fallbacks: settings.fallbacks?.map(inForm),
   }
@@ -138,8 +140,9 @@ function checkSettings(settings: ArchiveSettings): ArchiveSettings {
 
 /** What of a suite the settings ask for, to be compared. */
 function takenOf(settings: ArchiveSettings): string {
-  const { components, architectures, sources, languages, extras } = settings
-  return JSON.stringify([components, architectures, sources, languages, extras])
+  const { suites, components, architectures, sources, languages, extras } = settings
+  const flat = suites.filter(isFlat)
+  return JSON.stringify([components, architectures, sources, languages, extras, ...flat])
 }
 
 function refuseFirst([fault]: readonly ArchiveFault[]): void {
