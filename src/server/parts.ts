@@ -67,6 +67,7 @@ const PLANNED_CHANGES = 20_000
 /** apt waits 30 s for an answer; what is found out before one is waited for takes its time, too. */
 const ANSWER_MS = 18_000
 const HEADERS_MS = 20_000
+const DRAIN_MS = 10_000
 
 /** How long to wait for upstream, and to let clients wait. */
 export interface Patience extends UpstreamLimits {
@@ -75,6 +76,8 @@ export interface Patience extends UpstreamLimits {
   /** Until a client has sent the head of a request; 20 s. */
   readonly headersWithinMs?: number | undefined
   readonly tunnels?: Partial<TunnelLimits> | undefined
+  /** For so long a server that is closed lets downloads end; 10 s. */
+  readonly drainMs?: number | undefined
   /** Until a mail server or webhook is given up for now. */
   readonly deliverWithinMs?: number | undefined
 }
@@ -103,6 +106,7 @@ export interface ServerParts extends ChannelParts, UploadParts, UnknownParts {
   readonly uploadFollow: UploadFollow
   readonly answerWithinMs: number
   readonly headersWithinMs: number
+  readonly drainMs: number
   readonly deliverWithinMs: number | undefined
   readonly config: Config
   /** `told` is set when the port is taken. */
@@ -130,9 +134,13 @@ function createMemories(
 function limitsOf({
   answerWithinMs = ANSWER_MS,
   headersWithinMs = HEADERS_MS,
+  drainMs = DRAIN_MS,
   deliverWithinMs,
-}: Patience): Pick<ServerParts, 'answerWithinMs' | 'headersWithinMs' | 'deliverWithinMs'> {
-  return { answerWithinMs, headersWithinMs, deliverWithinMs }
+}: Patience): Pick<
+  ServerParts,
+  `${'answerWithin' | 'headersWithin' | 'drain' | 'deliverWithin'}Ms`
+> {
+  return { answerWithinMs, headersWithinMs, drainMs, deliverWithinMs }
 }
 
 /** The ways through this server to others. */

@@ -38,7 +38,6 @@ import type { StartEvent } from './start-event.ts'
 import { ensureAdminToken } from './tokens.ts'
 import { tellUnserved } from './unserved.ts'
 
-const DRAIN_MS = 10_000
 const offline = {
   message: 'this server is offline: nothing is looked up, refreshed, fetched, tunneled or sent',
   hint: 'what is here is served; for the rest start it without --offline (setting: offline)',
@@ -213,7 +212,7 @@ function running({ parts, app, jobs, context, isFirstStart }: Started): RunningS
   const workers = openWorkers(app.server, context)
   const close = async (): Promise<void> => {
     const drained = new AbortController()
-    const timer = setTimeout(() => drained.abort(), DRAIN_MS)
+    const timer = setTimeout(() => drained.abort(), parts.drainMs)
     drained.signal.addEventListener('abort', () => {
       app.server.closeAllConnections()
       context.doors.closeAll()

