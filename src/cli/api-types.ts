@@ -29,6 +29,7 @@ export interface Status {
 
 export interface ArchiveAnswer {
   readonly name: string
+  readonly kind: 'local' | 'remote'
   readonly urls: readonly string[]
   readonly fallbacks: readonly string[]
   readonly components: readonly string[]

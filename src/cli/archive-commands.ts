@@ -1,10 +1,7 @@
 /**
  * `sluice archive …`: where packages come from.
  */
-import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
-import { arch } from 'node:process'
-import { promisify } from 'node:util'
 import type { Command } from 'commander'
 import { AppError, systemCode } from '../base/errors.ts'
 import type { RemovedAnswer } from './api-file-types.ts'
@@ -12,8 +9,10 @@ import type { LearnedListAnswer } from './api-learned-types.ts'
 import type { ArchiveAnswer } from './api-types.ts'
 import { archiveTable, describeArchive } from './archive-report.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
+import { createCommand } from './create-archive-command.ts'
 import { removedLines } from './file-report.ts'
 import { learnedTable } from './learned-report.ts'
+import { machineArchitecture } from './machine-architecture.ts'
 import { refresh } from './refresh.ts'
 
 interface SettingOptions {
@@ -46,6 +45,7 @@ export function archiveCommands(program: Command, around: Surroundings): void {
     .option('--arch <architecture...>', "architectures to take (default: this machine's)")
     .requiredOption('--keyring <file>', 'keys that sign its Release files, armored or binary')
   run(around, settingOptions(add), addArchive)
+  createCommand(archive, around)
   const set = archive
     .command('set <name>')
     .description('change an archive; lists replace what was there')
@@ -216,15 +216,5 @@ async function readKeys(file: string): Promise<{ keyring: string } | { keyringBa
       hint: installed.length > 0 ? `in ${KEYRINGS} there are ${installed.join(', ')}` : undefined,
       cause: error,
     })
-  }
-}
-
-/** dpkg's word for this machine, or Node's translated where there is no dpkg. */
-async function machineArchitecture(): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)('dpkg', ['--print-architecture'])
-    return stdout.trim()
-  } catch {
-    return { x64: 'amd64', arm: 'armhf', ia32: 'i386' }[String(arch)] ?? arch
   }
 }

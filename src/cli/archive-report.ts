@@ -27,7 +27,7 @@ export function archiveTable(
   const now = Date.now()
   const columns: Column<ArchiveAnswer>[] = [
     { title: 'ARCHIVE', value: (one) => one.name, isWhole: true },
-    { title: 'URL', value: (one) => one.urls.map(plainUrl).join(' ') },
+    { title: 'URL', value: (one) => urlText(one) },
     { title: 'SUITES', value: (one) => one.suites.map(({ suite }) => suite).join(' ') },
     { title: 'ARCH', value: (one) => one.architectures.join(' ') },
     {
@@ -46,20 +46,25 @@ export function archiveTable(
 export function describeArchive(archive: ArchiveAnswer, width: number | undefined): string[] {
   const now = Date.now()
   const next = archive.nextRefreshAt
+  const isLocal = archive.kind === 'local'
   const lines = renderPairs([
     ['archive', archive.name],
     ...archive.urls.map((url, at) => [at === 0 ? 'url' : 'mirror', plainUrl(url)] as const),
     ...archive.fallbacks.map((url) => ['fallback', plainUrl(url)] as const),
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
-    ...takenPairs(archive),
+    ...(isLocal ? [['filled', 'by uploads: sluice publish'] as const] : takenPairs(archive)),
     ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
     ...(archive.allowExpired ? [['takes', 'a Release past its Valid-Until'] as const] : []),
     ...(archive.allowOtherSuite ? [['takes', 'a Release of another suite'] as const] : []),
     ...archive.keys.map((key) => ['key', keyText(key, now)] as const),
     ...rescuePairs(archive.rescue, now),
-    ...(next === undefined ? [] : [['next look', `in ${formatSpan(next - now)}`] as const]),
-    ...(archive.isOffline === true ? [['next look', 'never: the server is offline'] as const] : []),
+    ...(next === undefined || isLocal
+      ? []
+      : [['next look', `in ${formatSpan(next - now)}`] as const]),
+    ...(archive.isOffline === true && !isLocal
+      ? [['next look', 'never: the server is offline'] as const]
+      : []),
   ])
   const columns: Column<ArchiveSuiteAnswer>[] = [
     { title: 'SUITE', value: (one) => one.suite, isWhole: true },
@@ -137,6 +142,10 @@ function problemLines(text: string, problem: ProblemAnswer, effect: string): str
   ]
 }
 
+function urlText({ kind, urls }: ArchiveAnswer): string {
+  return kind === 'local' ? 'local' : urls.map(plainUrl).join(' ')
+}
+
 function plainUrl(url: string): string {
   return url.replace(/\/+$/, '')
 }
@@ -152,7 +161,7 @@ function checkedText(archive: ArchiveAnswer, now: number): string {
 
 function archiveState(archive: ArchiveAnswer, now: number): string {
   const state = lastState(archive, now)
-  if (archive.isOffline !== true) return state
+  if (archive.isOffline !== true || archive.kind === 'local') return state
   return state === 'ok' ? 'offline' : `offline; ${state}`
 }
 

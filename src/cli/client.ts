@@ -1,26 +1,13 @@
 /**
- * The API of a running server, over plain HTTP: finds the server, sends the token, reads answers and long tasks.
- *
- * The server is the one of `--url` or `SLUICE_URL`, with the token in `SLUICE_TOKEN` (a flag would show in `ps`). Without
- * them it is the one that runs on the data directory (`--data`, `SLUICE_DATA`, `./var`, and last the `var` of the
- * checkout that this program lies in): its URL stands in `server.json` there, its token in `token`. A token of a data
- * directory is sent to its own server and to no other.
+ * The API of a running server, over plain HTTP: sends the token, reads answers and long tasks.
  */
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
-import { join, relative } from 'node:path'
-import { dataFiles, findDataDir } from '../base/data-dir.ts'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { AppError, isErrorCode, systemCode } from '../base/errors.ts'
+import { type ClientOptions, findServer, type Server } from './find-server.ts'
 
-export interface ClientOptions {
-  readonly url?: string | undefined
-  readonly data?: string | undefined
-  readonly env: NodeJS.ProcessEnv
-  readonly signal: AbortSignal
-}
-
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** Answers are taken to be what the API says they are: server and command are of one version. */
 export interface Client {
@@ -31,15 +18,10 @@ export interface Client {
   task<T, E>(path: string, body: unknown, onEvent: (event: E) => void): Promise<T>
   /** A list that is too long for one answer, item by item: made at the pace of who takes them. */
   list<T>(path: string): AsyncGenerator<T>
+  /** Sends the bytes of a file, so many. */
+  put<T>(path: string, bytes: Readable, size: number): Promise<T>
   /** The text at a path of the server that is no API. */
   text(path: string): Promise<string>
-}
-
-interface Server {
-  readonly url: string
-  readonly token: string
-  /** What to say when nothing answers there. */
-  readonly gone: AppError
 }
 
 /** A client of the server that the options mean; `ERR_NO_SERVER` if none runs there. */
@@ -62,83 +44,13 @@ export async function connect(options: ClientOptions): Promise<Client> {
       const headers = { accept: 'application/x-ndjson' }
       yield* readList<T>(await open('GET', `/api/v1${path}`, headers))
     },
+    put: async (path, bytes, size) => {
+      const headers = { 'content-type': 'application/octet-stream', 'content-length': size }
+      const sending = { path: `/api/v1${path}`, headers, bytes, signal: options.signal }
+      return parse(await readText(await send(server, { method: 'PUT', ...sending })))
+    },
     text: async (path) => readText(await open('GET', path, {})),
   }
-}
-
-async function findServer({ url, data, env }: ClientOptions): Promise<Server> {
-  const said = url ?? (data === undefined ? env.SLUICE_URL : undefined)
-  if (said !== undefined && said !== '') {
-    const token = env.SLUICE_TOKEN
-    if (URL.parse(said) === null || !/^https?:/.test(said)) {
-      throw new AppError('ERR_USAGE', {
-        message: `${said} is no URL of a server`,
-        hint: 'http://127.0.0.1:3142',
-      })
-    }
-    if (token === undefined || token === '') {
-      throw new AppError('ERR_UNAUTHORIZED', {
-        message: `there is no token for ${said}`,
-        hint: 'set SLUICE_TOKEN; on the server: sluice token create NAME',
-      })
-    }
-    return { url: said.replace(/\/+$/, ''), token, gone: noServer(`no server answers at ${said}`) }
-  }
-  return findLocal(chooseDataDir(data, env), env)
-}
-
-function chooseDataDir(data: string | undefined, env: NodeJS.ProcessEnv): string {
-  const dir = findDataDir(data, env)
-  const isTold = data !== undefined || (env.SLUICE_DATA ?? '') !== ''
-  if (isTold || existsSync(dataFiles(dir).server)) return dir
-  const own = join(import.meta.dirname, '../../var')
-  return existsSync(dataFiles(own).server) ? relative('.', own) : dir
-}
-
-async function findLocal(dir: string, env: NodeJS.ProcessEnv): Promise<Server> {
-  const files = dataFiles(dir)
-  const start = dir === './var' ? 'npm start' : `sluice serve --data ${dir}`
-  const gone = noServer(`no server runs on ${dir}`, start)
-  const text = await readIfThere(files.server)
-  if (text === undefined) throw gone
-  const url = parseServerUrl(text)
-  if (url === undefined) throw gone
-  const token = env.SLUICE_TOKEN || (await readIfThere(files.token))?.trim()
-  if (token === undefined || token === '') {
-    throw new AppError('ERR_UNAUTHORIZED', {
-      message: `there is no token in ${files.token}`,
-      hint: 'a server that starts makes one',
-    })
-  }
-  return { url, token, gone }
-}
-
-function parseServerUrl(text: string): string | undefined {
-  try {
-    const server: unknown = JSON.parse(text)
-    const url = typeof server === 'object' && server !== null && 'url' in server ? server.url : ''
-    return typeof url === 'string' && /^https?:/.test(url) ? url : undefined
-  } catch {
-    return undefined
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    const isDenied = systemCode(error) === 'EACCES'
-    throw new AppError(isDenied ? 'ERR_UNAUTHORIZED' : 'ERR_INTERNAL', {
-      message: isDenied ? `${path} may not be read` : `${path} cannot be read`,
-      hint: 'run the command as the user that the server runs as, or set SLUICE_URL and SLUICE_TOKEN',
-      cause: error,
-    })
-  }
-}
-
-function noServer(message: string, hint?: string): AppError {
-  return new AppError('ERR_NO_SERVER', { message, hint })
 }
 
 interface Sending {
@@ -146,6 +58,8 @@ interface Sending {
   readonly path: string
   readonly headers: object
   readonly body?: unknown
+  /** A body as it is, in place of one in JSON. */
+  readonly bytes?: Readable
   readonly signal: AbortSignal
 }
 
@@ -153,6 +67,7 @@ interface Sending {
 async function send(server: Server, sending: Sending): Promise<IncomingMessage> {
   const { method, path, signal } = sending
   const url = new URL(server.url + path)
+  const { bytes } = sending
   const body = sending.body === undefined ? undefined : JSON.stringify(sending.body)
   const { request } = await (url.protocol === 'https:' ? import('node:https') : import('node:http'))
   const headers = {
@@ -164,7 +79,12 @@ async function send(server: Server, sending: Sending): Promise<IncomingMessage> 
       : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
   }
   try {
-    const reply = await begin(request, url, { method, headers, signal, agent: false }, body)
+    const reply = await begin(
+      request,
+      url,
+      { method, headers, signal, agent: false },
+      bytes ?? body,
+    )
     if (reply.statusCode !== undefined && reply.statusCode < 300) return reply
     throw readError(await readText(reply), reply.statusCode)
   } catch (error) {
@@ -178,13 +98,16 @@ function begin(
   request: Request,
   url: URL,
   options: RequestOptions,
-  body: string | undefined,
+  body: string | Readable | undefined,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const sent = request(url, options)
   sent.once('response', resolve)
   sent.once('error', reject)
-  sent.end(body)
+  if (typeof body === 'object') {
+    // An answer may come before all was sent: then it counts, and not that the rest was not taken.
+    pipeline(body, sent).catch((error: unknown) => setImmediate(reject, error))
+  } else sent.end(body)
   return promise
 }
 

@@ -23,6 +23,7 @@ import { keyCommands } from './key-commands.ts'
 import { pendingCommands } from './pending-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
+import { publishCommand } from './publish-command.ts'
 import { addServeOptions, type ServeOptions } from './serve-options.ts'
 
 const exitCodes = `
@@ -51,6 +52,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   archiveCommands(program, around)
   channelCommands(program, around)
   classCommands(program, around)
+  publishCommand(program, around)
   pendingCommands(program, around)
   promoteCommands(program, around)
   holdCommands(program, around)
