@@ -1,43 +1,70 @@
 /**
- * A connection in a worker: its requests one after the other, answered out of what the worker knows, until one comes that it
- * cannot answer. With that the connection goes over to the main process, when all before it is with the client.
+ * A connection of a plain client: its requests one after the other, answered out of what is known, until one comes that cannot
+ * be. With that the connection goes over to Node's http server, when all before it is with the client: so what is no plain hit
+ * is answered by one program, whichever process began.
  */
 import type { Socket } from 'node:net'
+import type { Clock } from '../base/clock.ts'
 import { type Sink, writeFile } from './body.ts'
 import { ageOf, httpDate } from './conditions.ts'
 import { type PlainRequest, parsePlainHead } from './hit-head.ts'
-import type { Found, KnownHits } from './known-hits.ts'
+import type { FoundFile } from './known-hits.ts'
 import type { ReadBuffers } from './read-buffers.ts'
-import type { ReadyHead } from './ready-answers.ts'
+import type { ReadyAnswer } from './ready-answers.ts'
 
 export interface Connections {
-  readonly known: KnownHits
+  /** What is in memory for this URL. */
+  find(url: string): ReadyAnswer | undefined
+  /** The same with what takes time; undefined for what is to be answered by the http server. */
+  look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
+  /** Whether a request for this URL that was sent ahead can wait until a large file is sent: nobody has to fetch it. */
+  mayWait(url: string): boolean
   readonly buffers: ReadBuffers
-  /** Gives the connection to the main process, with what was read of it. */
+  readonly clock: Pick<Clock, 'now'>
+  /** Gives the connection to the http server: first these bytes, then what its buffer has. Nobody reads it any more. */
   over(socket: Socket, bytes: Buffer): void
   /** An answer was sent. */
-  sent(request: PlainRequest, status: 200 | 304, bytes: number, socket: Socket): void
+  sent(request: PlainRequest, answer: SentAnswer, socket: Socket): void
   /** No more requests are taken. */
   isStopping(): boolean
+}
+
+export interface SentAnswer {
+  readonly status: 200 | 304
+  /** Of the body. */
+  readonly bytes: number
+  readonly found: ReadyAnswer | FoundFile
+}
+
+/** One that is served. */
+export interface HitConnection {
+  /** Nothing of a request is here, and nothing is being sent. */
+  isIdle(): boolean
 }
 
 const KEEP_ALIVE_MS = 75_000
 const STALL_MS = 300_000
 /** Answers wait for the client up to so many bytes. */
 const MOST_WAITING = 512 * 1024
+const END = '\r\n\r\n'
 
 /** Answers what comes by this connection; `firstWithinMs` until something does. */
-export function serveConnection(socket: Socket, all: Connections, firstWithinMs: number): void {
+export function serveConnection(
+  socket: Socket,
+  all: Connections,
+  firstWithinMs: number,
+): HitConnection {
   let rest: Buffer = Buffer.alloc(0)
   let isBusy = false
+  const letGo = (): void => void socket.destroy()
+  const end = (): void => void socket.end()
   const goOver = (): void => {
+    isBusy = true
     socket.pause()
-    socket.off('data', take)
-    socket.setTimeout(0)
-    const more: unknown = socket.read()
-    const bytes = Buffer.isBuffer(more) ? Buffer.concat([rest, more]) : rest
+    socket.off('data', take).off('end', end).off('timeout', letGo).setTimeout(0)
     const send = (): void => {
-      if (!socket.destroyed) all.over(socket, bytes)
+      socket.off('error', letGo)
+      if (!socket.destroyed) all.over(socket, rest)
     }
     // When all before it is with the kernel.
     if (socket.writableLength > 0) socket.write('', send)
@@ -45,40 +72,39 @@ export function serveConnection(socket: Socket, all: Connections, firstWithinMs:
   }
   /** Answers the first of the requests that are here; false if it takes time, or there is none. */
   const answerOne = (): boolean => {
-    const end = rest.indexOf('\r\n\r\n')
-    if (end < 0) {
+    const length = rest.indexOf(END)
+    if (length < 0) {
       if (rest.length > 0) goOver()
       else if (all.isStopping()) socket.end()
       return false
     }
-    const request = parsePlainHead(rest.toString('latin1', 0, end))
+    const request = parsePlainHead(rest.toString('latin1', 0, length))
     if (request === undefined) {
       goOver()
       return false
     }
-    const found = all.known.find(request.url)
+    const found = all.find(request.url)
     if (found !== undefined) {
-      rest = rest.subarray(end + 4)
+      rest = rest.subarray(length + END.length)
       sendWhole(socket, request, found, all)
       return socket.writableLength <= MOST_WAITING
     }
     isBusy = true
     socket.pause()
-    answerLater(socket, request, all).then(
-      (isAnswered) => {
-        isBusy = false
-        if (socket.destroyed) return
-        if (!isAnswered) return goOver()
-        rest = rest.subarray(end + 4)
-        proceed()
-      },
-      () => socket.destroy(),
-    )
+    answerLater(socket, request, all, () =>
+      mayAllWait(rest.subarray(length + END.length), all),
+    ).then((isAnswered) => {
+      isBusy = false
+      if (socket.destroyed) return
+      if (!isAnswered) return goOver()
+      rest = rest.subarray(length + END.length)
+      proceed()
+    }, letGo)
     return false
   }
   const proceed = (): void => {
     while (answerOne()) if (socket.destroyed) return
-    if (isBusy || socket.destroyed || socket.listenerCount('data') === 0) return
+    if (isBusy || socket.destroyed) return
     if (socket.writableLength > MOST_WAITING) {
       socket.pause()
       socket.once('drain', proceed)
@@ -91,46 +117,66 @@ export function serveConnection(socket: Socket, all: Connections, firstWithinMs:
     rest = rest.length === 0 ? data : Buffer.concat([rest, data])
     if (!isBusy) proceed()
   }
-  socket.setNoDelay(true)
-  socket.setTimeout(firstWithinMs, () => socket.destroy())
-  socket.on('error', () => socket.destroy())
-  socket.on('data', take)
-  socket.resume()
+  socket.setNoDelay(true).setTimeout(firstWithinMs)
+  // Who says no more may wait for answers still.
+  socket.allowHalfOpen = true
+  socket.on('timeout', letGo).on('error', letGo).on('end', end).on('data', take).resume()
+  return { isIdle: () => !isBusy && rest.length === 0 && socket.writableLength === 0 }
+}
+
+/** Whether nothing has to be begun for the requests that were sent ahead. */
+function mayAllWait(ahead: Buffer, all: Connections): boolean {
+  for (let at = 0; at < ahead.length; ) {
+    const end = ahead.indexOf(END, at)
+    const request = end < 0 ? undefined : parsePlainHead(ahead.toString('latin1', at, end))
+    if (request === undefined || !all.mayWait(request.url)) return false
+    at = end + END.length
+  }
+  return true
 }
 
 function sendWhole(
   socket: Socket,
   request: PlainRequest,
-  { head, data, confirmedAt }: Found,
+  found: ReadyAnswer,
   all: Connections,
 ): void {
+  const { head, data } = found
   const isUnchanged = request.since === head.lastModified
   const isBare = isUnchanged || request.method === 'HEAD'
-  socket.cork()
-  socket.write(headText(head, isUnchanged, confirmedAt), 'latin1')
-  if (!isBare) socket.write(data)
-  socket.uncork()
-  all.sent(request, isUnchanged ? 304 : 200, isBare ? 0 : data.length, socket)
+  const text = headText(found, isUnchanged, all.clock)
+  if (isBare) socket.write(text, 'latin1')
+  else {
+    socket.cork()
+    socket.write(text, 'latin1')
+    socket.write(data)
+    socket.uncork()
+  }
+  const [status, bytes] = [isUnchanged ? 304 : 200, isBare ? 0 : data.length] as const
+  all.sent(request, { status, bytes, found }, socket)
 }
 
-/** Answers what is not in memory, or not known yet; false if the main process is to answer. */
+/** Answers what is not in memory, or not known yet; false if the http server is to answer. */
 async function answerLater(
   socket: Socket,
   request: PlainRequest,
   all: Connections,
+  mayBeLong: () => boolean,
 ): Promise<boolean> {
-  const found = await all.known.look(request.url)
+  const found = await all.look(request.url)
   if (found === undefined) return false
   if ('data' in found) {
     sendWhole(socket, request, found, all)
     return true
   }
-  const { blob, head, confirmedAt } = found
+  const { blob, head } = found
   try {
     const isUnchanged = request.since === head.lastModified
-    socket.write(headText(head, isUnchanged, confirmedAt), 'latin1')
     const isBare = isUnchanged || request.method === 'HEAD'
-    all.sent(request, isUnchanged ? 304 : 200, isBare ? 0 : blob.size, socket)
+    if (!isBare && !mayBeLong()) return false
+    socket.write(headText(found, isUnchanged, all.clock), 'latin1')
+    const [status, bytes] = [isUnchanged ? 304 : 200, isBare ? 0 : blob.size] as const
+    all.sent(request, { status, bytes, found }, socket)
     if (isBare) return true
     socket.setTimeout(STALL_MS)
     await writeFile(socketSink(socket), { blob, start: 0, end: blob.size }, all.buffers)
@@ -157,13 +203,20 @@ function socketSink(socket: Socket): Sink {
 const texts = new WeakMap<readonly string[], string>()
 const now = { second: 0, text: '' }
 
-function headText(head: ReadyHead, isUnchanged: boolean, confirmedAt: number | undefined): string {
+function headText(
+  { head, answer: { confirmedAt } }: ReadyAnswer | FoundFile,
+  isUnchanged: boolean,
+  clock: Pick<Clock, 'now'>,
+): string {
   const lines = isUnchanged ? head.unchanged : head.whole
-  const text = texts.get(lines) ?? textOf(isUnchanged ? '304 Not Modified' : '200 OK', lines)
-  texts.set(lines, text)
+  let text = texts.get(lines)
+  if (text === undefined) {
+    text = textOf(isUnchanged ? '304 Not Modified' : '200 OK', lines)
+    texts.set(lines, text)
+  }
   const second = Math.floor(Date.now() / 1000)
   if (second !== now.second) Object.assign(now, { second, text: httpDate(second) })
-  const age = confirmedAt === undefined ? '' : `Age: ${ageOf(confirmedAt, Date)}\r\n`
+  const age = confirmedAt === undefined ? '' : `Age: ${ageOf(confirmedAt, clock)}\r\n`
   return `${text}${age}Date: ${now.text}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n`
 }
 

@@ -21,9 +21,11 @@ let timer: NodeJS.Timeout | undefined
 let isStopping = false
 let begun: { readonly known: KnownHits; readonly firstWithinMs: number } | undefined
 
-const connections: Omit<Connections, 'known'> = {
+const connections: Omit<Connections, keyof KnownHits> = {
   buffers: createReadBuffers(),
-  over: (socket, bytes) => {
+  clock: Date,
+  over: (socket, first) => {
+    const bytes = Buffer.concat([first, ...takeUnread(socket)])
     // It is not ours any more when that returns.
     sockets.delete(socket)
     process.send?.({ kind: 'over', bytes } satisfies ToMain, socket, { keepOpen: false }, () => {
@@ -32,7 +34,7 @@ const connections: Omit<Connections, 'known'> = {
     send({ kind: 'ended', count: 1 })
     endIfDone()
   },
-  sent: ({ method, url, agent }, status, bytes, { remoteAddress: address = '' }) => {
+  sent: ({ method, url, agent }, { status, bytes }, { remoteAddress: address = '' }) => {
     const key = `${method} ${status} ${address} ${url}`
     const known = untold.get(key) ?? { url, method, status, address, agent, count: 0, bytes: 0 }
     known.count += 1
@@ -42,6 +44,19 @@ const connections: Omit<Connections, 'known'> = {
     else timer ??= setTimeout(tell, TELL_MS)
   },
   isStopping: () => isStopping,
+}
+
+/** What was read of the connection and not taken; nothing more is, so that what comes now is left to whoever has it next. */
+function takeUnread(socket: Socket): Buffer[] {
+  const pieces: Buffer[] = []
+  for (let piece: unknown = socket.read(); piece !== null; piece = socket.read()) {
+    if (Buffer.isBuffer(piece)) pieces.push(piece)
+  }
+  // Pausing the socket does not keep Node from reading ahead, and that would be lost.
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const readStop: unknown = Reflect.get(Object(handle), 'readStop')
+  if (typeof readStop === 'function') Reflect.apply(readStop, handle, [])
+  return pieces
 }
 
 function send(message: ToMain): void {
@@ -81,7 +96,7 @@ function take(socket: Socket | undefined): void {
     send({ kind: 'ended', count: 1 })
     endIfDone()
   })
-  serveConnection(socket, { ...connections, known: begun.known }, begun.firstWithinMs)
+  serveConnection(socket, { ...connections, ...begun.known }, begun.firstWithinMs)
 }
 
 /** What is being sent is sent; who sends nothing is not waited for. */

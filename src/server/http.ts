@@ -18,8 +18,10 @@ import {
 } from './connections.ts'
 import type { Doors } from './doors.ts'
 import { type Exchange, refuseSocket, sendError, sendText } from './exchange.ts'
+import { answerHitsFirst } from './hit-front.ts'
 import { isOfFiles, sendFile } from './own-files.ts'
 import type { ServerParts } from './parts.ts'
+import { plainClients } from './plain-clients.ts'
 import { answerProxied, isOfOthers, type ProxyFront } from './proxied.ts'
 import { sendReady, sendRecalled } from './send-ready.ts'
 
@@ -55,6 +57,7 @@ export function createHttpServer(
   }
   const server = createServer(options, listener)
   bound(server, front, limits)
+  answerHitsFirst(server, { parts, isPlain: plainClients(parts.config, doors) })
   doors.takeSecure((credentials) => {
     const handshakeTimeout = limits.headersWithinMs
     const secure = createSecureServer({ ...options, ...credentials, handshakeTimeout }, listener)

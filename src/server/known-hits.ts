@@ -8,28 +8,21 @@ import type { Located } from '../archives/locate.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { createHotBlobs, type HotBlob, type HotBlobs } from '../store/hot-blobs.ts'
-import { createReadyAnswers, type ReadyAnswers, type ReadyHead } from './ready-answers.ts'
+import { createReadyAnswers, type ReadyAnswer, type ReadyAnswers } from './ready-answers.ts'
 import type { ToldAnswer, ToWorker } from './worker-messages.ts'
 
-/** A whole file in memory. */
-export interface Found {
-  readonly head: ReadyHead
-  readonly data: Buffer
-  readonly confirmedAt: number | undefined
-}
-
-/** One to be read, which the caller releases. */
-export interface FoundFile {
-  readonly head: ReadyHead
+/** A file to be read, which the caller releases. */
+export interface FoundFile extends Omit<ReadyAnswer, 'data'> {
   readonly blob: HotBlob
-  readonly confirmedAt: number | undefined
 }
 
 export interface KnownHits {
   /** What is in memory for this URL, if that is known to hold. */
-  find(url: string): Found | undefined
+  find(url: string): ReadyAnswer | undefined
   /** The same with what takes time; undefined for what the main process has to answer. */
-  look(url: string): Promise<Found | FoundFile | undefined>
+  look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
+  /** Whether the main process said that it is here. */
+  mayWait(url: string): boolean
   /** What the main process says. */
   hear(message: Extract<ToWorker, { kind: 'told' | 'changed' }>): void
 }
@@ -68,19 +61,16 @@ export function createKnownHits(side: Side): KnownHits {
   return {
     find: (url) => find(state, url),
     look: (url) => look(state, url),
+    mayWait: (url) => state.ready.known(url) !== undefined,
     hear: (message) => hear(state, message),
   }
 }
 
-function find({ epoch, heard, ready }: State, url: string): Found | undefined {
-  if (epoch() > heard) return undefined
-  const found = ready.find({ url, headers: {} })
-  if (found === undefined) return undefined
-  const { head, data, answer } = found
-  return { head, data, confirmedAt: answer.confirmedAt }
+function find({ epoch, heard, ready }: State, url: string): ReadyAnswer | undefined {
+  return epoch() > heard ? undefined : ready.find({ url, headers: {} })
 }
 
-async function look(state: State, url: string): Promise<Found | FoundFile | undefined> {
+async function look(state: State, url: string): Promise<ReadyAnswer | FoundFile | undefined> {
   const { ready, hot, sizes, epoch } = state
   await catchUp(state)
   if (ready.known(url) === undefined) {
@@ -95,7 +85,7 @@ async function look(state: State, url: string): Promise<Found | FoundFile | unde
   if (!isAsTold) hot.drop(answer.sha256)
   const head = isAsTold ? ready.headFor(url, blob) : undefined
   if (head !== undefined && blob.data === undefined) {
-    return { head, blob, confirmedAt: answer.confirmedAt }
+    return { head, blob, answer }
   }
   blob.release()
   return isAsTold ? find(state, url) : undefined

@@ -15,6 +15,7 @@ import { onChange } from '../archives/changes.ts'
 import type { Log } from '../base/log.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { createEpoch, type EpochWriter } from './epoch.ts'
+import { leaveToHttp } from './hit-front.ts'
 import type { ServerParts } from './parts.ts'
 import { noteSent } from './send-ready.ts'
 import type { SentHits, ToldAnswer, ToMain, ToWorker } from './worker-messages.ts'
@@ -210,6 +211,7 @@ function hear(pool: Pool, worker: Worker, message: ToMain, socket: Socket | unde
   if (message.kind === 'sent') for (const hits of message.hits) count(pool, hits)
   if (message.kind === 'over' && socket !== undefined) {
     if (message.bytes.length > 0) socket.unshift(Buffer.from(message.bytes))
+    leaveToHttp(socket)
     pool.serve(socket)
   }
 }

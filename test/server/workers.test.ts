@@ -2,6 +2,7 @@
  * Several processes that answer hits on one port: what they send is what the main process would, changes are seen at once, and
  * one that dies under load troubles no apt.
  */
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -134,6 +135,31 @@ t.test('hundreds of requests in a row, of which some are for the main process', 
     })
     t.equal(wrong.length, 0)
   }
+})
+
+t.test('what a client sends while its connection goes over is not lost', async (t) => {
+  const world = await withWorkers(t, [hello('1')])
+  const { path } = await debOf(world, hello('1'))
+  await get(world, path)
+  const line = (what: string): string => `GET ${what} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`
+  for (let round = 0; round < 60; round++) {
+    const socket = (await openSocket(world.sluice.url)).setNoDelay(true)
+    const pieces: Buffer[] = []
+    const count = (): number =>
+      Buffer.concat(pieces).toString('latin1').split('HTTP/1.1 200 OK').length - 1
+    socket.on('data', (piece: Buffer) => pieces.push(piece))
+    socket.write(line(path))
+    while (count() < 1) await once(socket, 'data')
+    socket.write(line('/healthz'))
+    for (let at = 0; at < 8; at++) {
+      // Each by itself, a little later than the one before.
+      for (let turns = 0; turns < 4 * at; turns++) await new Promise((go) => setImmediate(go))
+      socket.write(line(path))
+    }
+    while (count() < 10) await once(socket, 'data')
+    socket.destroy()
+  }
+  t.pass('all were answered')
 })
 
 t.test('a change is seen by the next request to any of them', async (t) => {
