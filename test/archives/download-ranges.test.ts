@@ -10,14 +10,18 @@ const options = { parallelRanges: 4 }
 t.test('both mirrors give parts, and clients get all in order', async (t) => {
   const { downloads, first, second, file } = await makeDownloadBed(t, options)
   const some = await file('some.deb', size)
-  for (const mirror of [first, second])
+  const begun = Promise.withResolvers<void>()
+  for (const mirror of [first, second]) {
     mirror.fault(some.path, { kind: 'rate', bytesPerSecond: 6 * MiB })
+    mirror.fault(some.path, { kind: 'hold', bytes: MiB, until: begun.promise })
+  }
   const download = await downloads.open(some.wanted, some.both, {})
   let atFirst = 0
   const results = await Promise.all(
     [0, 1, 2].map(() =>
       readAll(download.read(0, {}), () => {
         if (atFirst === 0) atFirst = first.bytes() + second.bytes()
+        begun.resolve()
       }),
     ),
   )

@@ -1,8 +1,22 @@
 /** Transfers that break or stand still go on where they were, from the same or another mirror, and mix no two files. */
 import t from 'tap'
 import { makeDownloadBed, readAll } from '../support/download-bed.ts'
+import type { TestUpstream } from '../support/upstream-server.ts'
 
 const MiB = 1024 * 1024
+
+/** Holds the next transfer of that path until what this gives is called, which is then done once, before the rest comes. */
+function atFirst(mirror: TestUpstream, path: string, change: () => void): () => void {
+  const rest = Promise.withResolvers<void>()
+  mirror.fault(path, { kind: 'hold', bytes: MiB, until: rest.promise }, { times: 1 })
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    change()
+    rest.resolve()
+  }
+}
 
 t.test('a broken transfer goes on where it broke, with no byte asked for twice', async (t) => {
   const { downloads, first, file } = await makeDownloadBed(t)
@@ -43,7 +57,8 @@ t.test('a mirror that breaks twice leaves the rest to the next', async (t) => {
 })
 
 t.test('a mirror that hangs in the middle is left for the next, which goes on there', async (t) => {
-  const upstream = { stallMs: 150, firstByteTimeoutMs: 150 }
+  // So long that a machine which is busy does not pause for it.
+  const upstream = { stallMs: 2000, firstByteTimeoutMs: 2000 }
   const { downloads, first, second, file } = await makeDownloadBed(t, { upstream })
   const some = await file('some.deb', MiB)
   first.fault(some.path, { kind: 'stall', bytes: 500_000 })
@@ -109,9 +124,11 @@ t.test('a server that sends another part than asked for is passed over', async (
     const body = 'x'.repeat(MiB - 500_000)
     const headers = { 'Content-Range': range }
     first.fault(next.path, { kind: 'truncate', bytes: 500_000 })
-    first.fault(next.path, { kind: 'rate', bytesPerSecond: 20 * MiB }, { times: 1 })
+    const told = Promise.withResolvers<void>()
+    first.fault(next.path, { kind: 'hold', bytes: 200_000, until: told.promise }, { times: 1 })
     const download = await downloads.open(next.wanted, next.both, {})
     first.fault(next.path, { kind: 'status', status: 206, body, headers })
+    told.resolve()
     t.equal((await readAll(download.read(0, {}))).sha256, next.wanted.sha256, range)
     t.equal(second.bytes(next.path), MiB - 500_000)
   }
@@ -120,13 +137,12 @@ t.test('a server that sends another part than asked for is passed over', async (
 t.test('an upstream that starts anew in the middle breaks no stream', async (t) => {
   const { downloads, first, file } = await makeDownloadBed(t)
   const some = await file('some.deb', 4 * MiB)
-  let isDown = false
   first.fault(some.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
-  const download = await downloads.open(some.wanted, some.one, {})
-  const result = await readAll(download.read(0, {}), () => {
-    if (!isDown) first.fault(some.path, { kind: 'status', status: 503 }, { times: 4 })
-    isDown = true
+  const goDown = atFirst(first, some.path, () => {
+    first.fault(some.path, { kind: 'status', status: 503 }, { times: 4 })
   })
+  const download = await downloads.open(some.wanted, some.one, {})
+  const result = await readAll(download.read(0, {}), goDown)
   t.same(result, { got: 4 * MiB, sha256: some.wanted.sha256, error: undefined })
   t.equal(first.count(), 6)
 })
@@ -136,13 +152,12 @@ t.test('what came before all mirrors failed is gone on with, by clients too', as
     breakPatienceMs: 0,
   })
   const other = await file('other.deb', 4 * MiB)
-  let isDown = false
   first.fault(other.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
-  const broken = await downloads.open(other.wanted, other.one, {})
-  const half = await readAll(broken.read(0, {}), () => {
-    if (!isDown) first.fault(other.path, { kind: 'status', status: 503 })
-    isDown = true
+  const goDown = atFirst(first, other.path, () => {
+    first.fault(other.path, { kind: 'status', status: 503 })
   })
+  const broken = await downloads.open(other.wanted, other.one, {})
+  const half = await readAll(broken.read(0, {}), goDown)
   t.match(half.error, { code: 'ERR_UPSTREAM_STATUS' })
   t.equal(half.got, 2 * MiB)
   t.equal((await tempFiles()).length, 1)
@@ -160,12 +175,11 @@ t.test('if it was wrong, it is not joined with other bytes', async (t) => {
   const some = await file('some.deb', 4 * MiB)
   first.fault(some.path, { kind: 'truncate', bytes: 2 * MiB }, { times: 1 })
   first.fault(some.path, { kind: 'flip', offset: 9 }, { times: 1 })
-  let isDown = false
-  const broken = await downloads.open(some.wanted, some.one, {})
-  await readAll(broken.read(0, {}), () => {
-    if (!isDown) first.fault(some.path, { kind: 'status', status: 503 })
-    isDown = true
+  const goDown = atFirst(first, some.path, () => {
+    first.fault(some.path, { kind: 'status', status: 503 })
   })
+  const broken = await downloads.open(some.wanted, some.one, {})
+  await readAll(broken.read(0, {}), goDown)
   const wrong = await downloads.open(some.wanted, some.other, {})
   t.match((await readAll(wrong.read(0, {}))).error, { code: 'ERR_DIGEST_MISMATCH' })
   const right = await downloads.open(some.wanted, some.other, {})

