@@ -18,8 +18,7 @@ t.test('an archive is made, followed and filled by three commands', async (t) =>
   const published = await type('publish', file, '--to', 'internal', '--reason', 'first')
   t.match(published, {
     code: 0,
-    stdout:
-      /^published {2}acme-app 1:1\.0 all {2}stable main {2}\d+ B\ntesting generation 2\n$/,
+    stdout: /^published {2}acme-app 1:1\.0 all {2}stable main {2}\d+ B\ntesting generation 2\n$/,
     stderr: '',
   })
   t.match(await sluice.api('GET', '/audit?object=archive'), [
