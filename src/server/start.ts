@@ -19,7 +19,6 @@ import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { resignBelowFloor } from '../channels/re-sign.ts'
-import { finishRevocations } from '../channels/revoke.ts'
 import { liveKeys } from '../signing/publication-key-table.ts'
 import { listPublications } from '../signing/publication-table.ts'
 import { buildApi } from './api.ts'
@@ -173,13 +172,12 @@ async function tellOpened(
   onEvent({ kind: 'opened', version, dataDir, isNew, node, archives, channels })
 }
 
-/** What clients may have seen newer is signed before it is served, and what was being revoked is out of it. */
+/** What clients may have seen newer is signed before it is served. */
 async function signRestored(parts: ServerParts, opened: PromiseWithResolvers<void>): Promise<void> {
   // Nobody may be waiting.
   opened.promise.catch(() => undefined)
   try {
     for (const { name } of await listChannels(parts.db)) await resignBelowFloor(parts, name)
-    await finishRevocations(parts)
     opened.resolve()
   } catch (error) {
     opened.reject(error)
