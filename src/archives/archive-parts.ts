@@ -6,6 +6,7 @@ import type { Leases } from '../base/leases.ts'
 import type { Mutex } from '../base/mutex.ts'
 import type { Downloads } from './download.ts'
 import type { IndexParts } from './index-parts.ts'
+import type { Revocations } from './revocations.ts'
 import type { Upstream } from './upstream.ts'
 
 export interface ArchiveParts extends IndexParts {
@@ -14,6 +15,8 @@ export interface ArchiveParts extends IndexParts {
   readonly clock: Clock
   /** Who is at work, so that nothing is deleted under it: the locks take leases by themselves. */
   readonly leases: Leases
+  /** What no channel offers any more, for good. */
+  readonly revocations: Revocations
   /** One refresh of an archive at a time. */
   readonly archiveLock: (archive: string) => Mutex
 }

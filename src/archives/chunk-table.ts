@@ -171,6 +171,15 @@ export async function chunksOfSource(db: Db, source: string): Promise<Set<Sha256
   return new Set(rows.map((row) => sha256FromBytes(row.plain)))
 }
 
+/** All chunks, of any age, in which a package or a source package of this name can stand. */
+export async function chunksAbout(db: Db, name: string): Promise<Chunk[]> {
+  const { rows } = await sql<Omit<ChunkRow, 'id'>>`SELECT * FROM chunk
+    WHERE (first <= ${name} AND last >= ${name})
+      OR id IN (SELECT chunk_id FROM chunk_source WHERE source = ${name})
+    ORDER BY id DESC`.execute(db)
+  return rows.map(toChunk)
+}
+
 /** Names of source packages that begin so and match. */
 interface NamePattern {
   readonly prefix: string

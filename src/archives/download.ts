@@ -169,6 +169,7 @@ async function bring(
   { wanted, source, taker }: Pick<Plan, 'source' | 'taker'> & { readonly wanted: Wanted },
   until: (job: Job) => Promise<void>,
 ): Promise<Flight> {
+  state.parts.blobs.withdrawn.refuse(wanted.sha256)
   let [urls = [], ...later] = stagesOf(state, wanted, source)
   let isGoneSoFar = true
   for (;;) {

@@ -23,6 +23,7 @@ import {
 import { countStanzas } from './count-stanzas.ts'
 import { noteReplaced } from './earlier-states.ts'
 import { assertNotExpired, type FetchedRelease, fetchRelease } from './fetch-release.ts'
+import { withdrawRevoked } from './find-revoked.ts'
 import type { SkippedStanza } from './index-build.ts'
 import type { Urgency } from './origin-circuit.ts'
 import { addOrigins } from './origins.ts'
@@ -155,6 +156,7 @@ async function takeRelease(
     },
   }
   const { digest, blob } = encodeState(state)
+  await withdrawRevoked(parts, state)
   crashPoint('refresh: before the suite state')
   await inTransaction(parts.db, async (trx) => {
     const { inRelease, releaseText, releaseGpg } = fetched

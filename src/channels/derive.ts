@@ -17,6 +17,7 @@ import { keepDeclined } from './keep-declined.ts'
 import { phasingOf } from './phasing.ts'
 import { dropPins, listPins, type Pin, putPins } from './pin-table.ts'
 import { publishGeneration } from './publish.ts'
+import { withoutRevoked } from './without-revoked.ts'
 
 /** What lies below a channel's own pins, and which generation of its base that is; 0 before its base has one. */
 export interface Below {
@@ -74,20 +75,22 @@ export async function publishDerived(
   const { channel, who, detail } = input
   const at = parts.clock.now()
   const over = input.pins.filter((pin) => isOver(pin, at))
-  const counting = input.pins.map((pin) => (over.includes(pin) ? lifted(pin) : pin))
+  const revoked = input.pins.filter((pin) => isRevoked(parts, pin))
+  const counting = input.pins
+    .filter((pin) => !revoked.includes(pin))
+    .map((pin) => (over.includes(pin) ? lifted(pin) : pin))
   const below = await readBelow(parts, channel, await getBase(parts.db, channel))
   const head = parts.views.head(channel.name)?.suites ?? []
   const declines = input.declines ?? (await listDeclines(parts.db, channel.id))
   const { entries: under } = below
   const kept = await keepDeclined(parts, { below: under, head, pins: counting, declines, now: at })
-  const { entries, caughtUp } = await layerPins(parts, under, {
-    ...kept,
-    phasing: phasingOf(channel),
-  })
+  const layered = await layerPins(parts, under, { ...kept, phasing: phasingOf(channel) })
+  const { caughtUp } = layered
+  const { entries } = await withoutRevoked(parts, layered.entries)
   const also = async (trx: Db): Promise<void> => {
     await input.also?.(trx)
     await settleHolds(trx, channel, { over, at })
-    await dropPins(trx, channel.id, [...caughtUp, ...kept.over])
+    await dropPins(trx, channel.id, [...caughtUp, ...kept.over, ...revoked])
     await putPins(trx, channel.id, kept.fresh)
   }
   let generation: Generation | undefined
@@ -103,6 +106,12 @@ export async function publishDerived(
   }
   parts.derivation.noteDone(channel.id, below.serial)
   return generation
+}
+
+/** Whether a promotion brought nothing but what is revoked: then the channel has again what its base has. */
+function isRevoked({ revocations }: ChannelParts, { kind, source, new: versions }: Pin): boolean {
+  const isOut = (version: string): boolean => revocations.ofSource(source, version) !== undefined
+  return kind === 'promotion' && versions.length > 0 && versions.every(isOut)
 }
 
 /** `approved generation 18; hello as approved has it again` */

@@ -10,6 +10,7 @@ import { changesOf, diffStates } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import type { Generation, SourceChange } from './generation-table.ts'
 import { publishGeneration } from './publish.ts'
+import { withoutRevoked } from './without-revoked.ts'
 
 /** Brings a following channel to what its archives hold; undefined if it is there already. */
 export function followArchives(
@@ -60,11 +61,11 @@ export async function followInAll(
   return made
 }
 
-/** What the archives hold now, as suites of a generation. */
+/** What the archives hold now, as suites of a generation: without what is revoked. */
 export async function followedEntries(
   parts: ChannelParts,
   archives: readonly string[],
-): Promise<SuiteEntry[]> {
+): Promise<readonly SuiteEntry[]> {
   const entries: SuiteEntry[] = []
   for (const name of archives) {
     const archive = await getArchive(parts.db, name)
@@ -72,7 +73,7 @@ export async function followedEntries(
       if (state !== undefined) entries.push({ archive: name, suite, state })
     }
   }
-  return entries
+  return (await withoutRevoked(parts, entries)).entries
 }
 
 /**

@@ -21,6 +21,8 @@ export type GenerationKind =
   | 'promote'
   | 'rollback'
   | 're-sign'
+  /** Without a version that was revoked. */
+  | 'revoke'
   /** What it is based on is another channel now. */
   | 'move'
   | 'adopt-release'

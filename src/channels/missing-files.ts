@@ -27,7 +27,7 @@ const known = new WeakMap<Books, Promise<ReadonlyMap<number, MissingFile>>>()
 
 /** The missing files by their numbers. */
 export function missingFiles(
-  parts: Pick<IndexParts, 'db'>,
+  parts: Pick<IndexParts, 'db' | 'blobs'>,
   books: Books,
 ): Promise<ReadonlyMap<number, MissingFile>> {
   const before = known.get(books)
@@ -38,11 +38,14 @@ export function missingFiles(
 }
 
 async function findMissing(
-  { db }: Pick<IndexParts, 'db'>,
+  { db, blobs }: Pick<IndexParts, 'db' | 'blobs'>,
   books: Books,
 ): Promise<ReadonlyMap<number, MissingFile>> {
   const rescueFrom = new Map<number, string | undefined>()
   for (const suites of groupBySuite(books).values()) noteSuite(books, suites, rescueFrom)
+  // What was withdrawn is here for nobody, and nobody misses it.
+  for (const file of rescueFrom.keys())
+    if (blobs.withdrawn.has(books.files.sha256Of(file))) rescueFrom.delete(file)
   if (rescueFrom.size === 0) return new Map()
   const rows = await listMissing(db)
   const missing = new Map<number, MissingFile>()

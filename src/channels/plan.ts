@@ -57,13 +57,14 @@ export interface LeftOut extends SourceChange {
 }
 
 /**
- * `held`: somebody keeps the source as it is; `declined`: the channel takes no such version; `not newer`: a derived channel has
+ * `held`: somebody keeps the source as it is; `declined`: the channel takes no such version; `revoked`: no channel does; `not newer`: a derived channel has
  * by its base what is as new, and would follow that again; `no suite`: a derived channel takes only what its base has the
  * suite of; `uninstallable`: the gate refuses it (pass-gate.ts). The others: selection.ts.
  */
 export type LeftOutReason =
   | 'held'
   | 'declined'
+  | 'revoked'
   | 'not newer'
   | 'no suite'
   | 'uninstallable'
@@ -107,8 +108,10 @@ export async function planPromotion(parts: ChannelParts, input: PlanInput): Prom
         ...diff,
         removed: diff.removed.filter((entry) => sorted.taken.has(entry.source)),
         added: diff.added.filter(
-          ({ source, sourceVersion }) =>
-            sorted.taken.has(source) && input.isDeclined?.(source, sourceVersion) !== true,
+          (entry) =>
+            sorted.taken.has(entry.source) &&
+            input.isDeclined?.(entry.source, entry.sourceVersion) !== true &&
+            parts.revocations.of(entry) === undefined,
         ),
       }))
       .filter((diff) => diff.removed.length + diff.added.length > 0)

@@ -5,6 +5,7 @@
  * what is newer than what it has by its base, or that itself, which ends its own promotion. Held sources are left out, or
  * refused if they were named; `force` takes them, and they are held as they are then.
  */
+import { type Revocation, revokedWords } from '../archives/revocations.ts'
 import { readState } from '../archives/suite-state.ts'
 import { AppError } from '../base/errors.ts'
 import { getBase } from './channel-base.ts'
@@ -66,7 +67,11 @@ export async function refusals(
       const isHeld = held.has(change.source)
       let reason: LeftOutReason | undefined
       let words: string | undefined
-      if (isHeld && !isForced) reason = 'held'
+      const revoked = newestRevoked(parts, change)
+      if (revoked !== undefined) {
+        reason = 'revoked'
+        words = revokedWords(revoked)
+      } else if (isHeld && !isForced) reason = 'held'
       else if (leavesNothing(change, isDeclined)) {
         reason = 'declined'
         words = declineWords(declines, change.source, change.new)
@@ -76,6 +81,20 @@ export async function refusals(
     }
     return refused
   }
+}
+
+/** By what the newest of these versions is revoked, where that leaves nothing to come. */
+function newestRevoked(
+  { revocations }: ChannelParts,
+  change: SourceChange,
+): Revocation | undefined {
+  const isRevoked = (source: string, version: string): boolean =>
+    revocations.ofSource(source, version) !== undefined
+  if (!leavesNothing(change, isRevoked)) return undefined
+  return change.new
+    .toReversed()
+    .map((version) => revocations.ofSource(change.source, version))
+    .find((one) => one !== undefined)
 }
 
 async function whyNotOnTop(
@@ -143,6 +162,10 @@ function refusalOf(
       `${name} declined ${sources} ${first.new.join(' ')}`,
       `sluice decline --list --channel ${name} tells by whom and why; a newer version goes as usual, this one after sluice undecline ${source}=${first.new.at(-1)} --channel ${name}`,
     ],
+    revoked: [
+      first.words ?? `${sources} ${are} revoked`,
+      `raise the version; or, if that was a mistake: sluice revoke --undo ${source}=${first.new.at(-1)} --reason TEXT`,
+    ],
     'not newer': [
       `${name} has by what it is based on what is as new as ${sources} ${first.new.join(' ')}, and would follow that again at once`,
       `to keep it at that all the same: sluice hold ${source} --channel ${name}, then promote it with --force`,
@@ -193,7 +216,10 @@ export async function pinsOf(
       kind: isHeld ? 'hold' : 'promotion',
       state: promoted.state,
       old,
-      new: versions.filter((version) => !isDeclined(source, version)),
+      new: versions.filter(
+        (version) =>
+          !isDeclined(source, version) && parts.revocations.ofSource(source, version) === undefined,
+      ),
       madeAt: parts.clock.now(),
       who,
       why,

@@ -30,6 +30,7 @@ import {
 import { followKeyring } from './keyring-release.ts'
 import { savePdiffs } from './pdiff-table.ts'
 import { type SuiteView, viewOf } from './views.ts'
+import { withoutRevoked } from './without-revoked.ts'
 
 /** Changes kept with a generation; above that, a diff of its state tells. */
 const MAX_CHANGES = 2000
@@ -68,23 +69,21 @@ export async function publishGeneration(
   const { channel } = input
   // A Release that is about to end is signed anew as long as that is possible at all.
   if (input.resign !== true) await assertRoomToPublish(parts.blobs)
+  const { count: revoked } = parts.revocations
+  const { entries } = await withoutRevoked(parts, input.entries)
   const publication = await ensurePublication(parts, channel.name, input)
   const head = parts.views.head(channel.name)
-  const drafts = await mapBounded(
-    input.entries,
-    SUITES_AT_ONCE,
-    async (entry): Promise<SuiteDraft> => {
-      const old = head?.suites.find(
-        (one) => one.archive === entry.archive && one.suite === entry.suite,
-      )
-      const isKept =
-        old !== undefined &&
-        input.resign !== true &&
-        entry.identity === undefined &&
-        (await isSameOffer(parts, old.state, entry.state))
-      return isKept ? { view: old } : draftSuite(parts, publication, entry, signal)
-    },
-  )
+  const drafts = await mapBounded(entries, SUITES_AT_ONCE, async (entry): Promise<SuiteDraft> => {
+    const old = head?.suites.find(
+      (one) => one.archive === entry.archive && one.suite === entry.suite,
+    )
+    const isKept =
+      old !== undefined &&
+      input.resign !== true &&
+      entry.identity === undefined &&
+      (await isSameOffer(parts, old.state, entry.state))
+    return isKept ? { view: old } : draftSuite(parts, publication, entry, signal)
+  })
   const isSame =
     drafts.every((draft) => draft.fresh === undefined) && drafts.length === head?.suites.length
   if (isSame) {
@@ -101,7 +100,10 @@ export async function publishGeneration(
     changes:
       (input.changes?.length ?? Number.POSITIVE_INFINITY) > MAX_CHANGES ? undefined : input.changes,
   }
-  const { generation, views } = await writeGeneration(parts, publication, input, made, drafts)
+  const isStill = (): boolean => parts.revocations.count === revoked
+  const written = await writeGeneration(parts, publication, { ...input, isStill }, made, drafts)
+  if (written === undefined) return publishGeneration(parts, input, { signal })
+  const { generation, views } = written
   crashPoint('publish: written, not yet served')
   const view = viewOf(channel.name, generation.serial, views)
   parts.views.setHead(view)
@@ -118,11 +120,14 @@ async function isSameOffer(parts: ChannelParts, a: Sha256, b: Sha256): Promise<b
 async function writeGeneration(
   parts: ChannelParts,
   publication: Publication,
-  { channel, also, detail }: Pick<PublishInput, 'channel' | 'also' | 'detail'>,
+  input: Pick<PublishInput, 'channel' | 'also' | 'detail'> & { readonly isStill: () => boolean },
   made: Omit<Generation, 'channelId'>,
   drafts: readonly SuiteDraft[],
-): Promise<{ generation: Generation; views: SuiteView[] }> {
+): Promise<{ generation: Generation; views: SuiteView[] } | undefined> {
+  const { channel, also, detail } = input
   return inTransaction(parts.db, async (trx) => {
+    // Something was revoked while this was signed.
+    if (!input.isStill()) return undefined
     const { id: channelId } = 'insert' in channel ? await channel.insert(trx) : channel
     const generation: Generation = { ...made, channelId }
     const views: SuiteView[] = []

@@ -48,8 +48,10 @@ export async function resolvePublishedPath(
   if (view === undefined || suites === undefined) return undefined
   const holds = (): boolean => parts.views.head(name) === view
   if (kind === 'pool') {
+    const { count } = parts.revocations
     const answer = await poolAnswer(parts, rest, abortable)
-    return answer && { ...answer, holds, archive }
+    const isSame = (): boolean => parts.revocations.count === count && holds()
+    return answer && { ...answer, holds: isSame, archive }
   }
   if (kind !== 'dists') return undefined
   const found = findSuite(suites, rest)
@@ -165,6 +167,8 @@ async function poolAnswer(
   const [prefix = '', rest = '', file = '', ...more] = segments
   const named = parseSha256(prefix + rest)
   if (named === undefined || prefix.length !== 2 || file === '' || more.length > 0) return undefined
+  // Of a source package all files are called by its .dsc.
+  parts.blobs.withdrawn.refuse(named)
   const sha256 = isNamedByDsc(file) ? await findSourceFile(parts, named, file, abortable) : named
   if (sha256 === undefined) return undefined
   return {

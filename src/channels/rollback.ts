@@ -1,5 +1,5 @@
 /**
- * Going back: a new generation with the content of an old one, and a newer Date.
+ * Going back: a new generation with the content of an old one, and a newer Date. What was revoked since does not come back.
  */
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
@@ -11,6 +11,7 @@ import { absent } from './generation-name.ts'
 import { type Generation, listGenerationSuites, listGenerations } from './generation-table.ts'
 import { inverseChanges } from './inverse-changes.ts'
 import { publishGeneration } from './publish.ts'
+import { withoutRevoked } from './without-revoked.ts'
 
 /** A new generation with the content of an old one, and a newer Date; undefined if the head holds the same. */
 export function rollback(
@@ -27,12 +28,15 @@ export function rollback(
       })
     }
     if (channel.baseId !== undefined) throw movesOn(channel, await getBase(parts.db, channel))
-    const entries = await listGenerationSuites(parts.db, channel.id, input.to)
-    if (entries.length === 0) throw absent(channel, input.to)
+    const old = await listGenerationSuites(parts.db, channel.id, input.to)
+    if (old.length === 0) throw absent(channel, input.to)
+    const { entries, removed } = await withoutRevoked(parts, old)
     const since = await listGenerations(parts.db, channel.id, channel.head - input.to)
+    const inverse = inverseChanges(since.filter(({ serial }) => serial > input.to))
     const changes =
-      inverseChanges(since.filter(({ serial }) => serial > input.to)) ??
-      (await changesAgainstHead(parts, channel, entries))
+      removed.length === 0 && inverse !== undefined
+        ? inverse
+        : await changesAgainstHead(parts, channel, entries)
     return publishGeneration(
       parts,
       { ...input, channel, kind: 'rollback', entries, changes },

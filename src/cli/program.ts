@@ -24,6 +24,7 @@ import { pendingCommands } from './pending-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { promoteCommands } from './promote-commands.ts'
 import { publishCommand } from './publish-command.ts'
+import { revokeCommand } from './revoke-command.ts'
 import { addServeOptions, type ServeOptions } from './serve-options.ts'
 
 const exitCodes = `
@@ -57,6 +58,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   promoteCommands(program, around)
   holdCommands(program, around)
   declineCommands(program, around)
+  revokeCommand(program, around)
   policyCommands(program, around)
   digestCommands(program, around)
   configCommands(program, around)

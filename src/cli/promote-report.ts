@@ -91,6 +91,7 @@ function leftOutLines({ from, to, leftOut }: PromotionAnswer, limit: number | un
     'too young': `that ${from} has not had for so long`,
     'not security': 'of suites that are not for security',
     excepted: 'excepted',
+    revoked: 'that no channel offers any more (sluice revoke --list tells why)',
   }
   return [...new Set(leftOut.map(({ reason }) => reason))].sort().flatMap((reason) => {
     const sources = [...new Set(leftOut.filter((one) => one.reason === reason).map(sourceOf))]

@@ -121,6 +121,9 @@ export function refusalReason(
     const hint = `sluice undecline ${source}=VERSION --channel ${name}`
     return { kind, words: words ?? 'declined', hint }
   }
+  if (reason === 'revoked') {
+    return { kind, words: words ?? 'revoked', hint: 'sluice revoke --list tells by whom' }
+  }
   if (reason === 'not newer') return { kind, words: `${name} has as new a version by its base` }
   if (reason === 'no suite') {
     return { kind, words: `what ${name} is based on has no ${archive} ${suite}` }
@@ -138,5 +141,5 @@ function heldWords(pin: Pin | undefined): string {
 }
 
 function isKnown(reason: string): reason is ReasonKind {
-  return ['held', 'declined', 'not newer', 'no suite', 'uninstallable'].includes(reason)
+  return ['held', 'declined', 'revoked', 'not newer', 'no suite', 'uninstallable'].includes(reason)
 }

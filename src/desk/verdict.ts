@@ -26,12 +26,13 @@ export interface Candidate {
 }
 
 /**
- * `held`, `declined`, `not newer`, `no suite`: the second channel does not take it; `gone`: the first channel has it no more;
+ * `held`, `declined`, `revoked`, `not newer`, `no suite`: the second channel does not take it; `gone`: the first channel has it no more;
  * `uninstallable`: the gate refuses it; `failed`: it was tried, and could not be.
  */
 export type ReasonKind =
   | 'held'
   | 'declined'
+  | 'revoked'
   | 'not newer'
   | 'no suite'
   | 'gone'

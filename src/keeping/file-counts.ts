@@ -26,21 +26,25 @@ export interface LostFile extends FoundFile {
   readonly said?: string | undefined
 }
 
-/** Counts over these generations. */
+/** Counts over these generations; what is withdrawn is none of these. */
 export async function countFiles(
-  parts: Pick<IndexParts, 'db'>,
+  parts: Pick<IndexParts, 'db' | 'blobs'>,
   books: Books,
   generations: readonly GenerationFiles[],
 ): Promise<FileCounts> {
   const missing = await missingFiles(parts, books)
   const seen = new Uint8Array(books.files.count)
+  const { withdrawn } = parts.blobs
+  const areSome = withdrawn.size > 0
   const counts = { held: zero(), reachable: zero(), rescuing: zero(), lost: zero() }
   for (const { files } of chunksOf(generations.flatMap(({ suites }) => suites))) {
     for (const file of files) {
       if (seen[file] === 1) continue
       seen[file] = 1
       const one = missing.get(file)
-      const state = books.isHeld(file) ? 'held' : one?.isLost === true ? 'lost' : 'reachable'
+      const isHeld = books.isHeld(file)
+      if (!isHeld && areSome && withdrawn.has(books.files.sha256Of(file))) continue
+      const state = isHeld ? 'held' : one?.isLost === true ? 'lost' : 'reachable'
       add(counts[state], books.files.sizeOf(file))
       if (one?.isLost === false) add(counts.rescuing, books.files.sizeOf(file))
     }

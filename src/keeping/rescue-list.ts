@@ -25,7 +25,7 @@ export interface RescueList {
   readonly givenUp: number
 }
 
-type ListParts = Pick<ChannelParts, 'db' | 'clock' | 'ledger'>
+type ListParts = Pick<ChannelParts, 'db' | 'blobs' | 'clock' | 'ledger'>
 
 /** All files to rescue, and those that were gone when they were asked for last. */
 export async function listRescues(

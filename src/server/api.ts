@@ -30,6 +30,7 @@ import { learnedRoutes } from './api-learned.ts'
 import { pendingRoutes } from './api-pending.ts'
 import { policyRoutes } from './api-policies.ts'
 import { promotionRoutes } from './api-promotions.ts'
+import { revocationRoutes } from './api-revocations.ts'
 import { statsRoutes } from './api-stats.ts'
 import { uploadRoutes } from './api-uploads.ts'
 import { renderClientScript } from './client-script.ts'
@@ -81,6 +82,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       classRoutes(api, context)
       holdRoutes(api, context)
       declineRoutes(api, context)
+      revocationRoutes(api, context)
       configRoutes(api, context)
       pendingRoutes(api, context)
       promotionRoutes(api, context)

@@ -5,6 +5,7 @@ import { archiveMigrations } from '../archives/archive-table.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { earlierStateMigrations } from '../archives/earlier-states.ts'
 import { originMigrations } from '../archives/origins.ts'
+import { revocationMigrations } from '../archives/revocation-table.ts'
 import { uploadMigrations } from '../archives/upload-table.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { declineMigrations } from '../channels/decline-table.ts'
@@ -56,4 +57,5 @@ export const migrations = [
   ...changelogMigrations,
   ...digestMigrations,
   ...unknownMigrations,
+  ...revocationMigrations,
 ]

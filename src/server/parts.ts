@@ -12,6 +12,7 @@ import { openChunkCache } from '../archives/chunk-cache.ts'
 import { createDownloads } from '../archives/download.ts'
 import { type Guarded, guardUpstream } from '../archives/guarded-upstream.ts'
 import { createTreeReader } from '../archives/index-tree.ts'
+import { openRevocations } from '../archives/revocations.ts'
 import {
   createRoutedUpstream,
   type RoutedUpstream,
@@ -267,5 +268,7 @@ async function openArchives(
   const leases = createLeases(clock)
   const archiveLock = leased(createMutexes(), leases)
   const trees = createTreeReader(db)
-  return { db, blobs, texts, members, trees, upstream, downloads, clock, leases, archiveLock }
+  const revocations = await openRevocations(db, blobs)
+  const store = { db, blobs, texts, members, trees, clock, leases }
+  return { ...store, upstream, downloads, archiveLock, revocations }
 }

@@ -110,6 +110,7 @@ export async function sendStored(
   exchange: Exchange,
   answer: Extract<Answer, { kind: 'blob' }>,
 ): Promise<boolean> {
+  parts.blobs.withdrawn.refuse(answer.sha256)
   const blob = await parts.hot.open(answer.sha256)
   if (blob === undefined) return false
   const { response, signal } = exchange

@@ -19,6 +19,7 @@ import { createLog } from '../base/log.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { resignBelowFloor } from '../channels/re-sign.ts'
+import { finishRevocations } from '../channels/revoke.ts'
 import { liveKeys } from '../signing/publication-key-table.ts'
 import { listPublications } from '../signing/publication-table.ts'
 import { buildApi } from './api.ts'
@@ -172,12 +173,13 @@ async function tellOpened(
   onEvent({ kind: 'opened', version, dataDir, isNew, node, archives, channels })
 }
 
-/** What clients may have seen newer is signed before it is served. */
+/** What clients may have seen newer is signed before it is served, and what was being revoked is out of it. */
 async function signRestored(parts: ServerParts, opened: PromiseWithResolvers<void>): Promise<void> {
   // Nobody may be waiting.
   opened.promise.catch(() => undefined)
   try {
     for (const { name } of await listChannels(parts.db)) await resignBelowFloor(parts, name)
+    await finishRevocations(parts)
     opened.resolve()
   } catch (error) {
     opened.reject(error)

@@ -86,16 +86,21 @@ export async function quarantineBlob(place: BlobPlace, sha256: Sha256): Promise<
   }
 }
 
-/** Deletes what was put aside before that time (epoch milliseconds, by the file system's clock). */
-export async function clearQuarantine({ quarantine }: BlobPlace, before: number): Promise<void> {
-  const names = await readdir(quarantine).catch((error: unknown): string[] => {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  })
-  for (const name of names) {
-    const path = join(quarantine, name)
-    // A rename is told by the time of the last change of the inode.
-    if ((await stat(path)).ctimeMs < before) await rm(path, { force: true })
+/** Deletes damaged and withdrawn files that were put aside before that time (epoch milliseconds, by the file system's clock). */
+export async function clearQuarantine(
+  { quarantine, revoked }: BlobPlace,
+  before: number,
+): Promise<void> {
+  for (const dir of [quarantine, revoked]) {
+    const names = await readdir(dir).catch((error: unknown): string[] => {
+      if (systemCode(error) === 'ENOENT') return []
+      throw error
+    })
+    for (const name of names) {
+      const path = join(dir, name)
+      // A rename is told by the time of the last change of the inode.
+      if ((await stat(path)).ctimeMs < before) await rm(path, { force: true })
+    }
   }
 }
 

@@ -11,7 +11,9 @@ import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { BlobNews } from './blob-news.ts'
 import type { Db } from './database.ts'
 import { spare } from './doomed.ts'
+import { putAside } from './put-aside.ts'
 import type { RowBatch } from './row-batch.ts'
+import type { Withdrawn } from './withdrawn.ts'
 
 /** A file on its way into the store. */
 export interface BlobWriter {
@@ -44,6 +46,9 @@ export interface BlobPlace {
   readonly tmp: string
   /** Where damaged files go. */
   readonly quarantine: string
+  /** Where files go that are withdrawn, and which blobs are. */
+  readonly revoked: string
+  readonly withdrawn: Withdrawn
   readonly rows: RowBatch
   /** Blobs whose row just went and whose file goes now; each until that is done. */
   readonly leaving: Map<Sha256, Promise<void>>
@@ -159,6 +164,7 @@ async function linkInPlace(
 ): Promise<void> {
   const dir = join(place.blobs, expected.sha256.slice(0, 2))
   const path = join(dir, expected.sha256.slice(2))
+  place.withdrawn.refuse(expected.sha256)
   crashPoint('blob: synced, not linked')
   if (expected.modifiedAt !== undefined) await utimes(tmp, expected.modifiedAt, expected.modifiedAt)
   await chmod(tmp, 0o444)
@@ -180,6 +186,9 @@ async function linkInPlace(
   await syncDirectory(dir)
   crashPoint('blob: durable, no row')
   await place.rows.add({ sha256: expected.sha256, size: expected.size })
+  // Who withdrew it since then has looked for the file, or the row, before it was there.
+  if (place.withdrawn.has(expected.sha256)) await putAside(place, expected.sha256)
+  place.withdrawn.refuse(expected.sha256)
   place.news.added(expected.sha256, expected.size)
   crashPoint('blob: row written')
 }

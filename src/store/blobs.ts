@@ -29,7 +29,9 @@ import {
 import type { Db, Migration } from './database.ts'
 import { doomedMigrations, spare } from './doomed.ts'
 import { createSizeCheck, type SizeCheck } from './known-sizes.ts'
+import { giveBack, putAside } from './put-aside.ts'
 import { createRowBatch } from './row-batch.ts'
+import { createWithdrawn, type Withdrawn } from './withdrawn.ts'
 
 export const blobMigrations: readonly Migration[] = [
   {
@@ -60,7 +62,7 @@ export const blobMigrations: readonly Migration[] = [
   ...blobUseMigrations,
 ]
 
-/** A blob's file, open for reading: the caller closes `handle`. */
+/** The caller closes `handle`. */
 export interface OpenBlob {
   readonly handle: FileHandle
   readonly size: number
@@ -99,7 +101,13 @@ export interface BlobStore {
   take(path: string, expected: BlobExpectation): Promise<void>
   /** Forgets a blob whose file is damaged (which goes to `quarantine/`) or gone, so that it is fetched again. */
   forget(sha256: Sha256): Promise<void>
-  /** Deletes files that were put aside before that time. */
+  /** Which blobs nobody is given. */
+  readonly withdrawn: Withdrawn
+  /** Puts the file of one that is withdrawn where nobody finds it; see withdrawn.ts. */
+  putAside(sha256: Sha256): Promise<void>
+  /** Takes it into the store again; false if it is not kept any more. */
+  giveBack(sha256: Sha256): Promise<boolean>
+  /** Deletes damaged and withdrawn files that were put aside before that time. */
   clearQuarantine(before: number): Promise<void>
   /** Deletes those of these blobs whose time has come, rows first; see blob-removal.ts. */
   removeDoomed(digests: readonly Sha256[], removal: Removal): Promise<void>
@@ -121,6 +129,8 @@ export async function openBlobStore(
     blobs: join(dir, 'blobs'),
     tmp: join(dir, 'tmp'),
     quarantine: join(dir, 'quarantine'),
+    revoked: join(dir, 'revoked'),
+    withdrawn: createWithdrawn(),
     rows: createRowBatch(db),
     leaving: new Map(),
     news: createBlobNews(),
@@ -134,6 +144,8 @@ export async function openBlobStore(
   const tempPath = (): string => join(place.tmp, `${process.pid}-${serial++}`)
   const filePath = (sha256: Sha256): string =>
     join(place.blobs, sha256.slice(0, 2), sha256.slice(2))
+  const take: BlobStore['take'] = (from, expected) =>
+    takeFile(place, { from, tmp: tempPath() }, expected)
   return {
     tempPath,
     create: () => createWriter(place, tempPath()),
@@ -151,9 +163,12 @@ export async function openBlobStore(
     openFile: (sha256) => openFile(filePath(sha256)),
     filePath,
     removeDoomed: (digests, removal) => removeDoomed(place, digests, removal),
-    take: (path, expected) => takeFile(place, { from: path, tmp: tempPath() }, expected),
+    take,
     forget: (sha256) => quarantineBlob(place, sha256),
     clearQuarantine: (before) => clearQuarantine(place, before),
+    withdrawn: place.withdrawn,
+    putAside: (sha256) => putAside(place, sha256),
+    giveBack: (sha256) => giveBack(place, sha256, take),
     reserveBytes,
     news: place.news,
     use: createBlobUse(db, clock),
