@@ -121,8 +121,8 @@ function patternsOf({
   return extras.map((extra) => new RegExp(patterns[extra]))
 }
 
-/** Archives list files that they do not have. What fails otherwise may be there at the next look. */
-function isAbsent(error: unknown): error is AppError {
+/** Whether the archive does not have a file that it lists. What fails otherwise may be there at the next look. */
+export function isAbsent(error: unknown): error is AppError {
   return isAppError(error, 'ERR_UPSTREAM_STATUS') && absentStatus.includes(error.details?.status)
 }
 

@@ -78,7 +78,7 @@ export async function buildIndex(
   const known = await findChunksByRaw(parts.db, raws)
   const skipped: SkippedStanza[] = []
   const batch = createChunkBatch(parts, options.archiveId)
-  const desk = { kind, sink: createByteSink(), places: [] }
+  const desk = { kind, sink: createByteSink(), places: [], weak: 0 }
   const total = sorted.names.length
   const slots = cuts.map(([from, to], at) => ({ from, to, raw: raws[at], at }))
   const chunks = slots.map(({ raw }) => (raw === undefined ? undefined : known.get(raw)))
@@ -106,6 +106,7 @@ export async function buildIndex(
   })
   await batch.flush()
   const whole = chunks.filter((chunk) => chunk !== undefined)
+  if (whole.length === 0) refuseWeak(skipped, desk)
   const tree = buildTree(whole)
   await inTransaction(parts.db, (trx) => putRows(trx, tree.blobs))
   crashPoint('refresh: index built')
@@ -196,16 +197,19 @@ interface DraftDesk {
   readonly kind: IndexKind
   readonly sink: ByteSink
   readonly places: number[]
+  /** Stanzas without a SHA256, or with weaker digests alone. */
+  weak: number
 }
 
 function draftChunk(
-  { kind, sink, places }: DraftDesk,
+  desk: DraftDesk,
   { bytes, ranges }: StanzaBytes,
   skipped: SkippedStanza[],
 ): Draft | undefined {
+  const { kind, sink, places } = desk
   const origins: Omit<Origin, 'archiveId'>[] = []
   const taken: StanzaFacts[] = []
-  let previous = ''
+  let previous: StanzaFacts | undefined
   for (let at = 0; at < ranges.length; at += 2) {
     const start = ranges[at] ?? 0
     const end = ranges[at + 1] ?? 0
@@ -214,10 +218,13 @@ function draftChunk(
       places.length = 0
       const place = { start, end, places: fieldLines(bytes, start, end, places) }
       const facts = readStanza(kind, bytes, place)
-      const key = `${facts.name} ${facts.version} ${facts.architecture}`
       // The same package twice: apt would see both; a channel's index has room for one, the first.
-      if (key === previous) continue
-      previous = key
+      if (previous !== undefined && isSame(facts, previous)) {
+        const reason = secondOf(facts, previous)
+        if (reason !== undefined) skipped.push({ package: facts.name, reason })
+        continue
+      }
+      previous = facts
       publishStanza(facts, bytes, place, sink)
       sink.text('\n')
       origins.push(...facts.files)
@@ -225,6 +232,7 @@ function draftChunk(
     } catch (error) {
       if (!isAppError(error, 'ERR_FORMAT')) throw error
       sink.used = begin
+      if (error.details?.missing === 'SHA256') desk.weak += 1
       const name = fieldValue(bytes, start, end, 'Package') ?? ''
       skipped.push({ package: name, reason: error.message })
     }
@@ -235,6 +243,27 @@ function draftChunk(
   if (first === undefined || last === undefined) return undefined
   const lines = countLines(text)
   return { text, lines, stanzas: taken.length, first, last, sources: sourcesOf(taken), origins }
+}
+
+function isSame(a: StanzaFacts, b: StanzaFacts): boolean {
+  return a.name === b.name && a.version === b.version && a.architecture === b.architecture
+}
+
+/** What there is to say of a package that stands there a second time. */
+function secondOf(facts: StanzaFacts, first: StanzaFacts): string | undefined {
+  if (facts.files[0]?.sha256 === first.files[0]?.sha256) return undefined
+  const { name, version, architecture } = facts
+  return `${name} ${version} ${architecture} stands there twice, with other bytes: the first counts`
+}
+
+/** Of an index that has no package left for want of a digest, nothing is taken: it would look as if all were gone. */
+function refuseWeak(skipped: readonly SkippedStanza[], { weak }: DraftDesk): void {
+  const [first] = skipped
+  if (first === undefined || weak < skipped.length) return
+  throw new AppError('ERR_FORMAT', {
+    message: `none of its packages has a SHA256 (${first.package}, for one), and no weaker digest is taken`,
+    hint: 'apt refuses such packages too: ask the vendor for SHA256 in Packages',
+  })
 }
 
 /** The source packages of these stanzas, each once; Translation entries have none. */

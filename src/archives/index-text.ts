@@ -11,7 +11,8 @@ import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { createRoom, type Room } from './chunk-cache.ts'
 
 const BLOCK_BYTES = 2 * 1024 * 1024
-const BOUNDARY = '\n\n'
+/** What ends a stanza, with the line ends of two worlds. */
+const BOUNDARIES = ['\n\n', '\n\r\n']
 
 /** Some stanzas' bytes: one after the other, each with a blank line behind it. */
 export interface StanzaBytes {
@@ -130,8 +131,8 @@ function createScanner(from: number, keyField: string | undefined): Scanner {
     push: (piece) => {
       if (filled + piece.length > block.length) {
         // Whole stanzas only: what is behind the last blank line waits for its end.
-        const boundary = block.subarray(0, filled).lastIndexOf(BOUNDARY)
-        if (boundary >= 0) look(boundary + BOUNDARY.length)
+        const boundary = lastBoundary(block.subarray(0, filled))
+        if (boundary > 0) look(boundary)
       }
       if (filled + piece.length > block.length) {
         const larger = Buffer.allocUnsafeSlow(2 * (filled + piece.length))
@@ -146,6 +147,15 @@ function createScanner(from: number, keyField: string | undefined): Scanner {
       return found
     },
   }
+}
+
+/** Where what follows the last whole stanza begins; 0 if there is none. */
+function lastBoundary(bytes: Buffer): number {
+  const ends = BOUNDARIES.map((boundary) => {
+    const at = bytes.lastIndexOf(boundary)
+    return at < 0 ? 0 : at + boundary.length
+  })
+  return Math.max(...ends)
 }
 
 function read(

@@ -7,7 +7,7 @@
 import { createLru } from '../base/lru.ts'
 import { type Sha256, sha256Of } from '../base/sha256.ts'
 import { type Keyring, readKeyring } from '../debian/keyring.ts'
-import { endOfKey, endsOfKeys, type KeyEnd } from '../debian/keyring-life.ts'
+import { endOfKey, endsOfKeys, type KeyEnd, warningsOf } from '../debian/keyring-life.ts'
 import type { Archive, ArchiveSuite } from './archive-table.ts'
 
 /** So long before it expires a key is announced. */
@@ -55,22 +55,34 @@ function ringOf({ keyring }: Archive): Promise<Keyring> {
   return ring
 }
 
+/** A key, and what some verifiers have against it, where it signs a suite. */
+export interface DescribedKey extends SigningEnd {
+  readonly userIds: readonly string[]
+  readonly warnings: readonly string[]
+}
+
 /** Every key of the archive's keyring, with the suites that it signs: all that is to be shown. */
 export async function describeKeys(
   archive: Archive,
   suites: readonly ArchiveSuite[],
   at: number,
-): Promise<(SigningEnd & { readonly userIds: readonly string[] })[]> {
+): Promise<DescribedKey[]> {
   const ring = await ringOf(archive)
   const signing = await signingEnds(archive, suites, at)
   const userIds = new Map(ring.keys.map((key) => [key.fingerprint, key.userIds]))
   const others = endsOfKeys(ring).filter(
     ({ fingerprint }) => !signing.some((end) => end.fingerprint === fingerprint),
   )
-  return [
+  const all = [
     ...signing,
     ...others.map((end) => ({ ...end, suites: [], state: stateOf(end, at) })),
-  ].map((end) => ({ ...end, userIds: userIds.get(end.fingerprint) ?? [] }))
+  ]
+  const described: DescribedKey[] = []
+  for (const end of all) {
+    const warnings = end.suites.length === 0 ? [] : await warningsOf(ring, end.keyId, at)
+    described.push({ ...end, userIds: userIds.get(end.fingerprint) ?? [], warnings })
+  }
+  return described
 }
 
 /** Whether an administrator must do something about it. */

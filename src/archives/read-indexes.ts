@@ -10,7 +10,7 @@ import type { Release } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import type { Archive } from './archive-table.ts'
 import { descriptionName, namedDescriptions, nameSameDescriptions } from './description-names.ts'
-import { type ExtraFiles, takeExtras } from './extra-files.ts'
+import { type ExtraFiles, isAbsent, takeExtras } from './extra-files.ts'
 import { type IndexSource, indexForms, suitePlace } from './fetch-index.ts'
 import type { FetchedRelease } from './fetch-release.ts'
 import { buildIndex, type SkippedStanza } from './index-build.ts'
@@ -100,8 +100,14 @@ export async function readIndexes(
         Object.assign(files, kept.files)
         continue
       }
-      const loaded = await loads.take(job)
+      const loaded = await loads.take(job).catch((error: unknown) => {
+        // apt too does without descriptions that an archive lists and does not have.
+        if (wanted.kind !== 'Translation' || !isAbsent(error)) throw error
+        skipped.push({ package: indexPath(wanted), reason: error.message })
+        return undefined
+      })
       loads.startNext(job, ({ kept: other }) => other === undefined)
+      if (loaded === undefined) continue
       const made = await readIndex(parts, archive, { ...loaded, suite, wanted, namers }, input)
       indexes.push(made.index)
       Object.assign(files, made.files)

@@ -28,6 +28,7 @@ import type { SkippedStanza } from './index-build.ts'
 import type { Urgency } from './origin-circuit.ts'
 import { addOrigins } from './origins.ts'
 import { type RefreshEvent, readIndexes } from './read-indexes.ts'
+import { isFlatSuite } from './suite-place.ts'
 import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
 export interface RefreshInput {
@@ -48,6 +49,8 @@ export interface SuiteOutcome {
   readonly sources?: number | undefined
   readonly problem?: SuiteProblem | undefined
   readonly skipped: readonly SkippedStanza[]
+  /** What is not good for ever of who signed a Release that was taken now. */
+  readonly warnings?: readonly string[] | undefined
   readonly durationMs: number
 }
 
@@ -131,7 +134,7 @@ async function takeRelease(
   known: ArchiveSuite,
   fetched: FetchedRelease,
   input: SuiteInput,
-): Promise<Pick<SuiteOutcome, 'kind' | 'state' | 'packages' | 'sources' | 'skipped'>> {
+): Promise<Pick<SuiteOutcome, 'kind' | 'state' | 'packages' | 'sources' | 'skipped' | 'warnings'>> {
   const { release } = fetched
   input.onEvent?.({
     kind: 'suite',
@@ -145,7 +148,7 @@ async function takeRelease(
   const state: SuiteState = {
     archive: archive.name,
     suite: known.suite,
-    identity: identityOf(release),
+    identity: identityIn(archive, known.suite, release),
     indexes: read.indexes,
     extras: read.extras.extras,
     plainForms: read.extras.plainForms,
@@ -190,7 +193,16 @@ async function takeRelease(
     packages: counts.packages,
     sources: counts.sources,
     skipped: read.skipped,
+    warnings: fetched.warnings,
   }
+}
+
+/** Machines look for a flat suite by a name that its Release does not have: apt would tell that another is there. */
+function identityIn({ settings }: Archive, name: string, release: Release): SuiteState['identity'] {
+  const identity = identityOf(release)
+  const { suite = identity.codename, codename = suite } = identity
+  if (!isFlatSuite(settings, name) || suite === name || codename === name) return identity
+  return { ...identity, codename: name }
 }
 
 function identityOf(release: Release): SuiteState['identity'] {

@@ -26,6 +26,8 @@ export interface ArchiveKeyAnswer {
   readonly state: 'good' | 'expires soon' | 'expired' | 'revoked'
   /** Suites whose Release it verifies. */
   readonly signs: readonly string[]
+  /** What some verifiers have against it. */
+  readonly warnings: readonly string[]
 }
 
 export interface RemovedAnswer {

@@ -61,6 +61,8 @@ export interface ProblemAnswer {
 
 export interface ArchiveSuiteAnswer {
   readonly suite: string
+  /** As the settings have it: a flat one with a slash at the end. */
+  readonly written: string
   readonly state?: string
   readonly releaseDate?: number
   readonly validUntil?: number

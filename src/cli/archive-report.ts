@@ -16,6 +16,8 @@ import {
   printable,
 } from './words.ts'
 
+const SHOWN_SKIPPED = 5
+
 /** A line for each archive. */
 export function archiveTable(
   archives: readonly ArchiveAnswer[],
@@ -67,7 +69,7 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
       : []),
   ])
   const columns: Column<ArchiveSuiteAnswer>[] = [
-    { title: 'SUITE', value: (one) => one.suite, isWhole: true },
+    { title: 'SUITE', value: suiteText, isWhole: true },
     { title: 'RELEASE', value: (one) => seconds(one.releaseDate) },
     { title: 'VALID UNTIL', value: (one) => seconds(one.validUntil) },
     { title: 'CHECKED', value: (one) => ago(one.checkedAt, now) },
@@ -85,8 +87,15 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     `wrong: ${printable(message)}`,
     `  hint: ${printable(hint)}`,
   ])
+  const weak = archive.keys.flatMap(({ warnings }) => warnings.map(warningLine))
   const table = renderTable(columns, archive.suites, width)
-  return [...lines, '', ...table, ...problems, ...keys, ...files]
+  const wrong = [...problems, ...keys, ...files]
+  return [...lines, '', ...table, ...(weak.length > 0 ? ['', ...weak] : []), ...wrong]
+}
+
+/** A flat one with its folder. */
+function suiteText({ suite, written }: ArchiveSuiteAnswer): string {
+  return written === suite ? suite : `${suite} (${written})`
 }
 
 /** What is taken besides packages and their descriptions in English. */
@@ -114,6 +123,21 @@ export function outcomeLine(outcome: SuiteOutcome): string {
   const left = skipped.length > 0 ? `, ${plural(skipped.length, 'stanza')} left out` : ''
   const name = printable(`${outcome.archive} ${outcome.suite}`)
   return `${name.padEnd(28)}  ${kind}${count}${left}, ${formatDuration(durationMs)}`
+}
+
+/** Below the line of a suite: what is weak of who signed it, and of what was left out the first, with reasons. */
+export function outcomeDetails({ warnings = [], skipped }: SuiteOutcome): string[] {
+  const shown = skipped.slice(0, SHOWN_SKIPPED)
+  const more = skipped.length - shown.length
+  return [
+    ...warnings.map(warningLine),
+    ...shown.map((one) => `  left out: ${printable(one.reason)}`),
+    ...(more > 0 ? [`  and ${formatCount(more)} more`] : []),
+  ]
+}
+
+function warningLine(warning: string): string {
+  return `warning: ${printable(warning)}`
 }
 
 /** A suite's problem as error text: `debian bookworm: …`, with what goes on being served. */

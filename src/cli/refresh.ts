@@ -10,7 +10,7 @@ import type {
   RefreshTaskEvent,
   SuiteOutcome,
 } from './api-types.ts'
-import { outcomeLine, problemText } from './archive-report.ts'
+import { outcomeDetails, outcomeLine, problemText } from './archive-report.ts'
 import type { Client } from './client.ts'
 import type { Context } from './context.ts'
 import { rescuedLines } from './file-report.ts'
@@ -38,7 +38,8 @@ export async function refresh(
     names.length === 0 ? {} : { archives: names },
     (event) => {
       if (event.kind !== 'outcome') showEvent(event)
-      else if (event.outcome.kind !== 'failed') context.out.lines(outcomeLine(event.outcome))
+      else if (event.outcome.kind !== 'failed')
+        context.out.lines(outcomeLine(event.outcome), ...outcomeDetails(event.outcome))
     },
   )
   context.out.clear()

@@ -168,10 +168,10 @@ export function hasControlCharacter(text: string): boolean {
   return false
 }
 
-/** `ERR_FORMAT`: the stanza lacks a field. */
+/** `ERR_FORMAT`: the stanza lacks a field, which the details name as `missing`. */
 export function missing(field: string, of?: string): AppError {
   const message = of === undefined ? `stanza without ${field}` : `stanza ${of}: no ${field}`
-  return new AppError('ERR_FORMAT', { message, details: { field } })
+  return new AppError('ERR_FORMAT', { message, details: { field, missing: field } })
 }
 
 /** `ERR_FORMAT`: a field of the stanza is not what it must be. */

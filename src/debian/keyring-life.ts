@@ -5,7 +5,7 @@
  * longest life counts, and a revocation in any of them.
  */
 import type { Keyring } from './keyring.ts'
-import { keyLife } from './openpgp-key.ts'
+import { keyLife, keyState } from './openpgp-key.ts'
 
 export interface KeyEnd {
   /** Of the primary key: 40 upper-case hex digits. */
@@ -35,6 +35,19 @@ export async function endOfKey(
     }
   }
   return found
+}
+
+/** What will not be good for ever of the key or subkey with this ID, though it is good at `at`; nothing for one that is not. */
+export async function warningsOf(ring: Keyring, keyId: string, at: number): Promise<string[]> {
+  const found = new Set<string>()
+  for (const { key } of ring.entries) {
+    for (const part of key.getKeys()) {
+      if (part.getKeyID().toHex().toUpperCase() !== keyId) continue
+      const state = await keyState(key, part, at)
+      if (state.kind === 'good') for (const warning of state.warnings) found.add(warning)
+    }
+  }
+  return [...found]
 }
 
 /** The ends of all primary keys of the ring. */

@@ -37,7 +37,7 @@ export async function keyState(key: Key, part: Key | Subkey, at: number): Promis
   if (await canSign(key, id, when, strictConfig)) return { kind: 'good', warnings: [] }
   if (await canSign(key, id, when, wideConfig)) {
     const name = key.getFingerprint().toUpperCase()
-    const warning = `key ${name} is certified over SHA-1 only: apt from Debian 13 on refuses it`
+    const warning = `key ${name} is certified over SHA-1 only: gpgv takes it, and apt up to Debian 12; sqv, and apt from Debian 13 on, refuse it`
     return { kind: 'good', warnings: [warning] }
   }
   if (await canSign(key, id, when, anyDigestConfig)) {

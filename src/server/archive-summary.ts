@@ -4,6 +4,7 @@
 import { type Archive, listSuites } from '../archives/archive-table.ts'
 import { countStanzas } from '../archives/count-stanzas.ts'
 import { describeEnd, describeKeys, isEnding } from '../archives/key-health.ts'
+import { writtenSuite } from '../archives/suite-place.ts'
 import { readState } from '../archives/suite-state.ts'
 import { redactUrl } from '../archives/upstream.ts'
 import { nowSeconds } from '../base/clock.ts'
@@ -21,7 +22,8 @@ export async function show(
   const suites: Record<string, unknown>[] = []
   for (const suite of known) {
     const state = suite.state === undefined ? undefined : await readState(parts.blobs, suite.state)
-    suites.push({ ...suite, ...(state === undefined ? {} : countStanzas([state])) })
+    const written = writtenSuite(archive.settings, suite.suite)
+    suites.push({ ...suite, written, ...(state === undefined ? {} : countStanzas([state])) })
   }
   return {
     name: archive.name,
@@ -37,8 +39,8 @@ export async function show(
     allowOtherSuite: allowOtherSuite === true,
     rescue: { isOn: archive.settings.rescue !== false, ...parts.rescue.status(archive.name) },
     proxy: proxy === undefined ? undefined : redactUrl(proxy),
-    keys: keys.map(({ fingerprint, userIds, expiresAt, state, suites: signs }) => {
-      return { fingerprint, userIds, expiresAt, state, signs }
+    keys: keys.map(({ fingerprint, userIds, expiresAt, state, suites: signs, warnings }) => {
+      return { fingerprint, userIds, expiresAt, state, signs, warnings }
     }),
     keyProblems: ending.map((key) => ({ ...describeEnd(archive.name, key), state: key.state })),
     nextRefreshAt: jobs()?.nextRefreshAt,

@@ -206,16 +206,14 @@ const scripts: VendorStyle = {
   },
 }
 
+/** Those without `dists/`. */
+export const flatStyles: readonly VendorStyle[] = [builds, gpu, cluster]
+
+/** Those with it. */
+export const distsStyles: readonly VendorStyle[] = [engine, browser, runtime, scripts]
+
 /** All of them. */
-export const vendorStyles: readonly VendorStyle[] = [
-  builds,
-  gpu,
-  cluster,
-  engine,
-  browser,
-  runtime,
-  scripts,
-]
+export const vendorStyles: readonly VendorStyle[] = [...flatStyles, ...distsStyles]
 
 /** Publishes them below `root`, each in its folder; `publish` may be called for one again, changed. */
 export async function publishVendor(

@@ -14,6 +14,7 @@ import { startSluice, type TestSluice } from './sluice.ts'
 import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 import { publishVendor, type VendorStyle, vendorStyles, writeVendorKeys } from './vendor-styles.ts'
+import { troubles } from './world.ts'
 
 export interface VendorsWorld {
   readonly dir: string
@@ -129,4 +130,19 @@ async function redirectAll(
     const to = `${onOtherName(cdn)}${encodeURI(path)}`
     upstream.fault(path, { kind: 'redirect', to, status: 302 })
   }
+}
+
+/** What a machine gets: the update, the download, and which files are the vendor's. */
+export async function outcomeAt(
+  world: VendorsWorld,
+  style: VendorStyle,
+  apt: TestApt,
+): Promise<object> {
+  const update = await apt.update()
+  const names = style.packages.map(({ spec }) => spec.name)
+  const download = await apt.download(...names)
+  const debs = await cachedDebs(apt)
+  const real = await world.bytes(style)
+  const same = names.filter((name) => real.get(name)?.equals(debs.get(name) ?? Buffer.alloc(0)))
+  return { update: troubles(update), download: troubles(download), same }
 }

@@ -1,0 +1,75 @@
+/**
+ * Vendors' archives that cannot be believed: refused with the reason, and nothing of them is served.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { makeSigningKey } from '../../fixtures/signing-key.ts'
+import { addOdd, other, styleOf, takes, tool } from '../support/odd-vendor.ts'
+import { publishVendor } from '../support/vendor-styles.ts'
+import { makeVendorsWorld } from '../support/vendors-world.ts'
+
+t.test('what is not signed, or signed by somebody else, is refused', async (t) => {
+  const world = await makeVendorsWorld(t, [])
+  const stranger = await makeSigningKey(join(world.dir, 'keys'), 'No <no@archive.example>')
+  const foreign = styleOf('foreign')
+  await publishVendor(world.files, foreign, [stranger])
+  const refused = await world.add(foreign)
+  t.equal(refused.code, 3)
+  t.match(
+    refused.stderr,
+    /error: foreign flat: InRelease is signed by .*, not by a key of the keyring/,
+  )
+  t.match(
+    await addOdd(world, styleOf('sha1', { sign: { digest: 'SHA1' }, signed: ['InRelease'] })),
+    /error: sha1 flat: InRelease has no good signature/,
+  )
+  const bare = styleOf('bare')
+  await publishVendor(world.files, bare, [world.key], { signed: [] })
+  t.match((await world.add(bare)).stderr, /neither InRelease nor Release .* \/\n.*hint: .*--suite/)
+  const release = await readFile(join(world.files, 'foreign/Release'))
+  await writeFile(join(world.files, 'bare/Release'), release)
+  t.match(
+    (await world.run('archive', 'refresh', 'bare')).stderr,
+    /Release has no Release\.gpg: nobody signed it\n.*never taken.*local archive/,
+  )
+})
+
+t.test(
+  'an index or a package with other bytes than those that were signed is served to nobody',
+  async (t) => {
+    const world = await makeVendorsWorld(t, [])
+    const index = styleOf('index')
+    await publishVendor(world.files, index, [world.key])
+    world.upstream.fault('/index/Packages.gz', { kind: 'flip', offset: 30 })
+    t.equal((await world.add(index)).code, 3)
+    const style = styleOf('package')
+    t.match(await addOdd(world, style), /changed/)
+    world.upstream.fault('/package/tool_1.0_amd64.deb', { kind: 'flip', offset: 2000 })
+    for (const apt of [await world.onChannel(style), await world.withLine(style, 'proxied')]) {
+      await apt.update()
+      t.not((await apt.download('tool')).code, 0)
+      t.same(await apt.cached(), [])
+      t.equal((await apt.download('other')).code, 0)
+    }
+  },
+)
+
+t.test('weak digests alone are refused, beside others they are left out', async (t) => {
+  const world = await makeVendorsWorld(t, [])
+  const weak = { ...tool, digests: ['MD5Sum', 'SHA1'] } as const
+  t.match(
+    await addOdd(world, styleOf('weak-release', { digests: ['MD5Sum', 'SHA1'] })),
+    /error: weak-release flat: Release without a SHA256 list\n.*hint: apt refuses such/,
+  )
+  t.match(
+    await addOdd(world, styleOf('weak-packages', { indexes: { Packages: [weak] } })),
+    /error: weak-packages flat: none of its packages has a SHA256 \(tool, for one\).*\n.*hint: apt refuses such/,
+  )
+  const mixed = styleOf('mixed', { indexes: { Packages: [weak, other] } })
+  t.match(
+    await addOdd(world, mixed),
+    /1 stanza left out.*\n {2}left out: .*package tool: no SHA256$/m,
+  )
+  await takes(t, world, mixed, ['other'])
+})
