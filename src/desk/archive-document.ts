@@ -9,6 +9,7 @@ import { normalizeUrl } from '../archives/archive-faults.ts'
 import { type Archive, type ArchiveSettings, extraKinds } from '../archives/archive-table.ts'
 import { tomlComment, tomlHeader, tomlLines } from '../base/toml.ts'
 import { exportKeyring, type Keyring, readKeyring } from '../debian/keyring.ts'
+import { formatUploader, parseUploader } from '../debian/uploader-lines.ts'
 import type { TableReader } from './config-reader.ts'
 import { changeOf, listText, type StepChange } from './config-section.ts'
 
@@ -30,6 +31,7 @@ export async function archiveLines(
       tomlComment('on another one write http://USER:PASSWORD@HOST/… here.'),
     )
   }
+  if (settings.kind === 'local') return [...lines, ...(await localLines(settings, keyring))]
   lines.push(...tomlLines('urls', urls.map(withoutSecret)))
   if (fallbacks.length > 0) lines.push(...tomlLines('fallbacks', fallbacks.map(withoutSecret)))
   for (const key of ['suites', 'components', 'architectures'] as const) {
@@ -43,16 +45,33 @@ export async function archiveLines(
   if (settings.allowExpired === true) lines.push('allow-expired = true')
   if (settings.allowOtherSuite === true) lines.push('allow-other-suite = true')
   if (settings.rescue === false) lines.push('rescue = false')
+  return [...lines, ...(await keyLines(keyring))]
+}
+
+async function localLines(settings: ArchiveSettings, keyring: Buffer): Promise<string[]> {
+  const { uploaders = [] } = settings
+  return [
+    ...tomlLines('kind', 'local'),
+    ...tomlLines('suites', settings.suites),
+    ...tomlLines('components', settings.components),
+    ...tomlLines('architectures', settings.architectures),
+    ...(uploaders.length > 0 ? tomlLines('uploaders', uploaders.map(formatUploader)) : []),
+    ...(keyring.length > 0 ? await keyLines(keyring) : []),
+  ]
+}
+
+async function keyLines(keyring: Buffer): Promise<string[]> {
   const ring = await readKeyring(keyring)
-  for (const { fingerprint, userIds } of ring.keys) {
-    lines.push(tomlComment(`${fingerprint} ${userIds[0] ?? ''}`))
-  }
-  return [...lines, ...tomlLines('keyring', keyText(ring))]
+  const names = ring.keys.map(({ fingerprint, userIds }) =>
+    tomlComment(`${fingerprint} ${userIds[0] ?? ''}`),
+  )
+  return [...names, ...tomlLines('keyring', keyText(ring))]
 }
 
 /** What a table says; settings that are the default are absent. Logins that `now` has are kept. */
 export function readSettings(table: TableReader, now: Archive | undefined): ArchiveSettings {
   const known = now?.settings
+  if (table.has('kind')) return readLocal(table)
   const proxy = table.text('proxy')
   const all = {
     urls: table.texts('urls') ?? [],
@@ -81,6 +100,26 @@ export function readSettings(table: TableReader, now: Archive | undefined): Arch
     allowExpired: table.boolean('allow-expired') ?? false,
     allowOtherSuite: table.boolean('allow-other-suite') ?? false,
     rescue: table.boolean('rescue') ?? true,
+  }
+}
+
+function readLocal(table: TableReader): ArchiveSettings {
+  const kind = table.text('kind')
+  if (kind !== undefined && kind !== 'local')
+    table.fault('kind', `${JSON.stringify(kind)} is not "local"`)
+  const uploaders = (table.texts('uploaders') ?? []).flatMap((line, at) => {
+    const rule = parseUploader(line)
+    if (!('fault' in rule)) return [rule]
+    table.fault(['uploaders', at], rule.fault)
+    return []
+  })
+  return {
+    kind: 'local',
+    urls: [],
+    suites: table.texts('suites') ?? [],
+    components: table.texts('components') ?? [],
+    architectures: table.texts('architectures') ?? [],
+    uploaders,
   }
 }
 
@@ -124,6 +163,8 @@ function textsOf(settings: ArchiveSettings): Record<string, string> {
     'allow-expired': String(settings.allowExpired === true),
     'allow-other-suite': String(settings.allowOtherSuite === true),
     rescue: String(rescue),
+    kind: settings.kind ?? 'remote',
+    uploaders: listText((settings.uploaders ?? []).map(formatUploader)),
   }
 }
 

@@ -101,10 +101,12 @@ async function planArchive(round: Round, table: TableReader): Promise<Step[]> {
   const action = now === undefined ? 'add' : 'change'
   const suites = now === undefined ? [] : await listSuites(parts.db, { ...now, settings })
   const isLacking = suites.some(({ state }) => state === undefined)
-  if (isChanged || isLacking) round.then.fetched.add(name)
+  // What is ours is there as soon as it is made.
+  const isFetched = (isChanged || isLacking) && settings.kind !== 'local'
+  if (isFetched) round.then.fetched.add(name)
   return [
     ...(isChanged ? [{ action, object, changes, needs: [], run } as const] : []),
-    ...(isChanged || isLacking ? [fetching(parts, name)] : []),
+    ...(isFetched ? [fetching(parts, name)] : []),
   ]
 }
 
@@ -112,7 +114,7 @@ async function planArchive(round: Round, table: TableReader): Promise<Step[]> {
 async function readKeys(table: TableReader, now: Archive | undefined): Promise<Buffer | undefined> {
   const text = table.text('keyring', LONGEST_KEYRING)
   if (text === undefined) {
-    if (now === undefined && !table.has('keyring'))
+    if (now === undefined && !table.has('keyring') && !table.has('kind'))
       table.fault(
         undefined,
         'keyring is missing: the keys that sign the archive, as gpg --armor --export writes them',
@@ -122,7 +124,8 @@ async function readKeys(table: TableReader, now: Archive | undefined): Promise<B
   const keyring = Buffer.from(text)
   try {
     const wanted = await keyringText(keyring)
-    return now !== undefined && wanted === (await keyringText(now.keyring)) ? undefined : keyring
+    const before = now?.keyring.length === 0 ? undefined : now?.keyring
+    return before !== undefined && wanted === (await keyringText(before)) ? undefined : keyring
   } catch (error) {
     table.fault('keyring', toAppError(error).message)
     return undefined
