@@ -19,7 +19,8 @@ import { clean, troubles } from '../support/world.ts'
 const some = (name: string, content: number): PackageSpec => ({
   ...{ name, version: '1', arch: 'amd64', content },
 })
-const patience = { stallMs: 200, firstByteTimeoutMs: 400, connectTimeoutMs: 2000 }
+/** Not so short that a machine which is busy pauses for as long. */
+const patience = { stallMs: 1500, firstByteTimeoutMs: 1500, connectTimeoutMs: 8000 }
 const pathOf = (name: string): string => `/pool/main/${name[0]}/${name}/${name}_1_amd64.deb`
 
 /** What is asked by the proxy for a file of this mirror. */
@@ -142,10 +143,13 @@ t.test(
     const { first, start } = makeBed(t)
     const sluice = await start(first)
     first.fault(/deb$/, { kind: 'flip', offset: 700_000 }, { times: 1 })
-    first.fault(/deb$/, { kind: 'rate', bytesPerSecond: 2_000_000 }, { times: 1 })
+    const answered = Promise.withResolvers<void>()
+    const hold = { kind: 'hold', bytes: 400_000, until: answered.promise } as const
+    first.fault(/deb$/, hold, { times: 1 })
     const { host } = new URL(first.url)
     const url = `${sluice.url}/${host}${pathOf('large')}`
     const bad = await fetch(url)
+    answered.resolve()
     await t.rejects(bad.arrayBuffer(), 'the connection is reset')
     const time = bad.headers.get('last-modified') ?? ''
     const headers = { Range: 'bytes=600000-', 'If-Range': time }

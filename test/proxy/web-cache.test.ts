@@ -222,7 +222,9 @@ t.test('who goes away in the middle leaves a whole file or none', async (t) => {
   const big = Buffer.alloc(2_000_000, 'x')
   await put('known', big)
   await put('endless', big)
-  host.fault(/./, { kind: 'rate', bytesPerSecond: 4_000_000 })
+  const rest = Promise.withResolvers<void>()
+  t.teardown(() => rest.resolve())
+  host.fault('/endless', { kind: 'hold', bytes: 1_000_000, until: rest.promise })
   host.fault('/endless', { kind: 'chunked' })
   for (const path of ['known', 'endless']) {
     const socket = await openSocket(sluice.url)

@@ -159,12 +159,14 @@ t.test('a client that goes away leaves nothing open', async (t) => {
   const { sluice, upstream } = world
   const { small, large, middle } = files
 
-  upstream.fault(/gone-middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  const rest = Promise.withResolvers<void>()
+  upstream.fault(/gone-middle/, { kind: 'hold', bytes: 75_000, until: rest.promise })
   const cold = await openSocket(sluice.url)
   cold.write(get(middle.path))
   await until(() => cold.bytesRead > 0)
   cold.resetAndDestroy()
   t.equal(sluice.server.active, 1, 'the download goes on: it is useful soon')
+  rest.resolve()
   await until(() => sluice.server.active === 0 && openFiles(sluice.dataDir) === atRest)
   upstream.clearRequests()
   const then = await fetch(`${sluice.url}${middle.path}`)
@@ -172,11 +174,13 @@ t.test('a client that goes away leaves nothing open', async (t) => {
   t.equal(upstream.count(), 0)
 
   await (await fetch(`${sluice.url}${small.path}`)).arrayBuffer()
-  upstream.fault(/gone-large/, { kind: 'rate', bytesPerSecond: 1_200_000 })
+  const end = Promise.withResolvers<void>()
+  upstream.fault(/gone-large/, { kind: 'hold', bytes: 300_000, until: end.promise })
   const row = await openSocket(sluice.url)
   row.write(get(large.path) + get(middle.path).repeat(9))
   await until(() => openFiles(sluice.dataDir) > atRest + 1)
   row.resetAndDestroy()
+  end.resolve()
   await until(() => sluice.server.active === 0 && openFiles(sluice.dataDir) === atRest)
   t.pass('neither do nine that wait behind a slow one')
 
@@ -190,26 +194,29 @@ t.test('a client that goes away leaves nothing open', async (t) => {
 
 t.test('nonsense behind a request never gets into the answer', async (t) => {
   const files = await filesOf(world, 'nonsense')
-  world.upstream.fault(/nonsense-middle/, { kind: 'rate', bytesPerSecond: 600_000 })
+  const rest = Promise.withResolvers<void>()
+  world.upstream.fault(/nonsense-middle/, { kind: 'hold', bytes: 75_000, until: rest.promise })
   const socket = await openSocket(world.sluice.url)
   socket.write(`GET ${files.middle.path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`)
   await until(() => socket.bytesRead > 1000)
-  socket.write('NONSENSE\r\n\r\n')
+  socket.write('NONSENSE\r\n\r\n', () => rest.resolve())
   const pieces: Buffer[] = []
-  for await (const piece of socket) pieces.push(piece)
-  const data = Buffer.concat(pieces)
-  const body = data.subarray(data.indexOf('\r\n\r\n') + 4)
+  await collect(socket, pieces)
+  const [{ body } = { body: Buffer.alloc(0) }, ...more] = readAnswers(Buffer.concat(pieces))
   t.ok(body.length > 0 && body.equals(files.middle.bytes.subarray(0, body.length)))
+  for (const { status } of more) t.equal(status, 400, 'if all of it was sent before')
 })
 
 t.test('who waits too long is told to come again, and finds the file then', async (t) => {
   const start = { patience: { answerWithinMs: 200 } }
   const world = await makeWorld(t, [specOf('late', 'small')], { start })
   const { path, bytes } = await fileOf(world, 'late', 'small')
-  world.upstream.fault(/late-small/, { kind: 'rate', bytesPerSecond: 4000 })
+  const rest = Promise.withResolvers<void>()
+  world.upstream.fault(/late-small/, { kind: 'hold', bytes: 1000, until: rest.promise })
   const first = await ask(world.sluice.url, `GET ${path} HTTP/1.1`)
   t.match(first, { status: 503, headers: { 'retry-after': '5' } })
   t.match(first.body.toString(), /small_1_all\.deb is still on its way/)
+  rest.resolve()
   await until(() => world.sluice.server.active === 0)
   const second = await ask(world.sluice.url, `GET ${path} HTTP/1.1`)
   t.ok(second.status === 200 && second.body.equals(bytes))
