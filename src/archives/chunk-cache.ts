@@ -1,6 +1,7 @@
 /**
  * Bytes of chunks in scratch files: texts in one, gzip members in another. The digests of a whole index are then one
- * pass over files that the page cache holds (about 40 ms for Debian main): nothing is unpacked, no row is read.
+ * pass over files that the page cache holds (about 40 ms for Debian main): nothing is unpacked, no row is read. Another
+ * process can make that pass, which has the file from us (`runs`).
  *
  * They hold nothing that cannot be made again: they start empty with the process and, when full, take no more.
  */
@@ -26,6 +27,13 @@ export interface ChunkCache {
     digests: readonly Sha256[],
     load: (digest: Sha256, at: number) => Promise<Buffer>,
   ): AsyncIterable<Buffer>
+  /** Where the bytes of all lie in the file: offset and size, in turn. Undefined where not all of them are kept. */
+  runs(
+    digests: readonly Sha256[],
+    load: (digest: Sha256, at: number) => Promise<Buffer>,
+  ): Promise<Float64Array | undefined>
+  /** The file's descriptor, for processes that we start. */
+  readonly fd: number
   close(): Promise<void>
 }
 
@@ -102,7 +110,19 @@ export async function openChunkCache(path: string): Promise<ChunkCache> {
     }
     if (run !== undefined) yield* readRun(handle, run, buffer)
   }
-  return { put, get, read, close: () => handle.close() }
+  const runs: ChunkCache['runs'] = async (digests, load) => {
+    const found: Run[] = []
+    for (const [at, digest] of digests.entries()) {
+      if (!places.has(digest)) await put([[digest, await load(digest, at)]])
+      const place = places.get(digest)
+      if (place === undefined) return undefined
+      const last = found.at(-1)
+      if (last !== undefined && place.offset === last.offset + last.size) last.size += place.size
+      else found.push({ ...place })
+    }
+    return Float64Array.from(found.flatMap(({ offset, size }) => [offset, size]))
+  }
+  return { put, get, read, runs, fd: handle.fd, close: () => handle.close() }
 }
 
 /**

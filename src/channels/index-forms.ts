@@ -16,6 +16,7 @@ import {
   sha256Of,
   sha256Stream,
 } from '../base/sha256.ts'
+import type { Signer } from '../signing/signer.ts'
 import type { Db, Migration } from '../store/database.ts'
 
 export const indexFormMigrations: readonly Migration[] = [
@@ -34,6 +35,9 @@ export const indexFormMigrations: readonly Migration[] = [
 /** What an index without packages is served as: gzip -t and debootstrap refuse a file of no bytes. */
 const EMPTY_MEMBER = gzipSync('', { level: 9 })
 
+/** The scratch files, in the order in which the signing process has them. */
+export const scratchFiles = ['texts', 'members'] as const
+
 /** The forms of the index whose chunk list is `root`. */
 export interface IndexForms {
   readonly root: Sha256
@@ -44,8 +48,13 @@ export interface IndexForms {
 type IndexFormRow = { root: Buffer; plain: Buffer; plain_size: number; gz: Buffer; gz_size: number }
 type IndexFormTables = { index_form: IndexFormRow }
 
+/** What an index is measured with: beside us by the signing process, where there is one. */
+export interface MeasuringParts extends IndexParts {
+  readonly signer?: Pick<Signer, 'measure'> | undefined
+}
+
 /** What the index at `root` measures in each form; computed at the first call for a root. */
-export async function describeIndex(parts: IndexParts, root: Sha256): Promise<IndexForms> {
+export async function describeIndex(parts: MeasuringParts, root: Sha256): Promise<IndexForms> {
   const known = await findForms(parts.db, 'root', root)
   if (known !== undefined) return known
   const { chunks } = await parts.trees.read(root)
@@ -119,20 +128,32 @@ export async function* readComposite(
   }
 }
 
-async function hashTexts(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
+async function hashTexts(parts: MeasuringParts, chunks: readonly Chunk[]): Promise<FileDigest> {
   const byDigest = new Map(chunks.map((chunk) => [chunk.plain, chunk]))
-  return hashPieces(
-    parts.texts.read([...byDigest.keys()], async (digest) => {
-      const chunk = byDigest.get(digest)
-      return chunk === undefined ? Buffer.alloc(0) : readChunk(parts, chunk)
-    }),
-  )
+  const load = async (digest: Sha256): Promise<Buffer> => {
+    const chunk = byDigest.get(digest)
+    return chunk === undefined ? Buffer.alloc(0) : readChunk(parts, chunk)
+  }
+  return hashAll(parts, 'texts', [...byDigest.keys()], load)
 }
 
-async function hashMembers(parts: IndexParts, chunks: readonly Chunk[]): Promise<FileDigest> {
+async function hashMembers(parts: MeasuringParts, chunks: readonly Chunk[]): Promise<FileDigest> {
   if (chunks.length === 0) return { sha256: sha256Of(EMPTY_MEMBER), size: EMPTY_MEMBER.length }
   const digests = chunks.map((chunk) => chunk.member)
-  return hashPieces(readMembers(parts, digests))
+  return hashAll(parts, 'members', digests, (digest) => parts.blobs.read(digest))
+}
+
+/** Without a process beside us, or where the scratch file is full, it is our own work. */
+async function hashAll(
+  parts: MeasuringParts,
+  scratch: (typeof scratchFiles)[number],
+  digests: readonly Sha256[],
+  load: (digest: Sha256) => Promise<Buffer>,
+): Promise<FileDigest> {
+  const runs = parts.signer && (await parts[scratch].runs(digests, load))
+  if (parts.signer === undefined || runs === undefined)
+    return hashPieces(parts[scratch].read(digests, load))
+  return parts.signer.measure(scratchFiles.indexOf(scratch), runs)
 }
 
 async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<FileDigest> {

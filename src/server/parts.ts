@@ -33,6 +33,7 @@ import { createMutexes } from '../base/mutex.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
 import { createFileLedger } from '../channels/file-ledger.ts'
+import { scratchFiles } from '../channels/index-forms.ts'
 import { createKeyringWork } from '../channels/keyring-work.ts'
 import { createPdiffMaker } from '../channels/pdiffs.ts'
 import { openViews } from '../channels/views.ts'
@@ -44,7 +45,7 @@ import { createRescue, type Rescue } from '../keeping/rescue.ts'
 import { type ArchiveProxy, createProxy } from '../proxy/resolve.ts'
 import { findJudges } from '../signing/judges.ts'
 import { takeOverKeys } from '../signing/sign-release.ts'
-import { openSigner } from '../signing/signer.ts'
+import { openSigner, type Signer } from '../signing/signer.ts'
 import { type BlobStore, openBlobStore } from '../store/blobs.ts'
 import { closeDatabase, openDatabase } from '../store/database.ts'
 import { createHotBlobs, type HotBlobs } from '../store/hot-blobs.ts'
@@ -189,12 +190,16 @@ export async function openParts(
   const lock = lockDataDir(join(dataDir, 'lock'), dataDir)
   const logOf = (part: string): Log => createLog({ level: config.logLevel }).child({ part })
   const log = logOf('signing')
-  const signer = openSigner({ keysDir: join(dataDir, 'keys'), log, environment, signCommand })
+  let started: Signer | undefined
   try {
     const db = await openDatabase(join(dataDir, 'sluice.db'), migrations)
     const blobs = await openBlobStore(db, dataDir, { clock, reserveBytes: config.diskReserveBytes })
     const archives = await openArchives({ db, blobs, clock }, config, patience)
     const { upstream, downloads, leases, texts, members } = archives
+    const scratch = scratchFiles.map((name) => archives[name].fd)
+    const keysDir = join(dataDir, 'keys')
+    const signer = openSigner({ keysDir, log, environment, signCommand, scratch })
+    started = signer
     const notes = openNotes(archives, logOf)
     const ledger = createFileLedger(archives)
     const rescue = createRescue({ ...archives, ledger }, logOf('rescue'))
@@ -241,7 +246,7 @@ export async function openParts(
       close,
     }
   } catch (error) {
-    await signer.close()
+    await started?.close()
     lock.release()
     throw error
   }

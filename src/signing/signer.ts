@@ -3,8 +3,10 @@
  * where there is one; each key goes on signing where it was made, so that rotating moves a publication from the one to
  * the other.
  */
+import type { FileDigest } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
+import { parseSha256 } from '../base/sha256.ts'
 import { type PublicKey, readPublicKeys } from '../debian/public-keys.ts'
 import {
   composeRelease,
@@ -42,6 +44,8 @@ export interface Signer {
     wanted: Omit<WantedSignatures, 'fingerprints'> & { readonly keys: readonly SignerKey[] },
     abortable?: Abortable,
   ): Promise<SignedRelease>
+  /** The digest of what lies in a scratch file, by its place among the options' ones; `ERR_SIGNING` if none came. */
+  measure(file: number, runs: Float64Array): Promise<FileDigest>
   /** Of the signing process, if one runs. */
   readonly pid: number | undefined
   close(): Promise<void>
@@ -98,6 +102,13 @@ export function openSigner(options: SignerOptions): Signer {
         signatures.push(await need(command).sign({ ...wanted, fingerprints: others }, abortable))
       }
       return composeRelease(wanted.text, signatures)
+    },
+    measure: async (file, runs) => {
+      const reply = await ask({ kind: 'measure', file, runs }, {})
+      const sha256 = reply.kind === 'measured' ? parseSha256(reply.sha256) : undefined
+      if (reply.kind !== 'measured' || sha256 === undefined)
+        throw unsigned('the signing process measured nothing')
+      return { sha256, size: reply.size }
     },
     close: async () => process?.close(),
   }

@@ -1,13 +1,16 @@
 /**
  * The signing process: the only one that reads private keys. Started by the server (signing-process.ts) with the folder
- * of the keys as its argument, it answers requests over Node's IPC, and ends when the server does.
+ * of the keys as its argument, it answers requests over Node's IPC, and ends when the server does. It measures as well
+ * what a Release is about to list, in scratch files that it has from the server: that goes on beside the server's work.
  */
 import { toAppError } from '../base/errors.ts'
 import { signText } from '../debian/openpgp-sign.ts'
 import { type KeyFiles, openKeyFiles } from './key-files.ts'
+import { measureRuns } from './measure-runs.ts'
 import { parseMessage, type SigningReply, type SigningRequest } from './signing-requests.ts'
 
 async function answer(files: KeyFiles, request: SigningRequest): Promise<SigningReply> {
+  if (request.kind === 'measure') return { kind: 'measured', ...measureRuns(request) }
   const { publication } = request
   if (request.kind === 'make') {
     const { publicArmored } = await files.make(publication, request.at, request.known)

@@ -34,6 +34,8 @@ export interface SigningProcessOptions {
   /** Of what the server's environment says, only SLUICE_SIGNING_FAULT gets to it, as its SLUICE_FAULT. */
   readonly environment: Readonly<NodeJS.ProcessEnv>
   readonly answerWithinMs?: number | undefined
+  /** Descriptors of files that it may read, to measure what is in them. */
+  readonly scratch?: readonly number[] | undefined
 }
 
 interface Running {
@@ -103,7 +105,7 @@ export function startSigningProcess(options: SigningProcessOptions): SigningProc
 }
 
 function launch(
-  { keysDir, environment }: SigningProcessOptions,
+  { keysDir, environment, scratch = [] }: SigningProcessOptions,
   onEnd: (how: { readonly code: number | null; readonly signal: string | null }) => void,
 ): Running {
   const fault = environment.SLUICE_SIGNING_FAULT
@@ -115,7 +117,7 @@ function launch(
       ...(fault === undefined ? {} : { SLUICE_FAULT: fault }),
     },
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...scratch],
   })
   const mine: Running = { child, ended: Promise.withResolvers(), hasAnswered: false }
   let isOver = false

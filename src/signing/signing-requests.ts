@@ -27,6 +27,13 @@ export type SigningRequest =
       readonly text: string
       readonly at: number
     }
+  | {
+      readonly kind: 'measure'
+      /** The place of the scratch file among those that the process was started with. */
+      readonly file: number
+      /** Offset and size, in turn. */
+      readonly runs: Float64Array
+    }
 
 export type SigningReply =
   /** Armored. */
@@ -34,6 +41,8 @@ export type SigningReply =
   | { readonly kind: 'none' }
   /** One for each fingerprint, in that order. */
   | { readonly kind: 'signed'; readonly signatures: readonly ReleaseSignatures[] }
+  /** The digest of the bytes, one after the other. */
+  | { readonly kind: 'measured'; readonly sha256: string; readonly size: number }
   | {
       readonly kind: 'failed'
       readonly code: string
