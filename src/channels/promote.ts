@@ -3,13 +3,11 @@
  *
  * The files are fetched and checked before anything is published, so that what a curated channel offers is here.
  */
-import { encodeState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import type { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { putRows } from '../store/blobs.ts'
-import { type Db, inTransaction } from '../store/database.ts'
+import type { Db } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
 import { type Channel, getChannel } from './channel-table.ts'
 import { type Decline, listDeclines } from './decline-table.ts'
@@ -26,7 +24,7 @@ import { phasingOf } from './phasing.ts'
 import { listPins, type Pin, putPins } from './pin-table.ts'
 import { type PlannedFile, type PromotionPlan, planPromotion } from './plan.ts'
 import { assertPlan, digestOfPlan, type PlanFacts } from './plan-digest.ts'
-import { promotedState } from './promoted-state.ts'
+import { beginEntries, promotedEntries } from './promoted-entries.ts'
 import {
   assertNothingLeftOut,
   assertTakesPromotions,
@@ -99,7 +97,7 @@ export async function promote(
 ): Promise<Promotion> {
   const from = await findGeneration(parts, input.from)
   let target = await readTarget(parts, input.to)
-  let plan = await planFor(parts, from, target, input, { signal })
+  let { plan, entries } = await planFor(parts, from, target, input, { signal })
   const missing = await missingFiles(parts, plan.files)
   const told = { fromSerial: from.serial, missing }
   if (input.dryRun === true || plan.suites.length === 0) {
@@ -117,12 +115,16 @@ export async function promote(
       const now = await readTarget(parts, input.to)
       if (!isSameTarget(now, target)) {
         target = now
-        plan = await planFor(parts, from, now, input, { signal })
+        ;({ plan, entries } = await planFor(parts, from, now, input, { signal }))
         // What it needs besides is fetched without the lock: nobody waits for upstream to sign this channel anew.
         if ((await missingFiles(parts, plan.files)).length > 0) return undefined
       }
       const { channel } = now
-      const generation = await publishPlan(parts, { ...input, channel, from, plan }, { signal })
+      const generation = await publishPlan(
+        parts,
+        { ...input, channel, from, plan, entries },
+        { signal },
+      )
       return { before: channel.head, generation, publishMs: performance.now() - startedAt }
     })
     if (made !== undefined) return { ...told, plan, ...made }
@@ -157,18 +159,26 @@ function isSameTarget(a: Target, b: Target): boolean {
   )
 }
 
+/** A plan of so many changes at the most is begun before it was judged: of a large one, the gate often leaves out some. */
+const AHEAD = 50
+
+interface JudgedPlan {
+  readonly plan: DigestedPlan
+  /** What the suites hold after it, if that was begun already; for the target that it was made for. */
+  readonly entries?: Promise<SuiteEntry[]> | undefined
+}
+
 /** Causes of breakage that the audit tells of a forced promotion. */
 const AUDITED = 20
 
-interface PublishPlanInput extends Reason {
+interface PublishPlanInput extends Reason, JudgedPlan {
   readonly channel: Channel
   readonly from: GenerationView
-  readonly plan: DigestedPlan
 }
 
 async function publishPlan(
   parts: ChannelParts,
-  { channel, from, plan, who, why }: PublishPlanInput,
+  { channel, from, plan, entries, who, why }: PublishPlanInput,
   { signal }: Abortable,
 ): Promise<Generation | undefined> {
   const pins = await pinsOf(parts, channel, { from, plan, who, why })
@@ -188,9 +198,10 @@ async function publishPlan(
     const all = withPins(before.pins, pins)
     return publishDerived(parts, { ...made, pins: all }, { signal })
   }
-  const entries = await applyPlan(parts, plan, parts.views.head(channel.name))
+  const head = parts.views.head(channel.name)
+  const changed = await (entries ?? promotedEntries(parts, plan, head))
   crashPoint('promote: states written')
-  return publishGeneration(parts, { ...made, entries, changes: plan.changes }, { signal })
+  return publishGeneration(parts, { ...made, entries: changed, changes: plan.changes }, { signal })
 }
 
 async function planFor(
@@ -199,7 +210,7 @@ async function planFor(
   { channel, view, declines }: Target,
   input: PromoteInput,
   { signal }: Abortable,
-): Promise<DigestedPlan> {
+): Promise<JudgedPlan> {
   const to = view ?? { channel: input.to, serial: 0, archives: new Map(), suites: [] }
   const refused = await refusals(parts, channel, { from, isForced: input.force === true })
   const { selection, removals = false, force = false } = input
@@ -219,7 +230,10 @@ async function planFor(
     dryRun: input.dryRun === true,
     isBrief: input.isBrief === true,
   }
-  const { plan, ...gated } = await gatePlan(parts, gate, { signal })
+  const isAhead = input.dryRun !== true && channel.baseId === undefined
+  const { plan, entries, ...gated } = await gateBeside(parts, gate, isAhead ? view : undefined, {
+    signal,
+  })
   const facts: PlanFacts = {
     from: { channel: from.channel, serial: from.serial },
     to: { channel: channel.name, serial: to.serial },
@@ -227,7 +241,25 @@ async function planFor(
     changes: plan.changes,
   }
   if (input.plan !== undefined) assertPlan(parts.plans, input.plan, facts)
-  return { ...plan, ...gated, digest: digestOfPlan(parts.plans, facts) }
+  return { plan: { ...plan, ...gated, digest: digestOfPlan(parts.plans, facts) }, entries }
+}
+
+/** The gate, and while it judges, what the plan makes of the target's suites: most plans go as they are. */
+async function gateBeside(
+  parts: ChannelParts,
+  gate: GatePlanInput,
+  head: GenerationView | undefined,
+  { signal }: Abortable,
+): Promise<GatedPlan & Pick<JudgedPlan, 'entries'>> {
+  const isSmall = gate.plan.changes.length <= AHEAD
+  const entries = head && isSmall ? beginEntries(parts, gate.plan, head) : undefined
+  try {
+    const gated = await gatePlan(parts, gate, { signal })
+    return gated.plan === gate.plan ? { ...gated, entries } : gated
+  } catch (error) {
+    await entries?.catch(() => undefined)
+    throw error
+  }
 }
 
 async function missingFiles(
@@ -236,21 +268,4 @@ async function missingFiles(
 ): Promise<PlannedFile[]> {
   const here = await parts.blobs.present(files.map((file) => file.sha256))
   return files.filter((file) => !here.has(file.sha256))
-}
-
-async function applyPlan(
-  parts: ChannelParts,
-  plan: PromotionPlan,
-  head: GenerationView | undefined,
-): Promise<SuiteEntry[]> {
-  const changed: SuiteEntry[] = []
-  for (const suite of plan.suites) {
-    const { digest, blob } = encodeState(await promotedState(parts, suite))
-    await inTransaction(parts.db, (trx) => putRows(trx, [blob]))
-    changed.push({ archive: suite.archive, suite: suite.suite, state: digest })
-  }
-  const kept = (head?.suites ?? []).filter(
-    (old) => !changed.some((one) => one.archive === old.archive && one.suite === old.suite),
-  )
-  return [...kept.map(({ archive, suite, state }) => ({ archive, suite, state })), ...changed]
 }
