@@ -12,6 +12,7 @@ import {
   faultsOfSettings,
   normalizeUrl,
 } from './archive-faults.ts'
+import { withLogins } from './archive-logins.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import {
   type Archive,
@@ -30,6 +31,16 @@ export interface ArchiveInput {
   readonly name: string
   readonly settings: ArchiveSettings
   readonly keyring: Buffer
+  /** Logins for its URLs: see archive-logins.ts. */
+  readonly auth?: string | undefined
+}
+
+/** What is to be other than it was. */
+export interface ArchiveChange {
+  readonly settings?: Partial<ArchiveSettings> | undefined
+  readonly keyring?: Buffer | undefined
+  /** As in `ArchiveInput`. */
+  readonly auth?: string | undefined
 }
 
 export interface ChangeReason {
@@ -43,12 +54,13 @@ export async function addArchive(
   input: ArchiveInput,
   reason: ChangeReason,
 ): Promise<Archive> {
-  refuseFirst(faultsOfName(input.name))
-  const settings = checkSettings(input.settings)
+  const { name, keyring } = input
+  refuseFirst(faultsOfName(name))
+  const settings = checkSettings(input.settings, input.auth)
   await checkKeyring(settings, input.keyring)
   const madeAt = parts.clock.now()
   const insert = async (trx: Db): Promise<Archive> => {
-    const archive = await insertArchive(trx, { ...input, settings }, madeAt)
+    const archive = await insertArchive(trx, { name, keyring, settings }, madeAt)
     await writeAudit(trx, {
       at: madeAt,
       ...reason,
@@ -70,12 +82,12 @@ export async function addArchive(
 export function setArchive(
   parts: ArchiveParts,
   name: string,
-  change: { readonly settings?: Partial<ArchiveSettings>; readonly keyring?: Buffer | undefined },
+  change: ArchiveChange,
   reason: ChangeReason,
 ): Promise<Archive> {
   return parts.archiveLock(name)(async () => {
     const old = await getArchive(parts.db, name)
-    const settings = checkSettings({ ...old.settings, ...change.settings })
+    const settings = checkSettings({ ...old.settings, ...change.settings }, change.auth)
     if (settings.kind !== old.settings.kind) throw otherKind(name)
     if (change.keyring !== undefined) await checkKeyring(settings, change.keyring)
     const archive = { ...old, settings, keyring: change.keyring ?? old.keyring }
@@ -88,7 +100,11 @@ export function setArchive(
         ...reason,
         what: 'archive set',
         object: `archive ${name}`,
-        detail: { ...shown(settings), keyring: change.keyring !== undefined },
+        detail: {
+          ...shown(settings),
+          keyring: change.keyring !== undefined,
+          ...(change.auth === undefined ? {} : { logins: 'others' }),
+        },
       })
       return archive
     }
@@ -127,8 +143,9 @@ export function removeArchive(
   })
 }
 
-function checkSettings(settings: ArchiveSettings): ArchiveSettings {
-  refuseFirst(faultsOfSettings(settings))
+function checkSettings(told: ArchiveSettings, auth: string | undefined): ArchiveSettings {
+  refuseFirst(faultsOfSettings(told))
+  const settings = auth === undefined ? told : withLogins(told, auth)
   const inForm = (url: string): string => normalizeUrl(url) ?? url
   return {
     ...settings,

@@ -71,7 +71,7 @@ export function foreignUrl(url: URL, next: URL): AppError {
 }
 
 const hints: Readonly<Record<number, string>> = {
-  401: 'the archive wants a login: put it into the URL, or into auth.conf.d before an import',
+  401: 'the archive wants a login: sluice archive set NAME --auth FILE, where a line of FILE is: machine HOST login NAME password WORD',
   403: 'the archive refuses this machine or login',
   404: 'the archive has no such file: it may have been replaced since the last refresh',
   407: 'the proxy wants a login: put it into the URL of the proxy',

@@ -24,6 +24,7 @@ interface SettingOptions {
   readonly sources?: boolean
   readonly language?: readonly string[]
   readonly with?: readonly string[]
+  readonly auth?: string
   readonly proxy?: string
   readonly allowExpired?: boolean
   readonly allowOtherSuite?: boolean
@@ -40,7 +41,10 @@ export function archiveCommands(program: Command, around: Surroundings): void {
   const add = archive
     .command('add <name> <url...>')
     .description('add a remote archive and fetch what it lists; more URLs are mirrors of the first')
-    .requiredOption('--suite <suite...>', 'suites to take: bookworm bookworm-updates')
+    .requiredOption(
+      '--suite <suite...>',
+      'suites to take: bookworm bookworm-updates; of a flat archive ./ or FOLDER/',
+    )
     .option('--component <component...>', 'components to take', ['main'])
     .option('--arch <architecture...>', "architectures to take (default: this machine's)")
     .requiredOption('--keyring <file>', 'keys that sign its Release files, armored or binary')
@@ -88,6 +92,7 @@ function settingOptions(command: Command): Command {
     .option('--sources', 'take source packages too')
     .option('--language <language...>', 'languages of descriptions to take, or none (en)')
     .option('--with <what...>', 'what else to take: contents dep11 cnf installer, or none')
+    .option('--auth <file>', 'logins for its URLs, as lines of apt_auth.conf(5)')
     .option('--proxy <url>', 'proxy for its URLs, or DIRECT')
     .option('--allow-expired', 'take a Release past its Valid-Until')
     .option('--allow-other-suite', 'take a Release whose Suite and Codename are other ones')
@@ -180,6 +185,7 @@ async function settingsBody(options: SettingOptions): Promise<Record<string, unk
     languages: noneOr('--language', splitList(options.language)),
     extras: noneOr('--with', splitList(options.with)),
     ...(options.keyring === undefined ? {} : await readKeys(options.keyring)),
+    auth: options.auth === undefined ? undefined : await readLogins(options.auth),
     proxy: options.proxy,
     allowExpired: options.allowExpired,
     allowOtherSuite: options.allowOtherSuite,
@@ -200,6 +206,18 @@ function noneOr(option: string, words: string[] | undefined): string[] | undefin
 function readSwitch(option: string, text: string): boolean {
   if (text === 'on' || text === 'off') return text === 'on'
   throw new AppError('ERR_USAGE', { message: `${option} is on or off, not ${text}` })
+}
+
+async function readLogins(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new AppError('ERR_USAGE', {
+      message: `${file} cannot be read: ${systemCode(error) ?? 'no such file'}`,
+      hint: 'a line in it: machine HOST login NAME password WORD',
+      cause: error,
+    })
+  }
 }
 
 async function readKeys(file: string): Promise<{ keyring: string } | { keyringBase64: string }> {

@@ -21,6 +21,8 @@ type ArchiveBody = Partial<ArchiveSettings> & {
   readonly name?: string
   readonly keyring?: string
   readonly keyringBase64?: string
+  /** Lines of apt's auth.conf. */
+  readonly auth?: string
   readonly reason?: string
 }
 
@@ -46,6 +48,7 @@ const properties = {
   rescue: { type: 'boolean' },
   keyring: { type: 'string' },
   keyringBase64: { type: 'string' },
+  auth: { type: 'string', maxLength: 65_536 },
   reason: { type: 'string', maxLength: 1000 },
 }
 const changeSchema = { body: { type: 'object', properties, additionalProperties: false } }
@@ -79,11 +82,9 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
       ...settingsOf(body),
     }
     const keyring = keyringOf(body) ?? Buffer.alloc(0)
-    const archive = await addArchive(
-      parts,
-      { name: body.name ?? '', settings, keyring },
-      reasonOf(request),
-    )
+    const { name = '', auth } = body
+    const input = { name, settings, keyring, auth }
+    const archive = await addArchive(parts, input, reasonOf(request))
     routeArchive(parts.upstream, archive)
     return show(context, archive)
   })
@@ -91,7 +92,8 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
     '/archives/:name',
     { schema: changeSchema },
     async (request) => {
-      const change = { settings: settingsOf(request.body), keyring: keyringOf(request.body) }
+      const { body } = request
+      const change = { settings: settingsOf(body), keyring: keyringOf(body), auth: body.auth }
       const archive = await setArchive(parts, request.params.name, change, reasonOf(request))
       routeArchive(parts.upstream, archive)
       // What no URL had may be at one of these.
@@ -164,7 +166,7 @@ function refreshRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void 
 }
 
 function settingsOf(body: ArchiveBody): Partial<ArchiveSettings> {
-  const { name: _, keyring: __, keyringBase64: ___, reason: ____, ...settings } = body
+  const { name: _, keyring: __, keyringBase64: ___, auth: ____, reason: _____, ...settings } = body
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 
