@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { parseAptBool } from './apt-config.ts'
 import type { AptEntry } from './apt-entries.ts'
+import { FLAT_COMPONENT, isFlat, normalizeSuite } from './suite-place.ts'
 
 /** Whom apt trusts for a source. Paths can be opened as they stand; those of `trusted` exist. */
 export type SignedBy =
@@ -21,6 +22,7 @@ export type SignedBy =
 export interface AptSource {
   /** Without trailing slash and without login. */
   readonly uri: string
+  /** Of a flat archive its folder, with a slash at the end: see suite-place.ts. */
   readonly suite: string
   readonly components: readonly string[]
   /** Whether a deb-src names it too. */
@@ -96,12 +98,14 @@ export function resolveEntry(entry: AptEntry, defaults: SourceDefaults): Resolve
       }
       urls.push(url)
       for (const suite of new Set(entry.suites)) {
-        if (suite.endsWith('/')) leave([suite], 'flat repositories are not carried yet')
-        else {
-          const line = { uri: withoutLogin(url), suite, origin: entry.origin }
-          if (type === 'deb') sources.push({ ...made, ...line, hasSources: false })
-          else sourceLines.push(line)
+        const line = {
+          uri: withoutLogin(url),
+          suite: normalizeSuite(suite),
+          origin: entry.origin,
         }
+        const components = isFlat(suite) ? [FLAT_COMPONENT] : made.components
+        if (type === 'deb') sources.push({ ...made, ...line, components, hasSources: false })
+        else sourceLines.push(line)
       }
     }
   }

@@ -2,7 +2,7 @@
  * The apt sources of the machine, read for the first start: which archives it uses, and whom it trusts for them.
  *
  * Nothing is fetched here and no key is read. What Sluice cannot carry is left out, each with its reason: sources that
- * apt takes unsigned (Trusted), flat repositories, other ways than http and https. Disabled ones are passed over. A deb-src
+ * apt takes unsigned (Trusted), other ways than http and https. Disabled ones are passed over. A deb-src
  * switches on the sources of a suite that a deb names, too.
  */
 import { access, readdir, readFile } from 'node:fs/promises'

@@ -121,7 +121,7 @@ t.test('only files with a source that is carried are named', async (t) => {
   const setup = await agrees(t, {
     'sources.list': '# See sources.list.d\n',
     'sources.list.d/a.list': 'deb http://a.example/x s c\n',
-    'sources.list.d/flat.list': 'deb http://flat.example/x ./\n',
+    'sources.list.d/disc.list': 'deb cdrom:[Disc]/ s c\n',
     'sources.list.d/source.list': 'deb-src http://b.example/x s c\n',
   })
   t.match(setup.files, [/\/a\.list$/])

@@ -212,7 +212,7 @@ t.test('a first start tells what was made, read, fetched and left out', async (t
           hasSources: true,
         },
       ],
-      leftOut: [{ what: 'deb …/debian ./', reason: 'flat repositories are not carried yet' }],
+      leftOut: [{ what: 'deb …/debian ./', reason: 'it names no host' }],
     },
     {
       kind: 'refresh',
@@ -256,7 +256,7 @@ t.test('a first start tells what was made, read, fetched and left out', async (t
     lines[3],
     /^ {11}debian {2}http:\/\/archive\.example\/debian {2}bookworm bookworm-updates {2}main {2}amd64 source$/,
   )
-  t.equal(lines[4], '         left out: deb …/debian ./ (flat repositories are not carried yet)')
+  t.equal(lines[4], '         left out: deb …/debian ./ (it names no host)')
   t.match(
     lines[5],
     /^fetch {4}debian bookworm {5,}signed by "Key" 13 days ago, 63,440 packages, 34,217 sources, 8\.9 MB, 4\.1 s$/,

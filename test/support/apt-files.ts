@@ -40,22 +40,24 @@ export async function readFiles(
 /** The URL of the directory of every index. */
 function indexesOf(sources: readonly AptSource[]): string[] {
   const all = sources.flatMap(({ uri, suite, components, architectures }) =>
-    components.flatMap((component) =>
-      architectures.map((arch) => `${uri}/dists/${suite}/${component}/binary-${arch}`),
-    ),
+    suite.endsWith('/')
+      ? [`${uri}/${suite}`.replace(/\/+$/, '')]
+      : components.flatMap((component) =>
+          architectures.map((arch) => `${uri}/dists/${suite}/${component}/binary-${arch}`),
+        ),
   )
   return [...new Set(all)].sort()
 }
 
-/** The same from apt itself; those of architecture all, flat ones and those of other than http are none of ours. */
+/** The same from apt itself; those of architecture all and those of other than http are none of ours. */
 async function indexesOfApt(root: string): Promise<string[]> {
   const conf = join(root, 'apt.conf')
   await writeFile(conf, `Dir "${root}/"; Dir::State::status "${root}/var/lib/dpkg/status";`)
   const env = { APT_CONFIG: conf }
   const { code, stdout, stderr } = await run('apt-get', ['update', '--print-uris'], { env })
   if (code !== 0) throw new Error(stderr)
-  const found = [...stdout.matchAll(/^'(https?:\S+\/binary-[^/]+)\/Packages\.xz'/gm)].map(
-    (match) => match[1] ?? '',
+  const found = [...stdout.matchAll(/^'(https?:\S+)\/Packages\.xz'/gm)].map((match) =>
+    (match[1] ?? '').replace(/(?:\/\.?)+$/, ''),
   )
   return [...new Set(found.filter((url) => !url.endsWith('/binary-all')))].sort()
 }
