@@ -49,8 +49,8 @@ export type Answer =
       readonly type: string
       readonly modifiedAt: number
       readonly isMutable: boolean
-      /** Bytes from `start` up to `end`, not included. */
-      read(start: number, end: number): AsyncIterable<Buffer>
+      /** Opens it; what it gives puts bytes from `at` on into the buffer, one at the least, and says how many. */
+      open(): Promise<{ read(buffer: Buffer, at: number, length: number): Promise<number> }>
     })
   | (Lasting & {
       /** A blob kept as a file, or to be fetched from where `locate` says. */

@@ -4,7 +4,6 @@
  * `Packages` is listed in Release but not served; `Packages.gz` is a composite: the gzip members of the chunks, one
  * after the other (apt reads all members). Both digests are one pass, made once for each index and kept.
  */
-import { gzipSync } from 'node:zlib'
 import { type IndexParts, readChunk } from '../archives/index-parts.ts'
 import type { Chunk } from '../archives/index-tree.ts'
 import type { FileDigest } from '../archives/suite-state.ts'
@@ -18,6 +17,7 @@ import {
 } from '../base/sha256.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { Db, Migration } from '../store/database.ts'
+import { EMPTY_MEMBER } from './composite.ts'
 
 export const indexFormMigrations: readonly Migration[] = [
   {
@@ -31,9 +31,6 @@ export const indexFormMigrations: readonly Migration[] = [
     ],
   },
 ]
-
-/** What an index without packages is served as: gzip -t and debootstrap refuse a file of no bytes. */
-const EMPTY_MEMBER = gzipSync('', { level: 9 })
 
 /** The scratch files, in the order in which the signing process has them. */
 export const scratchFiles = ['texts', 'members'] as const
@@ -103,31 +100,6 @@ export async function deleteForms(db: Db, roots: readonly Sha256[]): Promise<voi
     .execute()
 }
 
-/** The bytes of the index's `Packages.gz` from `start` up to `end` (not included), in pieces that stay as they are. */
-export async function* readComposite(
-  parts: IndexParts,
-  root: Sha256,
-  start: number,
-  end: number,
-): AsyncIterable<Buffer> {
-  const { chunks } = await parts.trees.read(root)
-  if (chunks.length === 0) yield EMPTY_MEMBER.subarray(start, end)
-  let at = 0
-  const wanted: Sha256[] = []
-  let from = 0
-  for (const { member, memberSize } of chunks) {
-    const isBefore = at + memberSize <= start
-    if (isBefore) from = at + memberSize
-    else if (at < end) wanted.push(member)
-    at += memberSize
-  }
-  for await (const piece of readMembers(parts, wanted)) {
-    // The cache reads into one buffer again and again; what goes to a socket must not change.
-    yield Buffer.from(piece.subarray(Math.max(0, start - from), Math.min(piece.length, end - from)))
-    from += piece.length
-  }
-}
-
 async function hashTexts(parts: MeasuringParts, chunks: readonly Chunk[]): Promise<FileDigest> {
   const byDigest = new Map(chunks.map((chunk) => [chunk.plain, chunk]))
   const load = async (digest: Sha256): Promise<Buffer> => {
@@ -164,10 +136,6 @@ async function hashPieces(pieces: AsyncIterable<Buffer>): Promise<FileDigest> {
     size += piece.length
   }
   return { sha256: hash.digest(), size }
-}
-
-function readMembers(parts: IndexParts, members: readonly Sha256[]): AsyncIterable<Buffer> {
-  return parts.members.read(members, (digest) => parts.blobs.read(digest))
 }
 
 async function findForms(

@@ -16,9 +16,10 @@ import { findPublication } from '../signing/publication-table.ts'
 import { publicKeyFiles } from '../signing/sign-release.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { channelOfClass } from './channel-table.ts'
+import { openComposite } from './composite.ts'
 import { publicationOf } from './ensure-publication.ts'
 import { findGeneration } from './generation-name.ts'
-import { findFormsByGz, type IndexForms, readComposite } from './index-forms.ts'
+import { findFormsByGz, type IndexForms } from './index-forms.ts'
 import { keyringAnswer } from './keyring-files.ts'
 import { findPdiffFile, type PdiffFile } from './pdiff-files.ts'
 import { findSourceFile, isNamedByDsc } from './source-files.ts'
@@ -155,7 +156,7 @@ function indexAnswer(
     type: contentType('.gz'),
     modifiedAt,
     isMutable,
-    read: (start, end) => readComposite(parts, forms.root, start, end),
+    open: () => openComposite(parts, forms.root),
   }
 }
 

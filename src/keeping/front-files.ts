@@ -16,7 +16,10 @@ import { crashPoint } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
-import { type IndexForms, readComposite } from '../channels/index-forms.ts'
+import { openComposite } from '../channels/composite.ts'
+import type { IndexForms } from '../channels/index-forms.ts'
+
+const PIECE_BYTES = 256 * 1024
 
 export interface FrontFiles {
   /** Begins to follow the heads. */
@@ -106,10 +109,15 @@ async function writeTemp(
   const handle = await open(tmp, 'wx', 0o444)
   try {
     const hash = sha256Stream()
-    for await (const piece of readComposite(parts, root, 0, gz.size)) {
+    const composite = await openComposite(parts, root)
+    const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES)
+    for (let at = 0; at < gz.size; ) {
       signal?.throwIfAborted()
+      const size = await composite.read(buffer, at, Math.min(buffer.length, gz.size - at))
+      const piece = buffer.subarray(0, size)
       hash.update(piece)
-      await handle.write(piece)
+      await handle.writeFile(piece)
+      at += size
     }
     expectDigest(hash.digest(), gz.sha256)
     await handle.datasync()

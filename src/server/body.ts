@@ -72,7 +72,7 @@ export function responseSink(response: ServerResponse, signal: AbortSignal): Sin
  */
 export async function writeFile(
   sink: Sink,
-  { blob, start, end }: { blob: HotBlob; start: number; end: number },
+  { blob, start, end }: { blob: Pick<HotBlob, 'read'>; start: number; end: number },
   buffers: ReadBuffers,
 ): Promise<void> {
   let isFast = false
@@ -122,7 +122,7 @@ interface Piece {
 
 async function readInto(
   buffer: ReadBuffer,
-  blob: HotBlob,
+  blob: Pick<HotBlob, 'read'>,
   at: number,
   end: number,
 ): Promise<number> {

@@ -185,7 +185,7 @@ export async function openParts(
   clock: Clock,
   patience: Patience = {},
 ): Promise<ServerParts> {
-  const { dataDir, environment, signCommand } = config
+  const { dataDir, environment } = config
   await mkdir(dataDir, { recursive: true, mode: 0o755 })
   const lock = lockDataDir(join(dataDir, 'lock'), dataDir)
   const logOf = (part: string): Log => createLog({ level: config.logLevel }).child({ part })
@@ -196,9 +196,7 @@ export async function openParts(
     const blobs = await openBlobStore(db, dataDir, { clock, reserveBytes: config.diskReserveBytes })
     const archives = await openArchives({ db, blobs, clock }, config, patience)
     const { upstream, downloads, leases, texts, members } = archives
-    const scratch = scratchFiles.map((name) => archives[name].fd)
-    const keysDir = join(dataDir, 'keys')
-    const signer = openSigner({ keysDir, log, environment, signCommand, scratch })
+    const signer = startSigner(archives, config, log)
     started = signer
     const notes = openNotes(archives, logOf)
     const ledger = createFileLedger(archives)
@@ -250,6 +248,12 @@ export async function openParts(
     lock.release()
     throw error
   }
+}
+
+function startSigner(archives: ArchiveParts, config: Config, log: Log): Signer {
+  const { dataDir, environment, signCommand } = config
+  const scratch = scratchFiles.map((name) => archives[name].fd)
+  return openSigner({ keysDir: join(dataDir, 'keys'), log, environment, signCommand, scratch })
 }
 
 async function openArchives(

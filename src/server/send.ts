@@ -45,10 +45,12 @@ export async function sendAnswer(
   if (answer.kind === 'blob') return sendBlob(parts, exchange, answer)
   const size = answer.kind === 'bytes' ? answer.data.length : answer.size
   const file = { ...answer, size, lastModified: httpDate(answer.modifiedAt) }
-  await sendExtent(parts, exchange, { ...file, outcome: 'hit' }, (start, end) => {
-    const pieces =
-      answer.kind === 'bytes' ? [answer.data.subarray(start, end)] : answer.read(start, end)
-    return writeBody(exchange.response, pieces, end - start, exchange.signal)
+  await sendExtent(parts, exchange, { ...file, outcome: 'hit' }, async (start, end) => {
+    const { response, signal } = exchange
+    if (answer.kind === 'bytes')
+      return writeBody(response, [answer.data.subarray(start, end)], end - start, signal)
+    const blob = await answer.open()
+    return writeFile(responseSink(response, signal), { blob, start, end }, parts.buffers)
   })
 }
 
