@@ -21,6 +21,7 @@ import {
   dropRevocation,
   listRevocations,
   listRevokedFiles,
+  noteRevoked,
   putRevocation,
   type Revocation,
   type RevokedFile,
@@ -52,6 +53,8 @@ export interface Revocations {
   readonly lock: Mutex
   /** Revokes in the database, with what else is to be written; seen here before anybody can see it there. */
   add(revocation: Revocation, also: (trx: Db) => Promise<void>): Promise<void>
+  /** It is out of all channels now. */
+  finish(version: RevokedVersion, doneAt: number): Promise<void>
   /** Takes it back; what no other revocation names is given back to the store, as far as it was kept. */
   drop(version: RevokedVersion, also: (trx: Db) => Promise<void>): Promise<void>
   /** Withdraws the files of these packages; each that is revoked. How many were new. */
@@ -91,6 +94,11 @@ export async function openRevocations(db: Db, blobs: BlobStore): Promise<Revocat
     },
     lock: createMutex(),
     add: (revocation, also) => add(known, revocation, also),
+    finish: async (version, doneAt) => {
+      await noteRevoked(db, version, doneAt)
+      const own = known.byKey.get(keyOf(version))
+      if (own !== undefined) known.byKey.set(keyOf(version), { ...own, doneAt })
+    },
     drop: (version, also) => drop(known, version, also),
     noteFiles: (stanzas) => noteFiles(known, stanzas),
     filesOf: (version) => {

@@ -8,16 +8,15 @@
  */
 import { listArchives, listSuites } from '../archives/archive-table.ts'
 import { withdrawEverywhere, withdrawRevoked } from '../archives/find-revoked.ts'
-import { noteRevoked } from '../archives/revocation-table.ts'
 import type { Revocation, RevokedVersion } from '../archives/revocations.ts'
 import { readState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
+import { mapBounded } from '../base/mutex.ts'
 import { packageName } from '../debian/index-stanza.ts'
 import { isVersion } from '../debian/version.ts'
 import { writeAudit } from '../store/audit.ts'
-import { inTransaction } from '../store/database.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { findChannelById, listChannels } from './channel-table.ts'
 import { depthOf } from './derivation.ts'
@@ -27,6 +26,8 @@ import type { Generation } from './generation-table.ts'
 import { listPins } from './pin-table.ts'
 import { publishGeneration } from './publish.ts'
 import { type RevokedPackage, withoutRevoked } from './without-revoked.ts'
+
+const CHANNELS_AT_ONCE = 3
 
 /** Who revokes it, and why: machines are told. */
 export interface RevokeInput extends RevokedVersion {
@@ -144,12 +145,13 @@ async function carryOut(
   await cleanChannels(parts, revocation, { signal })
   crashPoint('revoke: out of all channels')
   await withdrawEverywhere(parts, revocation)
-  await inTransaction(db, (trx) => noteRevoked(trx, revocation, parts.clock.now()))
+  const doneAt = parts.clock.now()
+  await revocations.finish(revocation, doneAt)
   const channels = offering.flatMap((one) => {
     const serial = parts.views.head(one.channel)?.serial
     return serial === undefined ? [] : [{ ...one, serial }]
   })
-  return { revocation, channels, files: revocations.filesOf(revocation) }
+  return { revocation: { ...revocation, doneAt }, channels, files: revocations.filesOf(revocation) }
 }
 
 /** The channels that offer what is revoked now; its files are withdrawn on return. */
@@ -169,15 +171,18 @@ async function cleanChannels(
   { signal }: Abortable,
 ): Promise<void> {
   const all = new Map((await listChannels(parts.db)).map((one) => [one.id, one]))
-  const ordered = [...all.values()].sort((a, b) => depthOf(all, a) - depthOf(all, b))
+  const byDepth = Map.groupBy(all.values(), (channel) => depthOf(all, channel))
   const failures: unknown[] = []
-  for (const { id } of ordered) {
-    try {
-      while (!(await cleanChannel(parts, id, revocation, { signal })));
-    } catch (error) {
-      signal?.throwIfAborted()
-      failures.push(error)
-    }
+  for (const depth of [...byDepth.keys()].sort((a, b) => a - b)) {
+    // While one is signed by another process, the next one is described.
+    await mapBounded(byDepth.get(depth) ?? [], CHANNELS_AT_ONCE, async ({ id }) => {
+      try {
+        while (!(await cleanChannel(parts, id, revocation, { signal })));
+      } catch (error) {
+        signal?.throwIfAborted()
+        failures.push(error)
+      }
+    })
   }
   if (failures.length > 0) throw failures[0]
 }

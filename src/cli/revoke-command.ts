@@ -71,7 +71,7 @@ function revokedLines(answer: RevokeAnswer): string[] {
   const took = `${(durationMs / 1000).toFixed(2)} s`
   return [
     printable(
-      `${name} ${version} is out of ${plural(channels.length, 'channel')}, and its ${plural(files, 'file')} answer 410: ${took}`,
+      `${name} ${version} is out of ${plural(channels.length, 'channel')}, and its ${plural(files, 'file')} ${files === 1 ? 'answers' : 'answer'} 410: ${took}`,
     ),
     ...channels.flatMap((one) => channelLines(name, one)),
     undo,
@@ -107,9 +107,7 @@ function earlierWords(
 function undoneLines({ name, version, channels }: UndoAnswer): string[] {
   return [
     printable(`${name} ${version} is not revoked any more`),
-    ...channels.map(
-      ({ channel, serial }) => `${channel} generation ${serial} is without gaps again`,
-    ),
+    ...channels.map(({ channel, serial }) => `${channel} generation ${serial} has it again`),
     `curated channels take it by a promotion: sluice promote ${name} --from CHANNEL --to CHANNEL`,
   ]
 }
