@@ -3,7 +3,7 @@
  * published. Two are read at once at the most, since each may take a hundred megabytes and a processor.
  */
 import type { Abortable } from '../base/abortable.ts'
-import { AppError, isAppError } from '../base/errors.ts'
+import { AppError } from '../base/errors.ts'
 import { createSlots } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { type CheckedDeb, checkDeb } from '../debian/check-deb.ts'
@@ -13,6 +13,7 @@ import type { PartFiles, PartName } from '../store/part-files.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { getArchive } from './archive-table.ts'
 import { assertLocal } from './change-local.ts'
+import { isFinal } from './is-final.ts'
 import { packageEntry } from './local-stanza.ts'
 import { admit, type Publication, type Published, type UploadQueue } from './upload-queue.ts'
 
@@ -75,18 +76,6 @@ export async function takeDeb(
   } finally {
     end()
   }
-}
-
-/** Whether the same bytes would be refused again: an interruption or a full disk is not the end of an upload. */
-function isFinal(error: unknown): boolean {
-  const codes = [
-    'ERR_PACKAGE',
-    'ERR_TOO_LARGE',
-    'ERR_CONFLICT',
-    'ERR_REFUSED',
-    'ERR_USAGE',
-  ] as const
-  return codes.some((code) => isAppError(error, code)) || isAppError(error, 'ERR_NOT_FOUND')
 }
 
 function checkDigest({ sha256 }: DebInput, deb: CheckedDeb): void {

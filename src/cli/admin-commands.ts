@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander'
 import { tokenTable, verifyLines } from './admin-report.ts'
 import type { StatsAnswer } from './api-stats-types.ts'
 import type { TokenAnswer, VerifyAnswer, VerifyEvent } from './api-types.ts'
-import { type Context, run, type Surroundings } from './context.ts'
+import { type Context, run, type Surroundings, splitList } from './context.ts'
 import { tellGcWarnings } from './gc-commands.ts'
 import { bar, createPace } from './progress.ts'
 import { statsLines } from './stats-report.ts'
@@ -22,7 +22,9 @@ export function adminCommands(program: Command, around: Surroundings): void {
     )
   run(around, verify, verifyStore)
   const token = program.command('token').description('who may use the API')
-  const create = token.command('create <name>')
+  const create = token
+    .command('create <name>')
+    .option('--upload <archive...>', 'good for uploads to these archives, and for nothing else')
   run(around, create.description('make a token and print it, this once'), createToken)
   run(around, token.command('list').description('names of all tokens'), listTokens)
   run(around, token.command('revoke <name>').description('end a token'), revokeToken)
@@ -55,9 +57,14 @@ async function verifyStore(
   else if (report.problems.some(({ outcome }) => outcome === undefined)) context.setExitCode(1)
 }
 
-async function createToken(context: Context, [name = '']: readonly string[]): Promise<void> {
+async function createToken(
+  context: Context,
+  [name = '']: readonly string[],
+  { upload }: { readonly upload?: readonly string[] },
+): Promise<void> {
   const client = await context.connect()
-  const made = await client.call<{ name: string; token: string }>('POST', '/tokens', { name })
+  const body = { name, uploads: splitList(upload) }
+  const made = await client.call<{ name: string; token: string }>('POST', '/tokens', body)
   if (context.out.width !== undefined) {
     context.out.error(`token ${name}, shown this once; elsewhere it goes into SLUICE_TOKEN:`)
   }

@@ -35,11 +35,16 @@ export function tokenTable(tokens: readonly TokenAnswer[], width: number | undef
   const columns: Column<TokenAnswer>[] = [
     { title: 'TOKEN', value: (one) => one.name, isWhole: true },
     { title: 'MADE', value: (one) => formatTime(one.madeAt) },
+    ...(tokens.some((one) => one.uploads !== undefined) ? [{ title: 'FOR', value: purpose }] : []),
     ...(tokens.some((one) => one.lastUsedAt !== undefined)
       ? [{ title: 'LAST USED', value: lastUsed }]
       : []),
   ]
   return renderTable(columns, tokens, width)
+}
+
+function purpose({ uploads }: TokenAnswer): string {
+  return uploads === undefined ? 'everything' : `uploads to ${uploads.join(', ')}`
 }
 
 function lastUsed({ lastUsedAt }: TokenAnswer): string {

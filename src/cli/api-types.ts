@@ -30,6 +30,8 @@ export interface Status {
 export interface ArchiveAnswer {
   readonly name: string
   readonly kind: 'local' | 'remote'
+  /** Who may upload what to a local one by a signature. */
+  readonly uploaders: readonly string[]
   readonly urls: readonly string[]
   readonly fallbacks: readonly string[]
   readonly components: readonly string[]
@@ -208,6 +210,8 @@ export interface RotateAnswer {
 
 export interface TokenAnswer {
   readonly name: string
+  /** Archives that it is for, and nothing else. */
+  readonly uploads?: readonly string[]
   readonly madeAt: number
   readonly lastUsedAt?: number
 }

@@ -1,7 +1,7 @@
 /**
  * `sluice archive …`: where packages come from.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { AppError, systemCode } from '../base/errors.ts'
 import type { RemovedAnswer } from './api-file-types.ts'
@@ -13,6 +13,7 @@ import { createCommand } from './create-archive-command.ts'
 import { removedLines } from './file-report.ts'
 import { learnedTable } from './learned-report.ts'
 import { machineArchitecture } from './machine-architecture.ts'
+import { readKeys } from './read-keys.ts'
 import { refresh } from './refresh.ts'
 
 interface SettingOptions {
@@ -30,10 +31,9 @@ interface SettingOptions {
   readonly allowOtherSuite?: boolean
   readonly fallback?: readonly string[] | false
   readonly rescue?: string
+  readonly uploader?: readonly string[] | false
   readonly reason?: string
 }
-
-const KEYRINGS = '/usr/share/keyrings'
 
 /** Adds the group of commands. */
 export function archiveCommands(program: Command, around: Surroundings): void {
@@ -64,6 +64,8 @@ export function archiveCommands(program: Command, around: Surroundings): void {
     .option('--no-allow-expired', 'refuse a Release past its Valid-Until')
     .option('--no-allow-other-suite', 'refuse a Release of another suite')
     .option('--no-fallback', 'have no fallback URLs any more')
+    .option('--uploader <rule...>', "who may upload to a local one by a signature: 'KEY SOURCE…'")
+    .option('--no-uploader', 'nobody may by a signature')
   run(around, set, setArchive)
   run(
     around,
@@ -189,6 +191,7 @@ async function settingsBody(options: SettingOptions): Promise<Record<string, unk
     proxy: options.proxy,
     allowExpired: options.allowExpired,
     allowOtherSuite: options.allowOtherSuite,
+    uploaders: options.uploader === false ? [] : options.uploader,
     fallbacks: options.fallback === false ? [] : options.fallback,
     rescue: options.rescue === undefined ? undefined : readSwitch('--rescue', options.rescue),
     reason: options.reason,
@@ -215,23 +218,6 @@ async function readLogins(file: string): Promise<string> {
     throw new AppError('ERR_USAGE', {
       message: `${file} cannot be read: ${systemCode(error) ?? 'no such file'}`,
       hint: 'a line in it: machine HOST login NAME password WORD',
-      cause: error,
-    })
-  }
-}
-
-async function readKeys(file: string): Promise<{ keyring: string } | { keyringBase64: string }> {
-  try {
-    const data = await readFile(file)
-    const isArmored = data.subarray(0, 200).includes('-----BEGIN PGP')
-    return isArmored
-      ? { keyring: data.toString('utf8') }
-      : { keyringBase64: data.toString('base64') }
-  } catch (error) {
-    const installed = await readdir(KEYRINGS).catch(() => [])
-    throw new AppError('ERR_USAGE', {
-      message: `${file} cannot be read: ${systemCode(error) ?? 'no such file'}`,
-      hint: installed.length > 0 ? `in ${KEYRINGS} there are ${installed.join(', ')}` : undefined,
       cause: error,
     })
   }

@@ -56,10 +56,11 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
     ...(isLocal ? [['filled', 'by uploads: sluice publish'] as const] : takenPairs(archive)),
+    ...archive.uploaders.map((rule) => ['uploader', rule] as const),
     ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
     ...(archive.allowExpired ? [['takes', 'a Release past its Valid-Until'] as const] : []),
     ...(archive.allowOtherSuite ? [['takes', 'a Release of another suite'] as const] : []),
-    ...archive.keys.map((key) => ['key', keyText(key, now)] as const),
+    ...archive.keys.map((key) => ['key', keyText(archive, key, now)] as const),
     ...rescuePairs(archive.rescue, now),
     ...(next === undefined || isLocal
       ? []
@@ -204,10 +205,10 @@ function suiteState({ problem, state }: ArchiveSuiteAnswer, now: number): string
   return state === undefined ? 'not looked at yet' : 'ok'
 }
 
-function keyText(key: ArchiveKeyAnswer, now: number): string {
+function keyText({ kind }: ArchiveAnswer, key: ArchiveKeyAnswer, now: number): string {
   const until = key.expiresAt === undefined ? '' : `, until ${seconds(key.expiresAt)}`
   const state = key.state === 'good' ? '' : `: ${keyState(key, now)}`
-  const signs = key.signs.length === 0 ? ', signs nothing now' : ''
+  const signs = key.signs.length === 0 && kind === 'remote' ? ', signs nothing now' : ''
   return `${longFingerprint(key.fingerprint)}  ${key.userIds[0] ?? 'no name'}${until}${signs}${state}`
 }
 

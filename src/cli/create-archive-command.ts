@@ -5,11 +5,14 @@ import type { Command } from 'commander'
 import type { ArchiveAnswer, ChannelEntry } from './api-types.ts'
 import { type Context, run, type Surroundings, splitList } from './context.ts'
 import { machineArchitecture } from './machine-architecture.ts'
+import { readKeys } from './read-keys.ts'
 
 interface CreateOptions {
   readonly suite: readonly string[]
   readonly component: readonly string[]
   readonly arch?: readonly string[]
+  readonly keyring?: string
+  readonly uploader?: readonly string[]
   readonly reason?: string
 }
 
@@ -21,6 +24,8 @@ export function createCommand(archive: Command, around: Surroundings): void {
     .option('--suite <suite...>', 'its suites', ['stable'])
     .option('--component <component...>', 'its components', ['main'])
     .option('--arch <architecture...>', "its architectures (default: this machine's)")
+    .option('--keyring <file>', 'keys of who may upload by a signature, with dput')
+    .option('--uploader <rule...>', "which of them what: 'KEY SOURCE…', such as '9F3C…E1 acme-*'")
     .option('--reason <text>', 'why, for the audit')
   run(around, create, createArchive)
 }
@@ -35,6 +40,8 @@ async function createArchive(
     suites: splitList(options.suite),
     components: splitList(options.component),
     architectures: splitList(options.arch) ?? [await machineArchitecture()],
+    uploaders: options.uploader,
+    ...(options.keyring === undefined ? {} : await readKeys(options.keyring)),
   }
   const client = await context.connect()
   const made = await client.call<ArchiveAnswer>('POST', '/archives', body)

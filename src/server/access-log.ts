@@ -6,7 +6,7 @@
  * with the bytes of the body that were sent, when the answer has ended. 499 stands for a client that went away before it
  * got any, as with nginx.
  *
- * User and password of a URL, and its query, are not in it. Lines are written together, some once a second; no request
+ * User and password of a URL, a token in the path of an upload, and its query are not in it. Lines are written together, some once a second; no request
  * waits for the disk, and if that stands still lines are dropped, which the server's log tells.
  */
 import { type FileHandle, open } from 'node:fs/promises'
@@ -157,9 +157,11 @@ function countBody(response: ServerResponse): () => number {
   return () => bytes
 }
 
-/** Without user, password and query. */
+/** Without user, password, token and query. */
 function withoutSecrets(url: string): string {
-  const bare = url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1')
+  const bare = url
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1')
+    .replace(/^(\/upload\/[^/]*\/)[^/?#]*(?=\/)/, '$1redacted')
   const query = bare.search(/[?#]/)
   return query === -1 ? bare : `${bare.slice(0, query)}?redacted`
 }

@@ -2,14 +2,15 @@
  * Routes of the server itself: status, verify, tokens.
  */
 import type { FastifyInstance } from 'fastify'
-import { listArchives } from '../archives/archive-table.ts'
+import { getArchive, listArchives } from '../archives/archive-table.ts'
+import { assertLocal } from '../archives/change-local.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { verifyStore } from '../keeping/verify.ts'
 import { inTransaction } from '../store/database.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
 import { replyWithTask } from './task.ts'
-import { createToken, listTokens, revokeToken } from './tokens.ts'
+import { createToken, listTokens, revokeToken, type Token } from './tokens.ts'
 
 const verifySchema = {
   body: {
@@ -22,7 +23,10 @@ const tokenSchema = {
   body: {
     type: 'object',
     required: ['name'],
-    properties: { name: { type: 'string' } },
+    properties: {
+      name: { type: 'string' },
+      uploads: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 100 },
+    },
     additionalProperties: false,
   },
 }
@@ -59,11 +63,12 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
 
 function tokenRoutes(api: FastifyInstance, { parts }: ApiContext): void {
   api.get('/tokens', async () => listTokens(parts.db))
-  api.post<{ Body: { name: string } }>('/tokens', { schema: tokenSchema }, async (request) => {
-    const { name } = request.body
-    const made = { name, who: whoAsks(request), madeAt: parts.clock.now() }
+  api.post<{ Body: Token }>('/tokens', { schema: tokenSchema }, async (request) => {
+    const { name, uploads } = request.body
+    for (const archive of uploads ?? []) assertLocal(await getArchive(parts.db, archive))
+    const made = { name, uploads, who: whoAsks(request), madeAt: parts.clock.now() }
     const token = await inTransaction(parts.db, (trx) => createToken(trx, made))
-    return { name, token }
+    return { name, token, uploads }
   })
   api.delete<{ Params: { name: string } }>('/tokens/:name', async (request) => {
     const { name } = request.params

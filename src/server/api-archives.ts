@@ -7,6 +7,8 @@ import { addArchive, removeArchive, setArchive } from '../archives/change-archiv
 import { routeArchive } from '../archives/routed-upstream.ts'
 import { AppError } from '../base/errors.ts'
 import { listChannels } from '../channels/channel-table.ts'
+import { parseUploader } from '../debian/uploader-lines.ts'
+import type { UploaderRule } from '../debian/uploaders.ts'
 import { type ApiContext, reasonOf, whoAsks } from './api-context.ts'
 import { addKeyGauge } from './archive-keys.ts'
 import { show } from './archive-summary.ts'
@@ -17,7 +19,9 @@ import { rescuedSince } from './rescued.ts'
 import { replyWithTask } from './task.ts'
 
 type Named = { Params: { name: string } }
-type ArchiveBody = Partial<ArchiveSettings> & {
+type ArchiveBody = Partial<Omit<ArchiveSettings, 'uploaders'>> & {
+  /** Lines of debian/uploader-lines.ts. */
+  readonly uploaders?: readonly string[]
   readonly name?: string
   readonly keyring?: string
   readonly keyringBase64?: string
@@ -34,6 +38,7 @@ const texts = {
 const properties = {
   name: { type: 'string' },
   kind: { const: 'local' },
+  uploaders: texts,
   urls: texts,
   fallbacks: texts,
   suites: texts,
@@ -167,7 +172,18 @@ function refreshRoutes(api: FastifyInstance, { parts, jobs }: ApiContext): void 
 
 function settingsOf(body: ArchiveBody): Partial<ArchiveSettings> {
   const { name: _, keyring: __, keyringBase64: ___, auth: ____, reason: _____, ...settings } = body
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+  const uploaders = settings.uploaders?.map(readUploader)
+  const told = Object.entries({ ...settings, uploaders })
+  return Object.fromEntries(told.filter(([, value]) => value !== undefined))
+}
+
+function readUploader(line: string): UploaderRule {
+  const rule = parseUploader(line)
+  if (!('fault' in rule)) return rule
+  throw new AppError('ERR_USAGE', {
+    message: `the uploader ${JSON.stringify(line)}: ${rule.fault}`,
+    hint: 'a fingerprint, then patterns of sources: 9F3C…E1 acme-*',
+  })
 }
 
 function keyringOf({ keyring, keyringBase64 }: ArchiveBody): Buffer | undefined {

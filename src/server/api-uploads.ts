@@ -3,6 +3,8 @@
  *
  *   GET  …/packages/FILE?sha256=D          whether it is published already, or how much of it is here
  *   PUT  …/packages/FILE?sha256=D&offset=N the rest of it; without a digest all of it
+ *   …/uploads/SESSION/FILE                 the same for the files of a `.changes`, which are published by
+ *   POST …/uploads/SESSION                 once all are here: who has the token answers for it, signed or not
  *   POST …/follow                          waits until channels have all that was published
  */
 import type { Readable } from 'node:stream'
@@ -12,10 +14,11 @@ import { assertLocal } from '../archives/change-local.ts'
 import { type TakenDeb, takeDeb } from '../archives/take-deb.ts'
 import { findUploadsOf } from '../archives/upload-table.ts'
 import { AppError } from '../base/errors.ts'
-import { parseSha256, type Sha256, sha256Of } from '../base/sha256.ts'
+import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { assertRoom } from '../store/disk-reserve.ts'
 import type { PartName } from '../store/part-files.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
+import { MOST_BYTES, sessionFolder, takeFileBytes, takeSession } from './upload-session.ts'
 
 interface FileRoute {
   Params: { name: string; file: string }
@@ -28,7 +31,18 @@ interface FileRoute {
   }
 }
 
-const MOST_BYTES = 20 * 1024 ** 3
+interface SessionRoute {
+  Params: { name: string; session: string; file: string }
+  Querystring: { offset?: number }
+}
+
+interface SessionBody {
+  readonly changes: string
+  readonly suite?: string
+  readonly component?: string
+  readonly reason?: string
+}
+
 const word = { type: 'string', minLength: 1, maxLength: 200 }
 const schema = {
   querystring: {
@@ -44,18 +58,49 @@ const schema = {
   },
 }
 
+const config = { isUpload: true }
+const sessionSchema = {
+  params: {
+    type: 'object',
+    properties: { session: { type: 'string', pattern: '^[0-9a-f]{32,64}$' } },
+  },
+  querystring: {
+    type: 'object',
+    properties: { offset: { type: 'integer', minimum: 0 } },
+    additionalProperties: false,
+  },
+}
+const endSchema = {
+  params: sessionSchema.params,
+  body: {
+    type: 'object',
+    required: ['changes'],
+    properties: {
+      changes: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9+.~_-]{0,240}\\.changes$' },
+      suite: word,
+      component: word,
+      reason: { type: 'string', maxLength: 1000 },
+    },
+    additionalProperties: false,
+  },
+}
+
 /** Adds the routes to the API. */
 export function uploadRoutes(api: FastifyInstance, context: ApiContext): void {
   const { parts } = context
   api.register((bodies, _options, done) => {
     bodies.removeAllContentTypeParsers()
     bodies.addContentTypeParser('*', (_request, payload, next) => next(null, payload))
-    bodies.put<FileRoute>('/archives/:name/packages/:file', { schema }, (request) =>
+    bodies.put<FileRoute>('/archives/:name/packages/:file', { schema, config }, (request) =>
       takePackage(context, request),
+    )
+    const options = { schema: sessionSchema, config }
+    bodies.put<SessionRoute>('/archives/:name/uploads/:session/:file', options, (request) =>
+      takeSessionFile(context, request),
     )
     done()
   })
-  api.get<FileRoute>('/archives/:name/packages/:file', { schema }, async (request) => {
+  api.get<FileRoute>('/archives/:name/packages/:file', { schema, config }, async (request) => {
     const archive = await getArchive(parts.db, request.params.name)
     assertLocal(archive)
     const sha256 = digestOf(request)
@@ -69,10 +114,62 @@ export function uploadRoutes(api: FastifyInstance, context: ApiContext): void {
     )
     return { published, offset: await parts.partFiles.size(partOf(request, sha256)) }
   })
-  api.post<{ Params: { name: string } }>('/archives/:name/follow', async ({ params }) => {
-    assertLocal(await getArchive(parts.db, params.name))
+  api.post<{ Params: { name: string } }>('/archives/:name/follow', { config }, async (request) => {
+    assertLocal(await getArchive(parts.db, request.params.name))
     return { generations: await parts.uploadFollow.settled() }
   })
+  sessionRoutes(api, context)
+}
+
+function sessionRoutes(api: FastifyInstance, { parts }: ApiContext): void {
+  const options = { schema: sessionSchema, config }
+  api.get<SessionRoute>('/archives/:name/uploads/:session/:file', options, async (request) => {
+    const { file } = request.params
+    const folder = folderOf(request)
+    const size = await parts.partFiles.size({ folder, file })
+    const offset = await parts.partFiles.size({ folder, file: `${file}.part` })
+    return { isWhole: (await parts.partFiles.list(folder)).includes(file), size, offset }
+  })
+  api.post<Pick<SessionRoute, 'Params'> & { Body: SessionBody }>(
+    '/archives/:name/uploads/:session',
+    { schema: endSchema, config },
+    async (request) => {
+      const { changes, suite, component, reason } = request.body
+      const end = parts.uploadFollow.begin()
+      try {
+        return await takeSession(parts, {
+          ...{ archive: request.params.name, folder: folderOf(request), name: changes },
+          ...{ suite, component, why: reason, who: whoAsks(request), mustBeSigned: false },
+        })
+      } finally {
+        end()
+      }
+    },
+  )
+}
+
+async function takeSessionFile(
+  { parts }: ApiContext,
+  request: FastifyRequest<SessionRoute>,
+): Promise<{ size: number }> {
+  const { params, query, headers } = request
+  assertLocal(await getArchive(parts.db, params.name))
+  const folder = folderOf(request)
+  const { file } = params
+  const length = Number(headers['content-length'] ?? 0)
+  const end = parts.uploadFollow.begin()
+  try {
+    const bytes = { folder, file, offset: query.offset ?? 0, length }
+    await takeFileBytes(parts, bytes, request.body as Readable)
+    return { size: await parts.partFiles.size({ folder, file }) }
+  } finally {
+    end()
+  }
+}
+
+function folderOf(request: FastifyRequest<Pick<SessionRoute, 'Params'>>): string {
+  const { name, session } = request.params
+  return sessionFolder('api', whoAsks(request), name, session)
 }
 
 async function takePackage(
@@ -120,6 +217,6 @@ function partOf(request: FastifyRequest<FileRoute>, sha256: Sha256 | undefined):
       hint: 'NAME_VERSION_ARCHITECTURE.deb',
     })
   }
-  const whose = sha256Of(`${params.name} ${whoAsks(request)} ${sha256 ?? id}`).slice(0, 32)
+  const whose = sessionFolder('deb', whoAsks(request), params.name, sha256 ?? id)
   return { folder: whose, file: params.file }
 }

@@ -3,7 +3,7 @@
  *
  * The API needs a token, and answers machines other than this one only if the settings say so (`api-remote`).
  */
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { AppError, httpStatus, toAppError } from '../base/errors.ts'
 import { channelOfClass } from '../channels/channel-table.ts'
 import { adminRoutes } from './api-admin.ts'
@@ -18,7 +18,7 @@ import { clientRoutes } from './api-clients.ts'
 import { compareRoutes } from './api-compare.ts'
 import { configRoutes } from './api-config.ts'
 import { contentsRoutes } from './api-contents.ts'
-import { type ApiContext, noteWhoAsks } from './api-context.ts'
+import type { ApiContext } from './api-context.ts'
 import { declineRoutes } from './api-declines.ts'
 import { digestRoutes } from './api-digests.ts'
 import { errorBody } from './api-error.ts'
@@ -33,10 +33,11 @@ import { promotionRoutes } from './api-promotions.ts'
 import { revocationRoutes } from './api-revocations.ts'
 import { statsRoutes } from './api-stats.ts'
 import { uploadRoutes } from './api-uploads.ts'
+import { createGuard } from './authorize.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
+import { putRoutes } from './put-uploads.ts'
 import { setupOf } from './setups.ts'
-import { findToken } from './tokens.ts'
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -71,7 +72,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
   )
   app.register(
     async (api) => {
-      api.addHook('onRequest', (request) => authorize(context, request))
+      api.addHook('onRequest', createGuard(context))
       archiveRoutes(api, context)
       channelRoutes(api, context)
       fileRoutes(api, context)
@@ -100,27 +101,8 @@ export function buildApi(context: ApiContext): FastifyInstance {
     },
     { prefix: '/api/v1' },
   )
+  putRoutes(app, context)
   return app
-}
-
-async function authorize({ parts, doors }: ApiContext, request: FastifyRequest): Promise<void> {
-  const isHere = ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(
-    doors.fronts.clientOf(request.raw) ?? '',
-  )
-  if (!isHere && !parts.config.apiRemote) {
-    throw new AppError('ERR_REFUSED', {
-      message: 'the API answers this machine only',
-      hint: 'run the command on the server, or set api-remote = true and put TLS in front',
-    })
-  }
-  const name = await findToken(parts.db, request.headers.authorization)
-  if (name === undefined) {
-    throw new AppError('ERR_UNAUTHORIZED', {
-      message: 'this needs a token of the server, and the one given is none',
-      hint: 'SLUICE_TOKEN, or run the command where the data directory is',
-    })
-  }
-  noteWhoAsks(request, name)
 }
 
 /** What fastify refuses itself: schemas, JSON that is none, bodies too large. */

@@ -8,6 +8,7 @@ import { writtenSuite } from '../archives/suite-place.ts'
 import { readState } from '../archives/suite-state.ts'
 import { redactUrl } from '../archives/upstream.ts'
 import { nowSeconds } from '../base/clock.ts'
+import { formatUploader } from '../debian/uploader-lines.ts'
 import type { ApiContext } from './api-context.ts'
 
 /** All that is told of an archive; credentials of its URLs are not. */
@@ -28,6 +29,7 @@ export async function show(
   return {
     name: archive.name,
     kind: archive.settings.kind ?? 'remote',
+    uploaders: (archive.settings.uploaders ?? []).map(formatUploader),
     urls: urls.map(redactUrl),
     fallbacks: (archive.settings.fallbacks ?? []).map(redactUrl),
     components,

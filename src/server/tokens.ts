@@ -1,5 +1,6 @@
 /**
- * Who may use the API: owns the table `token`. A token is 256 random bits; only its SHA-256 is kept.
+ * Who may use the API: owns the table `token`. A token is 256 random bits; only its SHA-256 is kept. One may be good for nothing
+ * but uploads to some archives.
  *
  * The first one, `admin`, is made at the first start and written to the file `token` of the data directory (0600).
  */
@@ -18,12 +19,21 @@ export const tokenMigrations: readonly Migration[] = [
       'CREATE TABLE token (name TEXT PRIMARY KEY, hash BLOB NOT NULL, made_at INTEGER NOT NULL)',
     ],
   },
+  { name: 'server-tokens-2', statements: ['ALTER TABLE token ADD COLUMN uploads TEXT'] },
 ]
 
-type TokenTables = { token: { name: string; hash: Buffer; made_at: number } }
+type TokenTables = {
+  token: { name: string; hash: Buffer; made_at: number; uploads: string | null }
+}
 
-export interface TokenInfo {
+/** Who has it, and what it is good for. */
+export interface Token {
   readonly name: string
+  /** Archives to which it may upload, and nothing else; it may everything unless told. */
+  readonly uploads?: readonly string[] | undefined
+}
+
+export interface TokenInfo extends Token {
   /** Epoch milliseconds. */
   readonly madeAt: number
 }
@@ -36,13 +46,13 @@ export async function listTokens(db: Db): Promise<TokenInfo[]> {
     .selectAll()
     .orderBy('name')
     .execute()
-  return rows.map((row) => ({ name: row.name, madeAt: row.made_at }))
+  return rows.map((row) => ({ ...toToken(row), madeAt: row.made_at }))
 }
 
 /** Makes a token of this name and says it, this once; within the caller's transaction. */
 export async function createToken(
   db: Db,
-  { name, who, madeAt }: { readonly name: string; readonly who: string; readonly madeAt: number },
+  { name, uploads, who, madeAt }: Token & { readonly who: string; readonly madeAt: number },
 ): Promise<string> {
   if (!/^[a-z0-9][a-z0-9.@_-]{0,62}$/.test(name)) {
     throw new AppError('ERR_USAGE', {
@@ -61,9 +71,19 @@ export async function createToken(
   const token = randomBytes(32).toString('base64url')
   await tables
     .insertInto('token')
-    .values({ name, hash: hashOf(token), made_at: madeAt })
+    .values({
+      ...{ name, hash: hashOf(token), made_at: madeAt },
+      uploads: uploads === undefined ? null : JSON.stringify(uploads),
+    })
     .execute()
-  await writeAudit(db, { at: madeAt, who, what: 'token create', object: `token ${name}` })
+  const detail = uploads === undefined ? {} : { detail: { uploads } }
+  await writeAudit(db, {
+    at: madeAt,
+    who,
+    what: 'token create',
+    object: `token ${name}`,
+    ...detail,
+  })
   crashPoint('token: before the commit')
   return token
 }
@@ -87,20 +107,31 @@ export async function revokeToken(
   await writeAudit(db, { at, who, what: 'token revoke', object: `token ${name}` })
 }
 
-/** The name of the token in an Authorization header; undefined if it is none of ours. */
+/** The token in an Authorization header, or the password there; undefined if it is none of ours. */
 export async function findToken(
   db: Db,
   authorization: string | undefined,
-): Promise<string | undefined> {
-  const token = /^Bearer ([A-Za-z0-9_-]{20,100})$/.exec(authorization ?? '')?.[1]
-  if (token === undefined) return undefined
+): Promise<Token | undefined> {
+  const [, kind, value = ''] =
+    /^(Bearer|Basic) ([A-Za-z0-9+/=_-]{20,300})$/.exec(authorization ?? '') ?? []
+  const token =
+    kind === 'Basic'
+      ? Buffer.from(value, 'base64')
+          .toString()
+          .replace(/^[^:]*:/, '')
+      : value
+  if (!/^[A-Za-z0-9_-]{20,100}$/.test(token)) return undefined
   const hash = hashOf(token)
-  let found: string | undefined
+  let found: Token | undefined
   // All are compared, whichever fits: the time taken tells nothing.
   for (const row of await db.withTables<TokenTables>().selectFrom('token').selectAll().execute()) {
-    if (timingSafeEqual(row.hash, hash)) found = row.name
+    if (timingSafeEqual(row.hash, hash)) found = toToken(row)
   }
   return found
+}
+
+function toToken({ name, uploads }: TokenTables['token']): Token {
+  return { name, ...(uploads === null ? {} : { uploads: JSON.parse(uploads) }) }
 }
 
 /** Makes the admin's token and its file if the file is not there; says whether it did. */

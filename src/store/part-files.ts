@@ -5,7 +5,7 @@
  * One writes to a file at a time. What nobody has written to for a day is swept.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, systemCode } from '../base/errors.ts'
@@ -30,6 +30,8 @@ export interface PartFiles {
   /** Adds bytes at the end, and says how long the file is then. What came before the source failed stays. */
   append(name: PartName, source: AsyncIterable<Uint8Array>, appending: Appending): Promise<number>
   path(name: PartName): string
+  /** Calls it by another name in its folder: it is whole. */
+  rename(name: PartName, file: string): Promise<void>
   read(name: PartName): AsyncIterable<Uint8Array>
   /** The files of a folder. */
   list(folder: string): Promise<string[]>
@@ -71,6 +73,7 @@ export function openPartFiles(dir: string): PartFiles {
         busy.delete(at)
       }
     },
+    rename: ({ folder, file }, to) => rename(path({ folder, file }), path({ folder, file: to })),
     read: (name) => createReadStream(path(name), { highWaterMark: READ_BYTES }),
     list: (folder) => namesIn(join(dir, folder)),
     remove,
