@@ -232,7 +232,8 @@ function draftChunk(
     } catch (error) {
       if (!isAppError(error, 'ERR_FORMAT')) throw error
       sink.used = begin
-      if (error.details?.missing === 'SHA256') desk.weak += 1
+      const { missing } = error.details ?? {}
+      if (missing === 'SHA256' || missing === 'Checksums-Sha256') desk.weak += 1
       const name = fieldValue(bytes, start, end, 'Package') ?? ''
       skipped.push({ package: name, reason: error.message })
     }

@@ -22,8 +22,10 @@ export type FieldReader = (buf: Buffer, place: StanzaPlace) => (string | undefin
 
 /** How a stanza is published: names of fields in lower case. */
 export interface FieldEdit {
-  /** The field that gets another value; a stanza without it is no stanza. */
+  /** The field that gets another value. */
   readonly replaced: string
+  /** Whether a stanza without it gets it at its end; else it is no stanza. */
+  readonly isAdded?: boolean
   readonly dropped: readonly string[]
 }
 
@@ -69,7 +71,7 @@ export function fieldReader(names: readonly string[]): FieldReader {
 /**
  * Puts the stanza as published into `sink`: `line` (with its newline) in place of the replaced field, the dropped ones left
  * out, all else byte for byte. Ends with one newline and no blank line; false, with nothing put, if the field to replace
- * is not there.
+ * is not there and not to be added.
  */
 export function editFields(
   buf: Buffer,
@@ -94,12 +96,13 @@ export function editFields(
     sink.text(line)
     isReplaced = true
   }
-  if (!isReplaced) {
+  if (!isReplaced && edit.isAdded !== true) {
     sink.used = begin
     return false
   }
   if (keptFrom < end) sink.copy(buf, keptFrom, end)
   finish(sink, begin)
+  if (!isReplaced) sink.text(line)
   return true
 }
 

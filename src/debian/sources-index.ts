@@ -49,6 +49,8 @@ export interface SourceStanza {
 const readTexts = fieldReader(['package', 'version', 'directory', 'checksums-sha256'])
 const published: FieldEdit = {
   replaced: 'directory',
+  // Some tools write none where the files are beside the index.
+  isAdded: true,
   dropped: ['files', 'checksums-sha1', 'checksums-sha512'],
 }
 const sums = 'Checksums-Sha256'
@@ -75,7 +77,7 @@ export function sourcePoolDirectory(dsc: Sha256): string {
   return `pool/${dsc.slice(0, 2)}/${dsc.slice(2)}`
 }
 
-/** Puts the stanza as published, with this `Directory`, into `sink`; ends with one newline. `ERR_FORMAT` if it has none. */
+/** Puts the stanza as published, with this `Directory`, into `sink`; ends with one newline. */
 export function rewriteSourceStanza(
   buf: Buffer,
   place: StanzaPlace,
@@ -83,7 +85,7 @@ export function rewriteSourceStanza(
   sink: ByteSink,
 ): void {
   const how = { edit: published, line: `Directory: ${directory}\n`, sink }
-  if (!editFields(buf, place, how)) throw missing('Directory')
+  editFields(buf, place, how)
 }
 
 /** The files that a .dsc names, itself not among them; `ERR_FORMAT` if it is none. Its signature is not looked at. */
@@ -102,7 +104,7 @@ export function readDscFiles(data: Buffer): SourceFile[] {
 
 function parseDirectory(text: string | undefined, of: string): string {
   // Repositories without a pool have `.`, `./` or nothing at all here.
-  if (text === '' || text === '.' || text === './') return ''
+  if (text === undefined || text === '' || text === '.' || text === './') return ''
   return parsePath('Directory', text, of).replace(/\/+$/, '')
 }
 
