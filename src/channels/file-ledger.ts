@@ -2,7 +2,7 @@
  * Which files the kept generations of all channels name, and which of them are here: every file is
  *
  *   held       its blob is here
- *   listed     a suite of an archive names it now: upstream has it
+ *   listed     a suite of somebody else's archive names it now: upstream has it
  *   missing    neither: it is lost, unless it can still be rescued (superseded.ts)
  *
  * Figures are made when they are asked for, from what the database holds then; they cost what changed since they were made
@@ -108,7 +108,9 @@ async function makeBooks(
   }
   named.keep(states)
   const flags = new Uint8Array(named.files.count)
-  for (const chunk of chunksOf(current)) {
+  const others = archives.filter(({ settings }) => settings.kind !== 'local')
+  const isOthers = new Set(others.map(({ name }) => name))
+  for (const chunk of chunksOf(current.filter(({ archive }) => isOthers.has(archive)))) {
     for (const file of chunk.files) flags[file] = LISTED
   }
   await markHeld(parts, named.files, flags)

@@ -81,6 +81,7 @@ function noteSuite(
   const archive = books.archives.find((one) => one.name === first?.archive)
   const isWatched = (index: SuiteFiles['indexes'][number]): boolean =>
     archive?.settings.rescue !== false &&
+    archive?.settings.kind !== 'local' &&
     now?.indexes.some((one) => isSameIndex(one, index)) === true
   const part = (wanted: boolean): Set<ChunkFiles> =>
     chunksOf(

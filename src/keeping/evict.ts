@@ -6,6 +6,7 @@
  *   - a kept generation of a curated or derived channel or of a class names;
  *   - a kept generation of a following channel names and upstream lists no more: what was rescued. The rest of it is not
  *     pinned: it names the whole of its archives, which is a promise to be reachable, not to be here;
+ *   - a local archive has: nobody else does;
  *   - has no origin, nor is named by what was learned: what was made here, and the indexes, which go when `gc` says so.
  * What was used least lately goes first.
  *
@@ -156,7 +157,11 @@ function pinnedBy(books: Books): (sha256: Sha256) => boolean {
     books.generations
       .filter(({ channel }) => (channel.kind === 'following') === isFollowing)
       .flatMap(({ suites }) => suites)
-  for (const { files } of chunksOf(suitesOf(false))) for (const file of files) pinned[file] = 1
+  const local = books.archives.filter(({ settings }) => settings.kind === 'local')
+  const isOurs = new Set(local.map(({ name }) => name))
+  const own = books.current.filter(({ archive }) => isOurs.has(archive))
+  for (const { files } of chunksOf([...suitesOf(false), ...own]))
+    for (const file of files) pinned[file] = 1
   for (const { files } of chunksOf(suitesOf(true))) {
     for (const file of files) if (!books.isListed(file)) pinned[file] = 1
   }

@@ -30,10 +30,26 @@ export function boundedRequests({ headersWithinMs }: ConnectionLimits): ServerOp
   return {
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: headersWithinMs,
-    requestTimeout: REQUEST_MS,
+    // Of the body: see boundBody.
+    requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5000, headersWithinMs),
     maxHeaderSize: HEADER_BYTES,
   }
+}
+
+/** Ends a request whose body does not come: an upload may take any time as long as there is something of it in five minutes. */
+export function boundBody(request: IncomingMessage): void {
+  const { headers, method, socket } = request
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return
+  let before = socket.bytesRead
+  const look = (): void => {
+    const isGoingOn = method === 'PUT' && socket.bytesRead > before
+    before = socket.bytesRead
+    if (isGoingOn) timer.refresh()
+    else if (!request.complete) refuseSocket(socket, 408, 'sluice: the request took too long\n')
+  }
+  const timer = setTimeout(look, REQUEST_MS).unref()
+  for (const event of ['end', 'close', 'error']) request.once(event, () => clearTimeout(timer))
 }
 
 /** Refuses connections beyond the limit, and requests that are none. */

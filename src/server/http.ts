@@ -11,6 +11,7 @@ import type { ApiContext } from './api-context.ts'
 import { clientList, isClient } from './clients.ts'
 import {
   beginInTurn,
+  boundBody,
   boundConnections,
   boundedRequests,
   type ConnectionLimits,
@@ -47,6 +48,7 @@ export function createHttpServer(
     const isSentByFront = parts.config.accelRedirect !== undefined && doors.fronts.isBy(request)
     const mayBeReady = !isSentByFront && isClient(clients, request.socket, client)
     if (mayBeReady && sendReady(parts, { request, response }, client)) return
+    boundBody(request)
     response.once('finish', () => parts.metrics.countRequest(response.statusCode))
     const gone = new AbortController()
     response.once('close', () => gone.abort())

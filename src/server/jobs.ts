@@ -26,6 +26,7 @@ import { gcJob } from './gc.ts'
 import type { ServerParts } from './parts.ts'
 import { type RoomKeeper, startRoom } from './room.ts'
 import { type Job, type Schedule, startSchedule } from './schedule.ts'
+import { startUploads } from './upload-job.ts'
 import { watchUpstreamNames } from './upstream-names.ts'
 
 const DAY_MS = 24 * 3600_000
@@ -155,9 +156,10 @@ export function startJobs(
   const digests = startDigests(parts, log, resigned.promise)
   const holds = startHoldEnds(parts, log)
   const room = startRoom(parts, log)
-  parts.uploadFollow.start(parts, log)
+  const uploads = startUploads(parts, log)
   const front = startFrontFiles(parts, log)
-  const all = [front, room, policies, digests, holds, worker, refresh, resign, derive, keys, gc]
+  const others = [policies, digests, holds, worker, resign, derive, keys, gc]
+  const all = [...others, parts.refreshBehind, uploads, front, room, refresh]
   return {
     get nextRefreshAt() {
       return parts.upstream.isOffline ? undefined : refresh.nextAt
@@ -165,8 +167,7 @@ export function startJobs(
     room,
     wakePolicies: policies.wake,
     stop: async () => {
-      const behind = [parts.refreshBehind, parts.uploadFollow]
-      await Promise.all([...all, ...behind].map((one) => one.stop()))
+      await Promise.all(all.map((one) => one.stop()))
     },
   }
 }
