@@ -5,13 +5,15 @@
  * Needs root, and an archive that this machine's sources name and can reach.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { type Chroot, type ChrootRun, makeChroot } from '../support/chroot.ts'
+import { blocksOf } from '../support/markdown.ts'
 import { runOk } from '../support/run.ts'
 import { startTerminal } from '../support/terminal.ts'
 
+const repository = join(import.meta.dirname, '../..')
 const dir = t.testdir()
 const dataDir = join(dir, 'var')
 const helper = '/usr/lib/apt/apt-helper -o APT::Sandbox::User=root'
@@ -136,6 +138,38 @@ t.test('a second start goes on where the first ended, and says so in three lines
   t.notMatch(update.output, /^Get:/m, 'nothing is new to a machine')
 })
 
+t.test(
+  'a package of your own goes the way that README tells, from the server to machines',
+  async (t) => {
+    const readme = await readFile(join(repository, 'README.md'), 'utf8')
+    const section = found(/^## A package of your own\n(.*?)^## /ms, readme)
+    const archives: { name: string }[] = await api('/archives')
+    const imported = archives.map(({ name }) => name).join(' ')
+    const outputs: string[] = []
+    const home = join(dir, 'home')
+    await mkdir(home)
+    await symlink(join(repository, 'bin'), join(home, 'bin'))
+    for (const { text } of blocksOf(section)) {
+      if (text.includes('apt-get')) {
+        const played = await system.sh(text.replaceAll('http://sluice:3142', url))
+        t.same(troubles(played), clean, played.output)
+        outputs.push(played.output)
+      } else {
+        const line = text.replace('debian debian-security', imported)
+        const env = { SLUICE_DATA: dataDir, PATH: `${process.env.PATH}` }
+        outputs.push((await runOk('sh', ['-ec', line], { cwd: home, env })).stdout)
+      }
+    }
+    const [, published, tried, promoted, installed] = outputs
+    t.match(published, /^published +acme-hello 1\.0 all /m)
+    t.match(tried, /channels\/testing\/internal .* acme-hello all 1\.0 .*^hello from acme$/ms)
+    t.match(promoted, /^approved generation /m)
+    t.match(installed, /^acme-hello is already the newest version .*^hello from acme$/ms)
+    const policy = await system.sh('apt-cache policy acme-hello')
+    t.match(policy.output, `${url}/channels/approved/internal stable/main`)
+  },
+)
+
 /** A system like this machine's own: of the first suite in its sources that debootstrap knows. */
 async function makeSystem(): Promise<Chroot> {
   const stanzas = printed.matchAll(/^URIs: (\S+)\nSuites: (.*)$/gm)
@@ -196,7 +230,7 @@ async function api(path: string): Promise<any> {
 
 /** The command, run beside the server. */
 async function sluice(...args: string[]): Promise<string> {
-  const program = join(import.meta.dirname, '../../bin/sluice')
+  const program = join(repository, 'bin/sluice')
   return (await runOk(program, ['--data', dataDir, ...args])).stdout
 }
 
