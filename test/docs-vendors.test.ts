@@ -65,6 +65,13 @@ t.test('the page is tried line by line', async (t) => {
     t.match(stdout, prints, line)
   }
 
+  t.comment('and it stands in a file as it was typed')
+  const applied = await play(
+    'sluice export | sed \'s,"/","./",\' > all.toml; sluice apply all.toml --dry-run',
+  )
+  t.match(applied.stdout, /^all is as the file says$/m)
+  t.match(await readFile(join(dir, 'all.toml'), 'utf8'), /^suites = \[ "\.\/" \]$/m)
+
   t.comment('machines with the sources of the page')
   const keyPath = join(dir, 'sluice.asc')
   const response = await fetch(`${sluice.url}/channels/tools/key.asc`)

@@ -7,6 +7,7 @@
  */
 import { normalizeUrl } from '../archives/archive-faults.ts'
 import { type Archive, type ArchiveSettings, extraKinds } from '../archives/archive-table.ts'
+import { normalizeSuite } from '../archives/suite-place.ts'
 import { tomlComment, tomlHeader, tomlLines } from '../base/toml.ts'
 import { exportKeyring, type Keyring, readKeyring } from '../debian/keyring.ts'
 import { formatUploader, parseUploader } from '../debian/uploader-lines.ts'
@@ -89,7 +90,7 @@ export function readSettings(table: TableReader, now: Archive | undefined): Arch
   }
   return {
     urls: all.urls.map((url) => withKnownLogin(url, known?.urls ?? [])),
-    suites: all.suites,
+    suites: all.suites.map(normalizeSuite),
     components: all.components,
     architectures: all.architectures,
     fallbacks: all.fallbacks.map((url) => withKnownLogin(url, known?.fallbacks ?? [])),

@@ -8,7 +8,7 @@ import { makeSigningKey } from '../../fixtures/signing-key.ts'
 import { addOdd, other, styleOf, takes, tool } from '../support/odd-vendor.ts'
 import { run } from '../support/run.ts'
 import { publishVendor } from '../support/vendor-styles.ts'
-import { makeVendorsWorld } from '../support/vendors-world.ts'
+import { makeVendorsWorld, outcomeAt } from '../support/vendors-world.ts'
 
 t.test('what is odd and sound is taken', async (t) => {
   const world = await makeVendorsWorld(t, [])
@@ -68,6 +68,8 @@ t.test(
       /^ {2}left out: tool 1\.0 amd64 stands there twice, with other bytes: the first counts$/m,
     )
     await takes(t, world, twice, ['tool'])
+    const direct = await outcomeAt(world, twice, await world.withLine(twice, 'direct'))
+    t.match(direct, { same: ['tool', 'other'] }, 'as it does for apt')
     const out = { ...tool, filename: '../tool.deb', at: 'tool.deb' }
     const packages = { packages: [other] }
     const leading = { ...styleOf('leading', { indexes: { Packages: [out, other] } }), ...packages }
