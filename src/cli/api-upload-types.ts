@@ -1,11 +1,20 @@
 /**
  * What the API answers about uploads, as far as commands show it.
  */
+import type { ChangesOutcome } from '../archives/take-changes.ts'
 import type { TakenDeb } from '../archives/take-deb.ts'
 import type { UploadRow } from '../archives/upload-table.ts'
 import type { Followed } from '../server/upload-follow.ts'
 
-export type { TakenDeb }
+export type { ChangesOutcome, TakenDeb }
+
+/** How much is there of a file of an upload of several. */
+export interface PartAnswer {
+  readonly isWhole: boolean
+  readonly size: number
+  /** Where to go on with one that is not whole. */
+  readonly offset: number
+}
 
 export interface PackageAnswer {
   /** Where these bytes are published. */
@@ -18,9 +27,23 @@ export interface FollowAnswer {
   readonly generations: readonly Followed[]
 }
 
+/** A package that is in a local archive. */
+export interface UploadedPackage extends UploadRow {
+  /** Epoch milliseconds: when it is taken out by itself. */
+  readonly endsAt?: number
+}
+
+export interface UnpublishAnswer extends FollowAnswer {
+  readonly removed: readonly UploadRow[]
+  /** Channels that offered it, and whether they go on to. */
+  readonly channels: readonly { readonly channel: string; readonly keeps: boolean }[]
+}
+
 /** What `sluice publish --json` prints. */
 export interface PublishAnswer extends FollowAnswer {
   readonly packages: readonly PublishedFile[]
+  /** Epoch milliseconds: when all of it is taken out by itself, if that was told. */
+  readonly endsAt?: number | undefined
 }
 
 export interface PublishedFile {

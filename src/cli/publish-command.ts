@@ -9,7 +9,9 @@ import type { Client } from './client.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
 import { publishedLine, publishLines } from './publish-report.ts'
+import { sendChanges } from './send-changes.ts'
 import { sendDeb } from './send-file.ts'
+import { readUntil, untilHelp } from './when.ts'
 import { formatSize, printable } from './words.ts'
 
 interface PublishOptions {
@@ -18,6 +20,7 @@ interface PublishOptions {
   readonly component?: string
   /** False for `--no-wait`. */
   readonly wait: boolean
+  readonly expires?: string
   readonly reason?: string
 }
 
@@ -25,10 +28,13 @@ interface PublishOptions {
 export function publishCommand(program: Command, around: Surroundings): void {
   const publish = program
     .command('publish <file...>')
-    .description('put packages of your own (.deb) into a local archive')
+    .description(
+      'put packages of your own (.deb, or .changes with all it lists) into a local archive',
+    )
     .requiredOption('--to <archive>', 'the local archive')
     .option('--suite <suite>', 'its suite, if it has several')
     .option('--component <component>', 'its component, if not the first one')
+    .option('--expires <when>', `take it out by itself then: ${untilHelp}; or never`)
     .option('--no-wait', 'do not wait until channels that follow it have them')
     .option('--reason <text>', 'why, for the audit')
   run(around, publish, publishFiles)
@@ -40,6 +46,7 @@ async function publishFiles(
   options: PublishOptions,
 ): Promise<void> {
   for (const file of files) assertKind(file)
+  const endsAt = options.expires === undefined ? undefined : readEnd(options.expires)
   const client = await context.connect()
   const packages: PublishedFile[] = []
   const errors: AppError[] = []
@@ -64,9 +71,10 @@ async function publishFiles(
     }
   const [first] = errors
   if (first !== undefined && !isPartly) throw named(first, files, errors.length)
+  if (endsAt !== undefined) await setEnds(client, packages, endsAt, options)
   const isNew = packages.some((one) => one.packages.some(({ outcome }) => outcome === 'published'))
   const generations = options.wait && isNew ? await follow(client, options.to) : []
-  const answer: PublishAnswer = { packages, generations }
+  const answer: PublishAnswer = { packages, generations, endsAt: endsAt ?? undefined }
   context.out.result(answer, (all) => publishLines(all, options))
   if (errors.length > 0) context.setExitCode(3)
 }
@@ -84,9 +92,32 @@ async function publishFile(
     context.out.progress(text)
   }
   const how = { archive: to, suite, component, reason, onProgress, signal: context.signal }
-  const { published, warnings } = await sendDeb(client, file, how)
+  const { published, warnings } = file.endsWith('.deb')
+    ? await sendDeb(client, file, how)
+    : await sendChanges(client, file, how)
   context.out.clear()
-  return { file, packages: [published], warnings }
+  return { file, packages: [published].flat(), warnings }
+}
+
+/** Epoch milliseconds; null is never. */
+function readEnd(text: string): number | null {
+  return text === 'never' ? null : readUntil('--expires', text, Date.now())
+}
+
+async function setEnds(
+  client: Client,
+  files: readonly PublishedFile[],
+  endsAt: number | null,
+  { to, reason }: PublishOptions,
+): Promise<void> {
+  const packages = files.flatMap((one) =>
+    one.packages.map(({ name, version, architecture, suite, component }) => {
+      return { name, version, architecture, suite, component }
+    }),
+  )
+  if (packages.length === 0) return
+  const path = `/archives/${encodeURIComponent(to)}/ends`
+  await client.call('PUT', path, { packages, endsAt, reason })
 }
 
 /** Waits until channels have what was published. */
@@ -96,10 +127,10 @@ async function follow(client: Client, archive: string): Promise<FollowAnswer['ge
 }
 
 function assertKind(file: string): void {
-  if (file.endsWith('.deb')) return
+  if (/\.(deb|changes)$/.test(file)) return
   throw new AppError('ERR_USAGE', {
     message: `${file} is no package`,
-    hint: 'name files that end in .deb',
+    hint: 'name files that end in .deb or .changes',
   })
 }
 

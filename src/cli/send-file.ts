@@ -9,7 +9,7 @@ import { Transform } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, isAppError, systemCode } from '../base/errors.ts'
-import type { PackageAnswer, TakenDeb } from './api-upload-types.ts'
+import type { PackageAnswer, PartAnswer, TakenDeb } from './api-upload-types.ts'
 import type { Client } from './client.ts'
 
 export interface Sending extends Abortable {
@@ -27,25 +27,48 @@ const READ_BYTES = 1024 * 1024
 /** Sends a .deb and says what came of it; one that is published there already is not sent. */
 export async function sendDeb(client: Client, path: string, sending: Sending): Promise<TakenDeb> {
   const { size, sha256 } = await digestOf(path)
-  const { archive, suite, component, reason, signal } = sending
+  const { archive, suite, component, reason } = sending
   const url = `/archives/${encodeURIComponent(archive)}/packages/${encodeURIComponent(basename(path))}`
   const query = new URLSearchParams({ sha256 })
   for (const [name, value] of Object.entries({ suite, component, reason }))
     if (value !== undefined) query.set(name, value)
-  for (let tries = 1; ; tries += 1) {
+  return goingOn(sending, async () => {
     const known = await client.call<PackageAnswer>('GET', `${url}?${query}`)
     const [there] = known.published
     if (there !== undefined) return { published: { ...there, outcome: 'unchanged' }, warnings: [] }
     const offset = known.offset < size ? known.offset : 0
-    query.set('offset', String(offset))
+    const bytes = counted(path, offset, (done) => sending.onProgress(done, size))
+    return client.put<TakenDeb>(`${url}?${query}&offset=${offset}`, bytes, size - offset)
+  })
+}
+
+/** Sends a file to an upload of several, whose URL this is; one that is there already is not sent. */
+export async function sendPart(
+  client: Client,
+  url: string,
+  path: string,
+  sending: Pick<Sending, 'onProgress' | 'signal'>,
+): Promise<void> {
+  const { size } = await digestOf(path)
+  const at = `${url}/${encodeURIComponent(basename(path))}`
+  await goingOn(sending, async () => {
+    const known = await client.call<PartAnswer>('GET', at)
+    if (known.isWhole && known.size === size) return
+    const offset = known.offset < size ? known.offset : 0
+    const bytes = counted(path, offset, (done) => sending.onProgress(done, size))
+    await client.put(`${at}?offset=${offset}`, bytes, size - offset)
+  })
+}
+
+/** Tries again where the server went away: what it has is not sent again. */
+async function goingOn<T>({ signal }: Abortable, send: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
     try {
-      const bytes = counted(path, offset, (done) => sending.onProgress(done, size))
-      return await client.put<TakenDeb>(`${url}?${query}`, bytes, size - offset)
+      return await send()
     } catch (error) {
       signal?.throwIfAborted()
       if (!isAppError(error, 'ERR_NO_SERVER') || tries === TRIES) throw error
       await pause(PAUSE_MS * 2 ** tries, undefined, { signal })
-      query.delete('offset')
     }
   }
 }
@@ -65,7 +88,8 @@ function counted(path: string, offset: number, onProgress: (done: number) => voi
   return file.pipe(counter)
 }
 
-async function digestOf(path: string): Promise<{ size: number; sha256: string }> {
+/** Size and SHA-256 of a file; `ERR_USAGE` for one that cannot be read. */
+export async function digestOf(path: string): Promise<{ size: number; sha256: string }> {
   try {
     const { size } = await stat(path)
     const hash = createHash('sha256')

@@ -1,9 +1,11 @@
 /**
  * `sluice publish` as one types it: what it prints, how it ends, and what is in the archive then.
  */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildDeb, type PackageSpec } from '../../fixtures/debs.ts'
+import { buildUpload } from '../../fixtures/uploads.ts'
 import { runSluice } from '../support/program.ts'
 import { startSluice, type TestSluice } from '../support/sluice.ts'
 
@@ -64,6 +66,27 @@ t.test(
   },
 )
 
+t.test('a .changes is published with all that it lists', async (t) => {
+  const { type, dir, sluice } = await makeBed(t)
+  await type('archive', 'create', 'internal', '--arch', 'amd64')
+  const spec = { source: 'acme', version: '1.2-3', binaries: ['acme', 'acme-data'] }
+  const changes = join(dir, 'up', await buildUpload(join(dir, 'up'), spec))
+  const first = await type('publish', changes, '--to', 'internal', '--no-wait')
+  t.match(first, { code: 0, stderr: '' })
+  const lines = first.stdout.split('\n').filter(Boolean)
+  t.same(lines.map((line) => line.split('  ').slice(0, 2).join(' ')).sort(), [
+    'published acme 1.2-3 all',
+    'published acme 1.2-3 source',
+    'published acme-data 1.2-3 all',
+  ])
+  t.match(await type('publish', changes, '--to', 'internal'), { code: 0, stdout: /^known/ })
+  t.match(await sluice.api('GET', '/archives/internal'), { suites: [{ packages: 2, sources: 1 }] })
+  await rm(join(dir, 'up/acme_1.2-3_all.deb'))
+  const { code, stderr } = await type('publish', changes, '--to', 'internal')
+  t.equal(code, 2)
+  t.match(stderr, /acme_1\.2-3_all\.deb cannot be read: ENOENT/)
+})
+
 t.test('what cannot be published is told with what to do', async (t) => {
   const { type, build, sluice } = await makeBed(t)
   await type('archive', 'create', 'internal', '--arch', 'amd64', '--suite', 'a', 'b')
@@ -90,6 +113,7 @@ t.test('what cannot be published is told with what to do', async (t) => {
 })
 
 interface Bed {
+  readonly dir: string
   readonly sluice: TestSluice
   type(...args: string[]): ReturnType<typeof runSluice>
   build(spec: PackageSpec, folder?: string): Promise<string>
@@ -100,6 +124,7 @@ async function makeBed(t: Test): Promise<Bed> {
   const sluice = await startSluice(join(dir, 'var'))
   t.teardown(() => sluice.close())
   return {
+    dir,
     sluice,
     type: (...args) => runSluice(['--data', join(dir, 'var'), ...args]),
     build: async (spec, folder = 'built') => {
