@@ -51,7 +51,7 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
     ...faultsOfUrls('urls', urls),
     ...faultsOfUrls('fallbacks', fallbacks),
     ...faultsOfWords('suites', 'suite', settings.suites),
-    ...faultsOfNames(settings.suites),
+    ...faultsOfNames(settings),
     ...faultsOfWords('components', 'component', settings.components),
     ...faultsOfWords('architectures', 'architecture', settings.architectures),
     ...languages.flatMap((one, at): ArchiveFault[] =>
@@ -140,8 +140,8 @@ function isFlatPath(value: string): boolean {
   return isFlat(value) && !/[\p{Cc}\\?#\s]/u.test(value) && !value.split('/').includes('..')
 }
 
-/** Two flat suites may come to one name. */
-function faultsOfNames(suites: readonly string[]): ArchiveFault[] {
+/** Two flat suites may come to one name; what is ours has none. */
+function faultsOfNames({ kind, suites }: ArchiveSettings): ArchiveFault[] {
   const names = suites.map(suiteName)
   return names.flatMap((name, at) => {
     const first = names.indexOf(name)
@@ -154,6 +154,11 @@ function faultsOfNames(suites: readonly string[]): ArchiveFault[] {
 function faultOf(
   key: ArchiveFault['key'],
   at: number,
+    const written = suites[at] ?? ''
+    if (kind === 'local' && isFlat(written)) {
+      const hint = 'a name without a slash at its end'
+      return [faultOf('suites', at, `a local archive is not flat: ${written}`, hint)]
+    }
   message: string,
   hint: string,
 ): ArchiveFault {
