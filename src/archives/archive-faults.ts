@@ -144,6 +144,11 @@ function isFlatPath(value: string): boolean {
 function faultsOfNames({ kind, suites }: ArchiveSettings): ArchiveFault[] {
   const names = suites.map(suiteName)
   return names.flatMap((name, at) => {
+    const written = suites[at] ?? ''
+    if (kind === 'local' && isFlat(written)) {
+      const hint = 'a name without a slash at its end'
+      return [faultOf('suites', at, `a local archive is not flat: ${written}`, hint)]
+    }
     const first = names.indexOf(name)
     if (first === at || suites[first] === suites[at]) return []
     const message = `the suites ${suites[first]} and ${suites[at]} would both be called ${name}`
@@ -154,11 +159,6 @@ function faultsOfNames({ kind, suites }: ArchiveSettings): ArchiveFault[] {
 function faultOf(
   key: ArchiveFault['key'],
   at: number,
-    const written = suites[at] ?? ''
-    if (kind === 'local' && isFlat(written)) {
-      const hint = 'a name without a slash at its end'
-      return [faultOf('suites', at, `a local archive is not flat: ${written}`, hint)]
-    }
   message: string,
   hint: string,
 ): ArchiveFault {
