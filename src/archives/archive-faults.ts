@@ -47,6 +47,7 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
         ]
   return [
     ...none,
+    ...faultsOfKept(settings),
     ...(isLocal ? faultsOfLocal(settings) : []),
     ...faultsOfUrls('urls', urls),
     ...faultsOfUrls('fallbacks', fallbacks),
@@ -79,6 +80,15 @@ export function faultsOfSettings(settings: ArchiveSettings): ArchiveFault[] {
           ],
     ),
   ]
+}
+
+function faultsOfKept({ kind, keepVersions: keep = 0 }: ArchiveSettings): ArchiveFault[] {
+  const hint = 'sluice archive create makes a local one'
+  if (keep !== 0 && kind !== 'local')
+    return [{ key: 'keepVersions', message: 'only a local archive keeps so many versions', hint }]
+  if (Number.isInteger(keep) && keep >= 0 && keep <= 10_000) return []
+  const message = `an archive cannot keep ${keep} versions`
+  return [{ key: 'keepVersions', message, hint: 'a number, or 0 for all' }]
 }
 
 /** What only an archive of somebody else has. */

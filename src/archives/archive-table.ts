@@ -39,6 +39,8 @@ export interface ArchiveSettings {
   readonly kind?: 'local' | undefined
   /** Which of these keys may upload what to a local archive. */
   readonly uploaders?: readonly UploaderRule[] | undefined
+  /** So many versions of each package a local archive keeps, the newest; all of them where that is 0 or not told. */
+  readonly keepVersions?: number | undefined
   /** The archive's roots, without trailing slash: tried in order. Credentials may stand in them and are never shown. */
   readonly urls: readonly string[]
   /** Other roots, for files alone that none of `urls` has any more; written and shown as those are. */

@@ -3,7 +3,7 @@
  * package durably in the archive; channels follow later (server/upload-follow.ts).
  *
  * A name, version and architecture mean the same bytes for ever in one archive: the same ones again change nothing, others are
- * refused, also when the package was taken out since.
+ * refused, also when the package was taken out since; what is revoked is refused for good.
  */
 import { AppError } from '../base/errors.ts'
 import { writeAudit } from '../store/audit.ts'
@@ -45,7 +45,7 @@ interface Waiting {
   readonly done: PromiseWithResolvers<Published[]>
 }
 
-type QueueParts = LocalParts & Pick<ArchiveParts, 'archiveLock'>
+type QueueParts = LocalParts & Pick<ArchiveParts, 'archiveLock' | 'revocations'>
 
 /** A queue in which nothing waits. */
 export function createUploadQueue(parts: QueueParts): UploadQueue {
@@ -134,7 +134,7 @@ async function write(parts: QueueParts, archive: Archive, taken: readonly Taken[
 
 /** Whether the archive takes it, besides those that are taken already. */
 export async function admit(
-  parts: Pick<LocalParts, 'db' | 'clock'>,
+  parts: Pick<QueueParts, 'db' | 'clock' | 'revocations'>,
   archive: Archive,
   input: Publication,
   taken: readonly Admitted[] = [],
@@ -149,6 +149,7 @@ export async function admit(
     if (file === undefined)
       throw new AppError('ERR_INTERNAL', { message: 'a package without a file' })
     checkArchitecture(archive, entry)
+    parts.revocations.refuse(entry)
     const same = known.filter((row) => entryKey(row) === entryKey(entry))
     const other = same.find(({ sha256 }) => sha256 !== file.sha256)
     if (other !== undefined) throw otherBytes(archive, entry, other)

@@ -95,6 +95,34 @@ export async function findUploadsOf(
   return rows.map(toRow)
 }
 
+/** All that an archive has now, by name. */
+export async function listUploads(db: Db, archiveId: number): Promise<UploadRow[]> {
+  const rows = await db
+    .withTables<UploadTables>()
+    .selectFrom('upload')
+    .selectAll()
+    .where('archive_id', '=', archiveId)
+    .where('removed_at', 'is', null)
+    .orderBy('name')
+    .orderBy('id')
+    .execute()
+  return rows.map(toRow)
+}
+
+/** They are taken out; within the caller's transaction. */
+export async function noteRemoved(
+  db: Db,
+  archiveId: number,
+  rows: readonly UploadRow[],
+  at: number,
+): Promise<void> {
+  await saveUploads(
+    db,
+    archiveId,
+    rows.map((row) => ({ ...row, removedAt: at })),
+  )
+}
+
 /** Writes rows; one that is there counts as published again. Within the caller's transaction. */
 export async function saveUploads(
   db: Db,

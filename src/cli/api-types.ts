@@ -30,6 +30,8 @@ export interface Status {
 export interface ArchiveAnswer {
   readonly name: string
   readonly kind: 'local' | 'remote'
+  /** How many versions of each package a local one keeps. */
+  readonly keepVersions?: number
   /** Who may upload what to a local one by a signature. */
   readonly uploaders: readonly string[]
   readonly urls: readonly string[]

@@ -13,8 +13,10 @@ import { createCommand } from './create-archive-command.ts'
 import { removedLines } from './file-report.ts'
 import { learnedTable } from './learned-report.ts'
 import { machineArchitecture } from './machine-architecture.ts'
+import { readNumber } from './number.ts'
 import { readKeys } from './read-keys.ts'
 import { refresh } from './refresh.ts'
+import { packagesCommand } from './unpublish-command.ts'
 
 interface SettingOptions {
   readonly urls?: readonly string[]
@@ -32,6 +34,7 @@ interface SettingOptions {
   readonly fallback?: readonly string[] | false
   readonly rescue?: string
   readonly uploader?: readonly string[] | false
+  readonly keepVersions?: string
   readonly reason?: string
 }
 
@@ -50,6 +53,7 @@ export function archiveCommands(program: Command, around: Surroundings): void {
     .requiredOption('--keyring <file>', 'keys that sign its Release files, armored or binary')
   run(around, settingOptions(add), addArchive)
   createCommand(archive, around)
+  packagesCommand(archive, around)
   const set = archive
     .command('set <name>')
     .description('change an archive; lists replace what was there')
@@ -58,6 +62,7 @@ export function archiveCommands(program: Command, around: Surroundings): void {
     .option('--component <component...>', 'components to take')
     .option('--arch <architecture...>', 'architectures to take')
     .option('--keyring <file>', 'keys that sign its Release files')
+    .option('--keep-versions <number>', 'of a local one: how many of each package, or all')
   // Each --no-… must come after its positive form: alone it would be true unless told.
   settingOptions(set)
     .option('--no-sources', 'take no source packages any more')
@@ -194,9 +199,15 @@ async function settingsBody(options: SettingOptions): Promise<Record<string, unk
     uploaders: options.uploader === false ? [] : options.uploader,
     fallbacks: options.fallback === false ? [] : options.fallback,
     rescue: options.rescue === undefined ? undefined : readSwitch('--rescue', options.rescue),
+    keepVersions: options.keepVersions === undefined ? undefined : readKept(options.keepVersions),
     reason: options.reason,
   }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+/** How many versions; 0 for all. */
+function readKept(text: string): number {
+  return text === 'all' ? 0 : readNumber('--keep-versions', text)
 }
 
 /** A list that the word `none` empties. */

@@ -56,6 +56,9 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
     ...(isLocal ? [['filled', 'by uploads: sluice publish'] as const] : takenPairs(archive)),
+    ...(archive.keepVersions === undefined || archive.keepVersions === 0
+      ? []
+      : [['keeps', `the newest ${archive.keepVersions} versions of each package`] as const]),
     ...archive.uploaders.map((rule) => ['uploader', rule] as const),
     ...(archive.proxy === undefined ? [] : [['proxy', archive.proxy] as const]),
     ...(archive.allowExpired ? [['takes', 'a Release past its Valid-Until'] as const] : []),

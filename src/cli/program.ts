@@ -26,6 +26,7 @@ import { promoteCommands } from './promote-commands.ts'
 import { publishCommand } from './publish-command.ts'
 import { revokeCommand } from './revoke-command.ts'
 import { addServeOptions, type ServeOptions } from './serve-options.ts'
+import { unpublishCommand } from './unpublish-command.ts'
 
 const exitCodes = `
 Exit codes: 0 ok, 1 failed, 2 usage, 3 done in part, 4 not found, 5 refused by a policy, 130 interrupted.
@@ -58,6 +59,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   promoteCommands(program, around)
   holdCommands(program, around)
   declineCommands(program, around)
+  unpublishCommand(program, around)
   revokeCommand(program, around)
   policyCommands(program, around)
   digestCommands(program, around)

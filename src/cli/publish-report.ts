@@ -2,7 +2,7 @@
  * How what was published is shown.
  */
 import type { PublishAnswer, PublishedFile } from './api-upload-types.ts'
-import { formatSize, printable } from './words.ts'
+import { formatSize, formatTime, printable } from './words.ts'
 
 /** The lines of one file: its packages, and what to look at. */
 export function publishedLine({ packages, warnings }: PublishedFile): string[] {
@@ -20,12 +20,13 @@ export function publishedLine({ packages, warnings }: PublishedFile): string[] {
 
 /** What came of all of them. */
 export function publishLines(
-  { packages, generations }: PublishAnswer,
+  { packages, generations, endsAt }: PublishAnswer,
   { to, wait }: { readonly to: string; readonly wait: boolean },
 ): string[] {
   const isNew = packages.some((one) => one.packages.some(({ outcome }) => outcome === 'published'))
-  if (!isNew || !wait) return []
+  const until = endsAt === undefined ? [] : [`until ${formatTime(endsAt)}, then it is taken out`]
+  if (!isNew || !wait) return until
   if (generations.length === 0)
-    return [`no channel has it yet: sluice channel create NAME --follow ${to}`]
-  return generations.map(({ channel, serial }) => `${channel} generation ${serial}`)
+    return [...until, `no channel has it yet: sluice channel create NAME --follow ${to}`]
+  return [...generations.map(({ channel, serial }) => `${channel} generation ${serial}`), ...until]
 }

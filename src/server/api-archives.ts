@@ -43,6 +43,7 @@ const properties = {
   fallbacks: texts,
   suites: texts,
   components: texts,
+  keepVersions: { type: 'integer', minimum: 0, maximum: 10_000 },
   architectures: texts,
   sources: { type: 'boolean' },
   languages: texts,

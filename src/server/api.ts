@@ -32,6 +32,7 @@ import { policyRoutes } from './api-policies.ts'
 import { promotionRoutes } from './api-promotions.ts'
 import { revocationRoutes } from './api-revocations.ts'
 import { statsRoutes } from './api-stats.ts'
+import { unpublishRoutes } from './api-unpublish.ts'
 import { uploadRoutes } from './api-uploads.ts'
 import { createGuard } from './authorize.ts'
 import { renderClientScript } from './client-script.ts'
@@ -84,6 +85,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
       holdRoutes(api, context)
       declineRoutes(api, context)
       revocationRoutes(api, context)
+      unpublishRoutes(api, context)
       configRoutes(api, context)
       pendingRoutes(api, context)
       promotionRoutes(api, context)

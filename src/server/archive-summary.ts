@@ -29,6 +29,7 @@ export async function show(
   return {
     name: archive.name,
     kind: archive.settings.kind ?? 'remote',
+    keepVersions: archive.settings.keepVersions,
     uploaders: (archive.settings.uploaders ?? []).map(formatUploader),
     urls: urls.map(redactUrl),
     fallbacks: (archive.settings.fallbacks ?? []).map(redactUrl),

@@ -6,6 +6,7 @@ import { chunkMigrations } from '../archives/chunk-table.ts'
 import { earlierStateMigrations } from '../archives/earlier-states.ts'
 import { originMigrations } from '../archives/origins.ts'
 import { revocationMigrations } from '../archives/revocation-table.ts'
+import { uploadEndMigrations } from '../archives/upload-ends.ts'
 import { uploadMigrations } from '../archives/upload-table.ts'
 import { channelMigrations } from '../channels/channel-table.ts'
 import { declineMigrations } from '../channels/decline-table.ts'
@@ -58,4 +59,5 @@ export const migrations = [
   ...digestMigrations,
   ...unknownMigrations,
   ...revocationMigrations,
+  ...uploadEndMigrations,
 ]

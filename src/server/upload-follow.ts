@@ -2,17 +2,19 @@
  * After uploads: the channels that follow local archives are brought up to date, one generation for a burst of uploads. That
  * begins when nobody uploads for a moment, and after some seconds at the latest.
  *
- * A crash between an upload and its generation is made up for at the start. What cannot be published is tried again.
+ * What is over, or older than what an archive keeps, is taken out in the same turn. A crash between an upload and its generation is made up for at the start. What cannot be published is tried again.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { listArchives } from '../archives/archive-table.ts'
 import { createBell } from '../archives/bell.ts'
+import { tidyArchive } from '../archives/unpublish.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { followInAll } from '../channels/follow.ts'
+import { startUploadEnds, type UploadEnds } from './upload-ends-job.ts'
 
 const QUIET_MS = 200
 const LONGEST_MS = 5000
@@ -30,6 +32,8 @@ export interface UploadFollow {
   begin(): () => void
   /** The archive has another state. */
   note(archive: string): void
+  /** Packages are to be taken out at other times. */
+  endsChanged(): void
   /** Resolves when channels have all that was noted before; throws what kept them from it. */
   settled(abortable?: Abortable): Promise<Followed[]>
   /** Begins to work: before that nothing is published. */
@@ -53,6 +57,7 @@ export function createUploadFollow(): UploadFollow {
   let next: Round | undefined
   let current: Round | undefined
   let running: Promise<void> | undefined
+  let ends: UploadEnds | undefined
 
   const note = (archive: string): void => {
     lastAt = performance.now()
@@ -88,6 +93,7 @@ export function createUploadFollow(): UploadFollow {
       }
     },
     note,
+    endsChanged: () => ends?.wake(),
     settled: async ({ signal } = {}) => {
       const rounds = [current, next].filter((round) => round !== undefined)
       const made = await Promise.all(rounds.map(({ done }) => done.promise))
@@ -95,6 +101,7 @@ export function createUploadFollow(): UploadFollow {
       return made.flat()
     },
     start: (parts, log) => {
+      ends = startUploadEnds(parts, note, log)
       running = (async () => {
         // What a crash left undone.
         for (const { name, settings } of await listArchives(parts.db))
@@ -109,6 +116,7 @@ export function createUploadFollow(): UploadFollow {
       stopping.abort()
       for (const round of [current, next]) round?.done.reject(stopping.signal.reason)
       await running
+      await ends?.stop()
     },
   }
 }
@@ -122,6 +130,7 @@ async function follow(
 ): Promise<boolean> {
   crashPoint('upload: before the channels follow')
   try {
+    for (const archive of archives) await tidyArchive(parts, archive)
     const reason = { who: 'system', why: 'packages were published' }
     const made = await followInAll(parts, [...archives], reason, { signal })
     done.resolve(made.map(({ channel, generation }) => ({ channel, serial: generation.serial })))
