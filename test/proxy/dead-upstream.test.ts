@@ -8,7 +8,7 @@ import { createServer, type Server } from 'node:net'
 import t from 'tap'
 import { makeFaultWorld } from '../support/fault-world.ts'
 
-const bed = await makeFaultWorld(t, 12)
+const bed = await makeFaultWorld(t, 12, { silent: true })
 
 async function urlOf(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')

@@ -28,7 +28,7 @@ export function pack(name: string, version: string): PackageSpec {
 
 export interface DigestWorldOptions {
   readonly packages?: readonly PackageSpec[]
-  /** How long a digest may take to be taken; 500 unless told. */
+  /** How long a digest may take to be taken, if not as long as by default. */
   readonly deliverWithinMs?: number
   /** When upstream's key does. */
   readonly keyEnds?: Date | undefined
@@ -38,7 +38,7 @@ export interface DigestWorldOptions {
 export async function makeDigestWorld(
   t: Test,
   flags: Readonly<Record<string, string>>,
-  { packages = [pack('hello', '1')], deliverWithinMs = 500, keyEnds }: DigestWorldOptions = {},
+  { packages = [pack('hello', '1')], deliverWithinMs, keyEnds }: DigestWorldOptions = {},
 ): Promise<DigestWorld> {
   const clock = createTestClock(Date.now() - beginning)
   const made = new Date(clock.now() - HOUR_MS)

@@ -18,6 +18,14 @@ export interface TestSluice {
   close(): Promise<void>
 }
 
+const running = new Set<TestSluice>()
+
+/** Closes the servers that still run over data below this folder, which may be removed then. */
+export async function closeBelow(dir: string): Promise<void> {
+  const all = [...running].filter(({ dataDir }) => dataDir.startsWith(`${dir}/`))
+  for (const one of all) await one.close()
+}
+
 /** Starts a server over `dataDir`, which may hold the data of an earlier one; it imports nothing by itself. */
 export async function startSluice(
   dataDir: string,
@@ -35,7 +43,7 @@ export async function startSluice(
   })
   const server = await startServer(config, options)
   const token = (await readFile(join(dataDir, 'token'), 'utf8')).trim()
-  return {
+  const sluice: TestSluice = {
     url: server.url,
     dataDir,
     server,
@@ -49,6 +57,11 @@ export async function startSluice(
       const response = await fetch(`${server.url}/api/v1${path}`, init)
       return response.json()
     },
-    close: () => server.close(),
+    close: async () => {
+      await server.close()
+      running.delete(sluice)
+    },
   }
+  running.add(sluice)
+  return sluice
 }

@@ -11,7 +11,7 @@ import { makeArchive } from '../../fixtures/make-archive.ts'
 import { type KeyOptions, makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
 import type { ArchiveSettings } from '../../src/archives/archive-table.ts'
 import { type AptRun, createApt, type TestApt } from './apt.ts'
-import { startSluice, type TestSluice } from './sluice.ts'
+import { closeBelow, startSluice, type TestSluice } from './sluice.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
 /** What `troubles` says of a run without any. */
@@ -61,6 +61,7 @@ export async function makeWorld(
   // Before the folder is removed, which comes next: handlers run in the order in which they were added.
   const open: { close(): Promise<void> }[] = []
   t.teardown(async () => {
+    await closeBelow(t.testdirName)
     for (const one of open) await one.close()
   })
   const dir = t.testdir()
@@ -74,7 +75,7 @@ export async function makeWorld(
   await publish(packages)
   const upstream = await startUpstream(join(dir, 'archive'))
   const sluice = await startSluice(join(dir, 'var'), options.start)
-  open.push(sluice, upstream)
+  open.push(upstream)
   const keyring = await readFile(key.publicAsc, 'utf8')
   const settings = {
     urls: [upstream.url],
