@@ -22,6 +22,7 @@ import {
   sourcesText,
   translationText,
 } from '../support/index-parts.ts'
+import { seedOr } from '../support/seed.ts'
 
 type Parts = Awaited<ReturnType<typeof openIndexParts>>
 
@@ -126,7 +127,7 @@ t.test(
 )
 
 t.test('an index edited at random is the one built afresh from what it holds', async (t) => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
+  const seed = seedOr(process.env.SEED)
   t.comment(`SEED=${seed}`)
   const random = seededRandom(seed)
   const parts = await openIndexParts(t.testdir())
@@ -179,7 +180,7 @@ for (const [kind, textOf] of [
   ['Translation', translationText],
 ] as const)
   t.test(`an index of ${kind} edited at random is the one built afresh`, async (t) => {
-    const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
+    const seed = seedOr(process.env.SEED)
     t.comment(`SEED=${seed}`)
     const random = seededRandom(seed)
     const parts = await openIndexParts(t.testdir())

@@ -23,6 +23,7 @@ import {
   seededRandom,
 } from '../support/index-parts.ts'
 import { run, runOk } from '../support/run.ts'
+import { seedOr } from '../support/seed.ts'
 
 type Parts = Awaited<ReturnType<typeof openIndexParts>>
 
@@ -101,7 +102,7 @@ const many = (count: number, version = '1'): SamplePackage[] =>
   Array.from({ length: count }, (_, at) => ({ name: `pkg${at}`, version }))
 
 t.test('indexes edited at random become one another, by ed, patch and rred', async (t) => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
+  const seed = seedOr(process.env.SEED)
   t.comment(`SEED=${seed}`)
   const random = seededRandom(seed)
   const parts = await openParts(t)

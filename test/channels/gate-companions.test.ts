@@ -6,8 +6,9 @@ import t from 'tap'
 import { randomFrom } from '../../bench/random.ts'
 import { doseBroken, field, newly } from '../support/dose.ts'
 import { type GateWorld, makeGateWorld } from '../support/gate-world.ts'
+import { seedOr } from '../support/seed.ts'
 
-const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+const seed = seedOr(process.env.SLUICE_SEED)
 const random = randomFrom(seed)
 const below = (count: number): number => Math.floor(random() * count)
 const SOURCES = 24

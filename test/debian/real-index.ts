@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { runOk } from '../support/run.ts'
+import { seedOr } from '../support/seed.ts'
 
 const helper = '/usr/lib/apt/apt-helper'
 
@@ -32,8 +33,7 @@ export function drawFrom(seed: number): Draw {
 }
 
 export function newSeed(): number {
-  const told = process.env.SLUICE_SEED
-  return told === undefined ? Date.now() % 1_000_000_007 : Number(told)
+  return seedOr(process.env.SLUICE_SEED)
 }
 
 async function largestIndex(): Promise<string | undefined> {

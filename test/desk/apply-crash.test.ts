@@ -5,6 +5,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { seededRandom } from '../support/index-parts.ts'
+import { seedOr } from '../support/seed.ts'
 import { startSluice } from '../support/sluice.ts'
 import { startProcess } from '../support/sluice-process.ts'
 import { makeWorld, type World } from '../support/world.ts'
@@ -75,8 +77,9 @@ t.test('an apply that is killed anywhere is finished by the next one', async (t)
   const told = await auditOf(first)
   await first.stop()
   const span = all - before
+  const random = seededRandom(seedOr(process.env.SEED))
   const nths = Array.from({ length: Math.min(KILLS, span) }, (_, at) => {
-    return before + 1 + Math.floor(((at + Math.random()) * span) / Math.min(KILLS, span))
+    return before + 1 + Math.floor(((at + random()) * span) / Math.min(KILLS, span))
   })
   t.comment(`${span} crash points, killed at ${nths.join(', ')}`)
   for (const nth of nths) {

@@ -21,9 +21,10 @@ import {
 } from '../support/policy-month.ts'
 import { type Books, type OraclePolicy, slotFrom } from '../support/policy-oracle.ts'
 import { DAY_MS, HOUR_MS, makePolicyWorld, suites } from '../support/policy-world.ts'
+import { seedOr } from '../support/seed.ts'
 
 const isSoak = process.env.SOAK === '1'
-const first = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const first = seedOr(process.env.SEED)
 const MONTHS = isSoak && process.env.SEED === undefined ? 12 : 1
 const DAYS = 31
 const LONGEST_MS = isSoak ? 3_600_000 : 1_700_000

@@ -8,11 +8,12 @@ import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { randomFrom } from '../../bench/random.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
+import { seedOr } from '../support/seed.ts'
 import { makeWorld } from '../support/world.ts'
 
 const architectures = ['amd64', 'arm64']
 const NAMES = 8
-const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+const seed = seedOr(process.env.SLUICE_SEED)
 
 interface Counted {
   readonly files: number

@@ -11,9 +11,10 @@ import { startsChunk } from '../../src/archives/index-cut.ts'
 import { type AgedWorld, DAY_MS, makeAgedWorld } from '../support/aged-world.ts'
 import { seededRandom } from '../support/index-parts.ts'
 import { createNamedReader, fetchNamed, type NamedPool } from '../support/named-files.ts'
+import { seedOr } from '../support/seed.ts'
 
 const steps = Number(process.env.SLUICE_STEPS ?? 60)
-const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+const seed = seedOr(process.env.SLUICE_SEED)
 const random = seededRandom(seed)
 const upTo = (count: number): number => Math.floor(random() * count)
 const pick = <T>(all: readonly T[]): T | undefined => all[upTo(all.length)]

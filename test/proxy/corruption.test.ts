@@ -10,9 +10,10 @@ import { randomFrom } from '../../bench/random.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { createApt } from '../support/apt.ts'
 import { type DownloadWorld, makeDownloadWorld } from '../support/download-world.ts'
+import { seedOr } from '../support/seed.ts'
 
 const RUNS = process.env.SOAK === undefined ? 10 : 100
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const seed = seedOr(process.env.SEED)
 const random = randomFrom(seed)
 t.setTimeout(1_000_000 + RUNS * 60_000)
 

@@ -8,12 +8,13 @@ import t from 'tap'
 import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
 import { makeFuzz } from '../support/fuzz.ts'
 import { ask, openSocket } from '../support/raw-http.ts'
+import { seedOr } from '../support/seed.ts'
 import { startUpstream } from '../support/upstream-server.ts'
 import { makeWorld } from '../support/world.ts'
 
 const hello: PackageSpec = { name: 'hello', version: '1', arch: 'amd64', content: 3000 }
 const bytes = process.env.SOAK === undefined ? 600_000 : 10_000_000
-const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000)
+const seed = seedOr(process.env.FUZZ_SEED)
 
 t.test(`the server stands whatever it is sent (seed ${seed})`, async (t) => {
   const canary = await startUpstream(join(t.testdirName, 'cage'))

@@ -10,13 +10,14 @@ import { join } from 'node:path'
 import t from 'tap'
 import { type Lane, openLane } from '../support/crash-lane.ts'
 import { makeUpstreams, type Phase, phases } from '../support/crash-story.ts'
+import { seedOr } from '../support/seed.ts'
 import { testDir } from '../support/test-dir.ts'
 
 const isSoak = process.env.SOAK === '1'
 const only = process.env.SLUICE_POINTS
 const MORE = 6
 const LANES = 2
-const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+const seed = seedOr(process.env.SLUICE_SEED)
 
 interface Point {
   readonly phase: Phase

@@ -7,7 +7,14 @@ import type { PackageSpec } from '../../fixtures/debs.ts'
 import type { TestApt } from '../support/apt.ts'
 import type { Fault } from '../support/upstream-server.ts'
 import { clean, troubles } from '../support/world.ts'
-import { holdsNothingWrong, makeSiege, packages, printedArchive, serves } from './hostile.ts'
+import {
+  holdsNothingWrong,
+  impatient,
+  makeSiege,
+  packages,
+  printedArchive,
+  serves,
+} from './hostile.ts'
 
 const small = (name: string): PackageSpec => ({ name, version: '1', arch: 'all', content: 3000 })
 const large = (name: string): PackageSpec => ({ name, version: '1', arch: 'all', content: 200_000 })
@@ -67,7 +74,7 @@ const largeNames = lasting.map(({ name }) => `large-${name}`)
 
 /** A siege whose archive has more packages; all machines know them. */
 async function siegeWith(t: Test, extra: PackageSpec[]): ReturnType<typeof makeSiege> {
-  const siege = await makeSiege(t)
+  const siege = await makeSiege(t, { start: impatient })
   await siege.world.publish([...packages, ...extra])
   await siege.world.sluice.api('POST', '/archives/nut/refresh')
   for (const apt of siege.machines) t.same(troubles(await apt.update()), clean)

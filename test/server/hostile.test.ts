@@ -8,7 +8,15 @@ import { releaseDate } from '../../fixtures/make-archive.ts'
 import { clearSign, detachSign, makeSigningKey } from '../../fixtures/signing-key.ts'
 import { startSluice } from '../support/sluice.ts'
 import { clean, troubles, type World } from '../support/world.ts'
-import { type Attack, makeSiege, packages, serves, shownSuite, withstand } from './hostile.ts'
+import {
+  type Attack,
+  impatient,
+  makeSiege,
+  packages,
+  serves,
+  shownSuite,
+  withstand,
+} from './hostile.ts'
 
 const inRelease = '/dists/stable/InRelease'
 const hourMs = 3_600_000
@@ -115,21 +123,6 @@ const connections: Attack[] = [
     says: /elsewhere: redirects go round in a loop/,
   },
   {
-    title: 'takes requests and never answers',
-    begin: ({ upstream }) => upstream.fault(/./, { kind: 'hang' }),
-    code: 'ERR_UPSTREAM_TIMEOUT',
-    says: /InRelease: no answer in time/,
-  },
-  {
-    title: 'falls silent in the middle of InRelease',
-    begin: async ({ publish, upstream }) => {
-      await publish(packages)
-      upstream.fault(inRelease, { kind: 'stall', bytes: 100 })
-    },
-    code: 'ERR_UPSTREAM_TIMEOUT',
-    says: /InRelease: nothing came for/,
-  },
-  {
     title: 'hangs up without a word',
     begin: ({ upstream }) => upstream.fault(/./, { kind: 'close' }),
     code: 'ERR_UPSTREAM_UNREACHABLE',
@@ -149,11 +142,34 @@ const connections: Attack[] = [
   },
 ]
 
+const silences: Attack[] = [
+  {
+    title: 'takes requests and never answers',
+    begin: ({ upstream }) => upstream.fault(/./, { kind: 'hang' }),
+    code: 'ERR_UPSTREAM_TIMEOUT',
+    says: /InRelease: no answer in time/,
+  },
+  {
+    title: 'falls silent in the middle of InRelease',
+    begin: async ({ publish, upstream }) => {
+      await publish(packages)
+      upstream.fault(inRelease, { kind: 'stall', bytes: 100 })
+    },
+    code: 'ERR_UPSTREAM_TIMEOUT',
+    says: /InRelease: nothing came for/,
+  },
+]
+
 t.test('nothing comes of it when an upstream', async (t) => {
   const siege = await makeSiege(t)
   for (const attack of [...releases, ...connections]) {
     await t.test(attack.title, (t) => withstand(t, siege, attack))
   }
+})
+
+t.test('nor when it', async (t) => {
+  const siege = await makeSiege(t, { start: impatient })
+  for (const attack of silences) await t.test(attack.title, (t) => withstand(t, siege, attack))
 })
 
 t.test('a tampered Release.gpg is refused where there is no InRelease', async (t) => {

@@ -7,10 +7,11 @@ import t from 'tap'
 import { startLoad } from '../support/load.ts'
 import { keepChanging } from '../support/load-changes.ts'
 import { makeMachine } from '../support/load-machines.ts'
+import { seedOr } from '../support/seed.ts'
 
 const KILLS = process.env.SOAK === undefined ? 20 : 200
 const LONGEST_MS = 1500
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const seed = seedOr(process.env.SEED)
 t.setTimeout(KILLS * 80_000 + 60_000)
 
 t.test(`a server that is killed ${KILLS} times goes on each time (seed ${seed})`, async (t) => {

@@ -10,6 +10,7 @@ import { type BlobStore, blobMigrations, openBlobStore, putRows } from '../../sr
 import { closeDatabase, type Db, openDatabase } from '../../src/store/database.ts'
 import { doom, doomedSince, nextDoomed } from '../../src/store/doomed.ts'
 import { seededRandom } from '../support/index-parts.ts'
+import { seedOr } from '../support/seed.ts'
 
 interface Store {
   readonly db: Db
@@ -105,7 +106,7 @@ t.test('whoever asks for a doomed blob, or puts it again, keeps it', async (t) =
 t.test('a blob that comes again while it is deleted is here, or not, but never half', async (t) => {
   const store = await openStore(t)
   const { db, blobs } = store
-  const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 1e6))
+  const seed = seedOr(process.env.SLUICE_SEED)
   t.comment(`SLUICE_SEED=${seed}`)
   const random = seededRandom(seed)
   const turns = async (count: number): Promise<void> => {

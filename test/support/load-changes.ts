@@ -18,9 +18,10 @@ export async function keepChanging(load: Load, signal: AbortSignal): Promise<voi
 async function runLane(load: Load, names: readonly Change[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const name = names[Math.floor(load.random() * names.length)] ?? 'gc'
+    const { isDown, deaths } = load
     const complaint = await complaintOf(change(load, name))
     if (complaint === undefined) load.count(name)
-    else if (!load.isDown) load.failures.push(`${name}: ${complaint}`)
+    else if (!isDown && deaths === load.deaths) load.failures.push(`${name}: ${complaint}`)
     else await sleep(50)
   }
 }

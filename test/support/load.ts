@@ -36,8 +36,9 @@ export interface Load {
   /** Calls the API; the JSON of the answer, whatever its status. Throws when the server is gone. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers by name, and a wrong name fails the test
   api(method: string, path: string, body?: object): Promise<any>
-  /** Whether it was killed and does not serve again yet. */
+  /** Whether it was killed and does not serve again yet; how often it was. */
   readonly isDown: boolean
+  readonly deaths: number
   /** Kills the server by SIGKILL, and starts it again. */
   killAndRestart(): Promise<void>
 }
@@ -64,6 +65,7 @@ export async function startLoad(t: Test, { seed, forMs }: LoadInput): Promise<Lo
   const token = (await readFile(join(dataDir, 'token'), 'utf8')).trim()
   const counts = new Map<string, number>()
   let isDown = false
+  let deaths = 0
   const load: Load = {
     ...{ dir, url, dataDir, clock, random, upstream, failures: [], counts },
     count: (what) => void counts.set(what, (counts.get(what) ?? 0) + 1),
@@ -71,8 +73,12 @@ export async function startLoad(t: Test, { seed, forMs }: LoadInput): Promise<Lo
     get isDown() {
       return isDown
     },
+    get deaths() {
+      return deaths
+    },
     killAndRestart: async () => {
       isDown = true
+      deaths += 1
       await server.stop('SIGKILL')
       server = await startFastServer({ ...input, listen: new URL(url).host })
       isDown = false

@@ -54,6 +54,7 @@ export async function makePolicyWorld(
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', { createdAt })
   await writeSuites(archive, key, versions, at - HOUR_MS)
   const upstream = await startUpstream(archive)
+  let published = at - HOUR_MS
   let server = await startServer({ dataDir, ahead })
   const world: PolicyWorld = {
     now,
@@ -63,7 +64,9 @@ export async function makePolicyWorld(
     },
     api: (method, path, body) => call(server?.url, dataDir, { method, path, body }),
     publish: async (some) => {
-      await writeSuites(archive, key, some, now() - 60_000)
+      // Upstream's own clock does not go back: nobody could tell two publications of one second from one another.
+      published = Math.max(now() - 60_000, published + 1000)
+      await writeSuites(archive, key, some, published)
       const { outcomes } = await world.api('POST', '/archives/refresh', {})
       for (const { problem } of outcomes) if (problem) throw new Error(JSON.stringify(problem))
     },
