@@ -6,6 +6,7 @@
 import type { Abortable } from '../base/abortable.ts'
 import type { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
+import type { LetGo } from '../base/leases.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { Db } from '../store/database.ts'
 import type { ChannelParts, Reason } from './channel-parts.ts'
@@ -95,6 +96,21 @@ export async function promote(
   input: PromoteInput,
   { signal }: Abortable = {},
 ): Promise<Promotion> {
+  // What is begun before the channel is locked is named by what is written then: until then it is not deleted.
+  const letGo = parts.leases.begin()
+  try {
+    return await promoteLeased(parts, input, letGo, { signal })
+  } finally {
+    letGo()
+  }
+}
+
+async function promoteLeased(
+  parts: ChannelParts,
+  input: PromoteInput,
+  letGo: LetGo,
+  { signal }: Abortable,
+): Promise<Promotion> {
   const from = await findGeneration(parts, input.from)
   let target = await readTarget(parts, input.to)
   let { plan, entries } = await planFor(parts, from, target, input, { signal })
@@ -107,6 +123,11 @@ export async function promote(
     return { ...told, plan, lost, before: target.channel.head, hasMore, refusal: plan.refusal }
   }
   for (let needed = missing; ; needed = await missingFiles(parts, plan.files)) {
+    if (needed.length > 0) {
+      // That may take hours, and what nobody uses goes meanwhile: the states are made afterwards.
+      letGo()
+      entries = undefined
+    }
     await fetchNeeded(parts, needed, input.onFile, { signal })
     crashPoint('promote: files fetched')
     const made = await parts.channelLock(input.to)(async () => {
