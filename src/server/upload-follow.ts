@@ -17,7 +17,7 @@ import { followInAll } from '../channels/follow.ts'
 import { startUploadEnds, type UploadEnds } from './upload-ends-job.ts'
 
 const QUIET_MS = 200
-const LONGEST_MS = 5000
+const LONGEST_MS = 15_000
 const LOOK_MS = 50
 const RETRY_MS = 60_000
 
