@@ -81,7 +81,14 @@ async function fetchFrom(
   const at = (file: string): string => urlBelow(url, inDirectory(directory, file))
   const validators =
     known.state === undefined ? {} : { ifModifiedSince: known.lastModified, etag: known.etag }
-  const answer = await getUnless404(parts.upstream, at('InRelease'), validators, signal)
+  const absent: unknown[] = []
+  const note = (status: unknown): number => absent.push(status)
+  const answer = await getUnless404(
+    parts.upstream,
+    at('InRelease'),
+    { ...validators, note },
+    signal,
+  )
   if (answer === 'unchanged') return undefined
   if (answer !== undefined) {
     const { text, ...by } = await verifyClearSigned(answer.body, ring, now)
@@ -93,9 +100,9 @@ async function fetchFrom(
       ...answer.validators,
     }
   }
-  const release = await getUnless404(parts.upstream, at('Release'), validators, signal)
+  const release = await getUnless404(parts.upstream, at('Release'), { ...validators, note }, signal)
   if (release === 'unchanged') return undefined
-  if (release === undefined) throw noRelease(archive, known.suite)
+  if (release === undefined) throw noRelease(archive, known.suite, absent.includes(403))
   const gpg = await getUnless404(parts.upstream, at('Release.gpg'), {}, signal)
   if (gpg === undefined || gpg === 'unchanged') {
     throw new AppError('ERR_SIGNATURE_MISSING', {
@@ -114,14 +121,14 @@ async function fetchFrom(
   }
 }
 
-function noRelease({ name, settings }: Archive, suite: string): AppError {
+function noRelease({ name, settings }: Archive, suite: string, isForbidden: boolean): AppError {
   const isFlatHere = isFlatSuite(settings, suite)
   const other = isFlatHere
     ? 'the folder with its Packages is the suite'
     : 'one without dists/ is taken as --suite ./ or, below a folder, --suite FOLDER/'
   return new AppError('ERR_UPSTREAM_STATUS', {
-    message: `there is neither InRelease nor Release for the suite ${writtenSuite(settings, suite)}`,
-    hint: `look at the suites of the archive (${other}), then: sluice archive set ${name} --suite …`,
+    message: `there is neither InRelease nor Release for the suite ${writtenSuite(settings, suite)}${isForbidden ? ': it answers 403' : ''}`,
+    hint: `look at the suites of the archive (${other}), then: sluice archive set ${name} --suite …${isForbidden ? '; or, where it wants a login, --auth FILE' : ''}`,
   })
 }
 
@@ -134,10 +141,17 @@ interface Answer {
   readonly validators: Pick<FetchedRelease, 'lastModified' | 'etag'>
 }
 
+interface Conditions {
+  readonly ifModifiedSince?: string | undefined
+  readonly etag?: string | undefined
+  /** Told the status of what is not there. */
+  readonly note?: (status: unknown) => void
+}
+
 async function getUnless404(
   upstream: Pick<Upstream, 'get'>,
   url: string,
-  validators: { ifModifiedSince?: string | undefined; etag?: string | undefined },
+  validators: Conditions,
   signal: AbortSignal | undefined,
 ): Promise<Answer | 'unchanged' | undefined> {
   let response: UpstreamResponse
@@ -148,9 +162,9 @@ async function getUnless404(
     }
     response = await upstream.get(url, { ...conditions, maxBytes: MAX_RELEASE_BYTES }, { signal })
   } catch (error) {
-    if (isAppError(error, 'ERR_UPSTREAM_STATUS') && isAbsent(error.details?.status))
-      return undefined
-    throw error
+    if (!isAppError(error, 'ERR_UPSTREAM_STATUS') || !isAbsent(error.details?.status)) throw error
+    validators.note?.(error.details?.status)
+    return undefined
   }
   if (response.status === 304) return 'unchanged'
   const pieces: Buffer[] = []

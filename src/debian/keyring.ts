@@ -240,6 +240,9 @@ function noKeys(bytes: Buffer, skipped: readonly string[]): AppError {
 function whyNone(bytes: Buffer, skipped: readonly string[]): string {
   if (bytes.length === 0) return 'it is empty'
   if (looksLikeWebPage(bytes)) return 'it looks like a web page'
+  if (bytes.subarray(0, 8).toString('latin1') === '!<arch>\n') {
+    return 'it is a package; dpkg-deb -x unpacks it, and the keyring is below usr/share/keyrings in it'
+  }
   if (bytes.subarray(8, 12).toString('latin1') === 'KBXf') {
     return 'it is a GnuPG keybox, which apt does not take; write one by gpg --export'
   }

@@ -66,6 +66,7 @@ export interface ReleaseFields {
 }
 
 const fileLine = /^([0-9A-Fa-f]{64})[ \t]+([0-9]{1,16})[ \t]+([^ \t]+)$/
+const otherDigests = ['MD5Sum', 'SHA1', 'SHA512']
 const truths = ['yes', 'true', 'with', 'on', 'enable', '1']
 
 /** Reads a Release (the text that is signed, without the signature); `ERR_FORMAT` says what is wrong. */
@@ -94,7 +95,10 @@ export function parseRelease(text: string): Release {
     components: words(field('Components')),
     ...dateField('date', 'Date', field('Date')),
     ...dateField('validUntil', 'Valid-Until', field('Valid-Until')),
-    files: parseFiles(field('SHA256')),
+    files: parseFiles(
+      field('SHA256'),
+      otherDigests.filter((name) => field(name) !== undefined),
+    ),
   }
 }
 
@@ -165,11 +169,15 @@ export function formatReleaseDate(epochSeconds: number): string {
   return `${day} ${months[date.getUTCMonth()]} ${date.getUTCFullYear()} ${time} UTC`
 }
 
-function parseFiles(list: string | undefined): ReadonlyMap<string, ReleaseFile> {
+function parseFiles(
+  list: string | undefined,
+  others: readonly string[],
+): ReadonlyMap<string, ReleaseFile> {
   if (list === undefined) {
+    const isWeak = !others.includes('SHA512')
     throw new AppError('ERR_FORMAT', {
-      message: 'Release without a SHA256 list',
-      hint: 'apt refuses such an archive too: ask its owner for SHA256 digests',
+      message: `Release without a SHA256 list${others.length > 0 ? `: it has ${others.join(' and ')} alone` : ''}`,
+      hint: `${isWeak ? 'apt refuses such an archive too: ' : ''}ask its owner for SHA256 digests`,
     })
   }
   const files = new Map<string, ReleaseFile>()

@@ -77,3 +77,23 @@ t.test(
     await takes(t, world, leading, ['other'])
   },
 )
+
+t.test('descriptions that are listed and not there are done without, as apt does', async (t) => {
+  const world = await makeVendorsWorld(t, [])
+  const place = 'dists/stable'
+  const style = {
+    ...styleOf('wordless', {
+      place,
+      indexes: { 'main/binary-amd64/Packages': [tool, other] },
+      more: { 'main/i18n/Translation-en': 'Package: tool\nDescription-md5: 0\n' },
+      fields: { Suite: 'stable' },
+    }),
+    ...{ options: '--suite stable', line: 'stable main', channelLine: 'stable main' },
+  }
+  world.upstream.fault(/Translation-en/, { kind: 'status', status: 404 })
+  t.match(
+    await addOdd(world, style),
+    /2 packages, 1 stanza left out.*\n {2}left out: .*answered 404/,
+  )
+  await takes(t, world, style, ['tool', 'other'])
+})

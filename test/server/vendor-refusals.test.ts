@@ -60,7 +60,7 @@ t.test('weak digests alone are refused, beside others they are left out', async 
   const weak = { ...tool, digests: ['MD5Sum', 'SHA1'] } as const
   t.match(
     await addOdd(world, styleOf('weak-release', { digests: ['MD5Sum', 'SHA1'] })),
-    /error: weak-release flat: Release without a SHA256 list\n.*hint: apt refuses such/,
+    /error: weak-release flat: Release without a SHA256 list: it has MD5Sum and SHA1 alone\n.*hint: apt refuses such/,
   )
   t.match(
     await addOdd(world, styleOf('weak-packages', { indexes: { Packages: [weak] } })),
@@ -72,4 +72,22 @@ t.test('weak digests alone are refused, beside others they are left out', async 
     /1 stanza left out.*\n {2}left out: .*package tool: no SHA256$/m,
   )
   await takes(t, world, mixed, ['other'])
+})
+
+t.test('what is not there, or not for everybody, is told with what to type', async (t) => {
+  const world = await makeVendorsWorld(t, [])
+  const { armored } = world.keyrings
+  const add = (name: string, suite: string, keyring: string) => {
+    const how = ['--suite', suite, '--arch', 'amd64', '--keyring', keyring]
+    return world.run('archive', 'add', name, `${world.upstream.url}/${name}`, ...how)
+  }
+  t.match((await add('dists', 'stable', armored)).stderr, /suite stable\n.*hint: .*--suite \.\/ or/)
+  world.upstream.fault(/^\/closed\//, { kind: 'status', status: 403 })
+  t.match(
+    (await add('closed', './', armored)).stderr,
+    /suite \/: it answers 403\n.*hint: .*sluice archive set closed .*--auth FILE/,
+  )
+  await publishVendor(world.files, styleOf('deb'), [world.key])
+  const file = join(world.files, 'deb/tool_1.0_amd64.deb')
+  t.match((await add('deb', './', file)).stderr, /it is a package; dpkg-deb -x unpacks it/)
 })
