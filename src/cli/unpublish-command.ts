@@ -68,7 +68,10 @@ function unpublishedLines(
   const kept = channels.filter(({ keeps }) => keeps).map(({ channel }) => channel)
   if (dryRun) {
     const going = channels.filter(({ keeps }) => !keeps).map(({ channel }) => channel)
-    if (going.length > 0) lines.push(`would leave ${going.join(', ')}, which follow ${from}`)
+    if (going.length > 0)
+      lines.push(
+        `would leave ${going.join(', ')}, which follow${going.length === 1 ? 's' : ''} ${from}`,
+      )
   }
   lines.push(...generations.map(({ channel, serial }) => `${channel} generation ${serial}`))
   if (kept.length > 0) {

@@ -50,13 +50,14 @@ export async function archiveLines(
 }
 
 async function localLines(settings: ArchiveSettings, keyring: Buffer): Promise<string[]> {
-  const { uploaders = [] } = settings
+  const { uploaders = [], keepVersions = 0 } = settings
   return [
     ...tomlLines('kind', 'local'),
     ...tomlLines('suites', settings.suites),
     ...tomlLines('components', settings.components),
     ...tomlLines('architectures', settings.architectures),
     ...(uploaders.length > 0 ? tomlLines('uploaders', uploaders.map(formatUploader)) : []),
+    ...(keepVersions > 0 ? [`keep-versions = ${keepVersions}`] : []),
     ...(keyring.length > 0 ? await keyLines(keyring) : []),
   ]
 }
@@ -121,6 +122,7 @@ function readLocal(table: TableReader): ArchiveSettings {
     components: table.texts('components') ?? [],
     architectures: table.texts('architectures') ?? [],
     uploaders,
+    keepVersions: table.whole('keep-versions', 0, 10_000) ?? 0,
   }
 }
 
@@ -165,6 +167,7 @@ function textsOf(settings: ArchiveSettings): Record<string, string> {
     'allow-other-suite': String(settings.allowOtherSuite === true),
     rescue: String(rescue),
     kind: settings.kind ?? 'remote',
+    'keep-versions': String(settings.keepVersions ?? 0),
     uploaders: listText((settings.uploaders ?? []).map(formatUploader)),
   }
 }

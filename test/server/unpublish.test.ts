@@ -2,11 +2,14 @@
  * Packages that leave a local archive: taken out, over, or older than what it keeps. Channels that follow it lose them, what
  * was promoted stays, and nothing revoked is ever published again.
  */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
+import { runSluice } from '../support/program.ts'
 import { createTestClock } from '../support/test-clock.ts'
 import { clean, troubles } from '../support/world.ts'
 
@@ -170,4 +173,63 @@ t.test('what is revoked cannot be published, and comes back when that is undone'
   const apt = await machine('testing')
   t.same(troubles(await apt.update()), clean)
   t.same(troubles(await apt.install('acme-app=1.0')), clean)
+})
+
+t.test('how many versions are kept is part of the configuration', async (t) => {
+  const { sluice, dir } = await makeLocalBed(t, { keepVersions: 3 })
+  const run = (...args: string[]): ReturnType<typeof runSluice> =>
+    runSluice(['--data', sluice.dataDir, ...args])
+  const { stdout: text } = await run('export')
+  t.match(text, /^keep-versions = 3$/m)
+  const file = join(dir, 'sluice-config.toml')
+  await writeFile(file, text.replace('keep-versions = 3', 'keep-versions = 5'))
+  t.match(await run('apply', file), { code: 0, stdout: /keep-versions/ })
+  t.match(await sluice.api('GET', '/archives/internal'), { keepVersions: 5 })
+  t.match(await run('archive', 'set', 'internal', '--keep-versions', 'all'), { code: 0 })
+  t.notMatch((await run('export')).stdout, /keep-versions/)
+})
+
+t.test('packages are listed, given an end and taken out by commands', async (t) => {
+  const { sluice, build } = await makeLocalBed(t)
+  const run = (...args: string[]): ReturnType<typeof runSluice> =>
+    runSluice(['--data', sluice.dataDir, ...args])
+  const publish = (file: string, ...more: string[]) =>
+    run('publish', file, '--to', 'internal', ...more)
+  t.match(
+    (await run('archive', 'packages', 'internal')).stdout,
+    /^nothing is in internal: sluice p/,
+  )
+  const [old, fresh] = [await build(app('1.0')), await build(app('1.1'))]
+  t.match(await publish(old), { code: 0 })
+  const published = await publish(fresh, '--expires', '2099-12-31')
+  t.match(published, { code: 0, stderr: '' })
+  t.match(published.stdout, /^until 2100-01-01 00:00, then it is taken out$/m)
+  t.match(await publish(fresh, '--expires', 'soon'), { code: 2, stderr: /--expires wants a time/ })
+  t.match(await publish(fresh, '--expires', '2020-01-01'), { code: 2, stderr: /over already/ })
+  const list = (await run('archive', 'packages', 'internal')).stdout
+  t.match(list, /^acme-app +1\.0 +amd64 +stable main .* admin *$/m)
+  t.match(list, /^acme-app +1\.1 +amd64 +stable main .* admin +2100-01-01 00:00$/m)
+  // The same file again: nothing is published, and its end is another.
+  t.match(await publish(fresh, '--expires', 'never'), { code: 0, stdout: /^known / })
+  t.notMatch((await run('archive', 'packages', 'internal')).stdout, /2100-01-01/)
+  t.match(await run('promote', '--all'), { code: 0 })
+
+  const out = ['unpublish', 'acme-app=1.1', '--from', 'internal'] as const
+  const plan = await run(...out, '--dry-run')
+  t.match(plan.stdout, /^would go {2}acme-app 1\.1 amd64 {2}stable main$/m)
+  t.match(plan.stdout, /^would leave testing, which follows internal$/m)
+  const done = await run(...out, '--reason', 'too early')
+  t.match(done, { code: 0, stderr: '' })
+  t.match(done.stdout, /^taken out {2}acme-app 1\.1 amd64 {2}stable main$/m)
+  t.match(done.stdout, /^testing generation \d+$/m)
+  t.match(
+    done.stdout,
+    /^approved has it still, by promotion; out of all: sluice revoke acme-app=1\.1 --reason TEXT$/m,
+  )
+  t.match(await run(...out), { code: 4, stderr: /internal has no acme-app 1\.1/ })
+  t.match(await run('unpublish', 'acme-app', '--from', 'nowhere'), { code: 4 })
+  const json = JSON.parse(
+    (await run('--json', 'unpublish', 'acme-app', '--from', 'internal')).stdout,
+  )
+  t.match(json, { removed: [{ version: '1.0' }], generations: [{ channel: 'testing' }] })
 })
