@@ -14,7 +14,7 @@ import {
 } from '../archives/description-names.ts'
 import { editIndex } from '../archives/index-edit.ts'
 import { chunksAt, type IndexEntry, type IndexParts, readEntries } from '../archives/index-parts.ts'
-import { measure } from '../archives/index-tree.ts'
+import { type Chunk, findChunk, measure } from '../archives/index-tree.ts'
 import {
   findIndex,
   type IndexName,
@@ -24,6 +24,7 @@ import {
 } from '../archives/suite-state.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import { descriptionMd5Of } from '../debian/translation-index.ts'
 import type { IndexDiff } from './diff.ts'
 
 export interface CarryInput {
@@ -69,7 +70,7 @@ async function carryOne(
   const before = findIndex(old, name)?.root
   // The language was just switched on: what the packages here name of it.
   if (before === undefined) return roots[0] && filterWhole(parts, roots[0], packages)
-  const touched = touchedNames(diffs, name)
+  const touched = await touchedNames(parts, diffs, name, [before, ...roots])
   if (touched.size === 0) return before
   const wanted = await descriptionsOf(parts, packages, touched)
   const have = await entriesNamed(parts, { root: before, kind: 'Translation' }, touched)
@@ -119,11 +120,42 @@ function isSameList(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((one, at) => one === b[at])
 }
 
-/** Names of the packages that changed in the component. */
-function touchedNames(diffs: readonly IndexDiff[], { component }: IndexName): Set<string> {
+/**
+ * Names of the packages of the component whose entries may change: those that changed, but for the ones that name the
+ * descriptions that they named, where the entries of all states stand in the same chunk.
+ */
+async function touchedNames(
+  parts: IndexParts,
+  diffs: readonly IndexDiff[],
+  { component }: IndexName,
+  roots: readonly Sha256[],
+): Promise<Set<string>> {
   const own = diffs.filter((diff) => diff.kind === 'Packages' && diff.component === component)
+  const gone = described(own.flatMap(({ removed }) => removed))
+  const come = described(own.flatMap(({ added }) => added))
+  const lists: (readonly Chunk[])[] = []
+  for (const root of roots) lists.push(await chunksAt(parts, root))
   return new Set(
-    own.flatMap(({ removed, added }) => [...removed, ...added]).map(({ name }) => name),
+    [...new Set([...gone.keys(), ...come.keys()])].filter((name) => {
+      const places = new Set(lists.map((chunks) => findChunk(chunks, name)?.plain))
+      return places.size > 1 || !isSameSet(gone.get(name), come.get(name))
+    }),
+  )
+}
+
+/** The descriptions that these packages name, by their names. */
+function described(entries: readonly IndexEntry[]): Map<string, Set<string | undefined>> {
+  const named = new Map<string, Set<string | undefined>>()
+  for (const { name, text } of entries) {
+    const known = named.get(name) ?? new Set()
+    named.set(name, known.add(descriptionMd5Of(text, 0, text.length)))
+  }
+  return named
+}
+
+function isSameSet<T>(a: ReadonlySet<T> | undefined, b: ReadonlySet<T> | undefined): boolean {
+  return (
+    a !== undefined && b !== undefined && a.size === b.size && [...a].every((one) => b.has(one))
   )
 }
 

@@ -120,7 +120,7 @@ export async function planPromotion(parts: ChannelParts, input: PlanInput): Prom
       suites.push({ ...pair, diffs, changes: changesOf(pair, diffs) })
   }
   const plan = { suites, changes: suites.flatMap((suite) => suite.changes), keptBack, leftOut }
-  if (selection.kind === 'sources') await checkSources(parts, input, selection.sources, keptBack)
+  if (selection.kind === 'sources') await checkSources(parts, input, selection.sources, plan)
   return { ...plan, files: filesOf(suites) }
 }
 
@@ -192,12 +192,17 @@ async function checkSources(
   parts: IndexParts,
   { from, to }: PlanInput,
   sources: readonly WantedSource[],
-  keptBack: readonly SourceChange[],
+  { changes, keptBack }: Pick<PromotionPlan, 'changes' | 'keptBack'>,
 ): Promise<void> {
   for (const { name, version, in: where } of sources) {
-    const suites = from.suites.filter(
-      (one) => where === undefined || (one.archive === where.archive && one.suite === where.suite),
-    )
+    const isThere = (one: { readonly archive: string; readonly suite: string }): boolean =>
+      where === undefined || (one.archive === where.archive && one.suite === where.suite)
+    // What comes is there: the chunks need not be read again for that.
+    const coming = changes
+      .filter((one) => one.source === name && isThere(one))
+      .flatMap((one) => one.new)
+    if (version === undefined ? coming.length > 0 : coming.includes(version)) continue
+    const suites = from.suites.filter(isThere)
     const versions = await versionsOf(parts, { ...from, suites }, name)
     const gone = keptBack.some((change) => change.source === name)
     if (gone && versions.size === 0) {
