@@ -137,7 +137,7 @@ export async function outcomeAt(
   world: VendorsWorld,
   style: VendorStyle,
   apt: TestApt,
-): Promise<object> {
+): Promise<{ update: object; download: object; same: string[] }> {
   const update = await apt.update()
   const names = style.packages.map(({ spec }) => spec.name)
   const download = await apt.download(...names)
