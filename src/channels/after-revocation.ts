@@ -7,6 +7,7 @@ import { isAppError } from '../base/errors.ts'
 import { compareVersions } from '../debian/version.ts'
 import type { ChannelParts } from './channel-parts.ts'
 import { findChannelById, isClass, listChannels } from './channel-table.ts'
+import { listHolds } from './hold-end.ts'
 import type { CleanedChannel } from './revoke.ts'
 import { type PackageRun, searchHistory } from './search.ts'
 
@@ -23,6 +24,8 @@ export interface AfterRevocation {
   /** What it offered last before that, of what generations that are kept still have. */
   readonly earlier?: KeptVersion | undefined
   readonly kind: 'following' | 'curated' | 'derived' | 'class'
+  /** Sources of what went that are held in it: nothing else of them comes before that is let go. */
+  readonly held: readonly string[]
   /** What it is based on. */
   readonly base?: string | undefined
 }
@@ -36,7 +39,7 @@ export async function afterRevocation(
 ): Promise<ReadonlyMap<string, AfterRevocation>> {
   const after = new Map<string, AfterRevocation>()
   const channels = await listChannels(parts.db)
-  for (const { channel, serial } of cleaned) {
+  for (const { channel, serial, removed } of cleaned) {
     signal?.throwIfAborted()
     const own = channels.find((one) => one.name === channel)
     if (own === undefined) continue
@@ -44,8 +47,11 @@ export async function afterRevocation(
     const base = own.baseId === undefined ? undefined : await findChannelById(parts.db, own.baseId)
     const now = runs.filter((run) => run.until.serial === serial)
     const offers = [...new Set(now.map(versionOf))].sort((a, b) => compareVersions(b, a))
+    const sources = new Set(removed.map(({ source }) => source))
+    const holds = (await listHolds(parts, own.id)).filter(({ source }) => sources.has(source))
     after.set(channel, {
       offers,
+      held: [...new Set(holds.map(({ source }) => source))],
       earlier: earlierIn(parts, runs, offers),
       kind: own.kind,
       base: base?.name,

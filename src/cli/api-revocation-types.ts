@@ -31,6 +31,8 @@ export interface RevokedChannel {
   }[]
   /** Versions that it offers under that name. */
   readonly offers?: readonly string[]
+  /** Sources of it that are held there. */
+  readonly held?: readonly string[]
   /** What it offered before, and which generation still has that. */
   readonly earlier?: { readonly version: string; readonly serial: number }
 }

@@ -79,7 +79,7 @@ function revokedLines(answer: RevokeAnswer): string[] {
 }
 
 function channelLines(name: string, one: RevokedChannel): string[] {
-  const { channel, serial, removed, offers, earlier } = one
+  const { channel, serial, removed, offers, earlier, held } = one
   const packages = [...new Set(removed.map((gone) => `${gone.package} ${gone.version}`))]
   const shown = packages.slice(0, 5).join(', ')
   const more = packages.length > 5 ? ` and ${packages.length - 5} more` : ''
@@ -90,6 +90,10 @@ function channelLines(name: string, one: RevokedChannel): string[] {
     lines.push(`  it has no ${name} now: machines that have it keep it, new ones do not get it`)
   }
   if (earlier !== undefined) lines.push(`  ${earlierWords(name, one, earlier)}`)
+  for (const source of held ?? [])
+    lines.push(
+      `  ${source} is held there, newer ones too: sluice unhold ${source} --channel ${channel}`,
+    )
   return lines.map(printable)
 }
 

@@ -265,3 +265,29 @@ t.test('what cannot be revoked is told', async (t) => {
     t.match((await api('POST', '/revocations', wrong)).error, { code: 'ERR_USAGE' })
   t.same(await api('GET', '/revocations'), [])
 })
+
+t.test('a held version is revoked all the same, and its hold is told', async (t) => {
+  const world = await withBad(t)
+  const { sluice } = world
+  const { api } = sluice
+  for (const channel of ['approved', 'web'])
+    await api('POST', '/holds', { channel, source: 'hello' })
+  const { channels } = await api('POST', '/revocations', bad)
+  t.match(
+    new Map(channels.map((one: { channel: string; held: string[] }) => [one.channel, one.held])),
+    new Map([
+      ['approved', ['hello']],
+      ['web', ['hello']],
+      ['testing', []],
+    ]),
+  )
+  for (const channel of ['testing', 'approved', 'web', 'class/shop'])
+    t.same(await offers(world, channel), ['other 1'], channel)
+  await upstreamHas(world, pack('hello', '3'), pack('other', '1'))
+  t.match((await api('POST', '/promotions', hello)).error, { message: /held/ })
+  for (const channel of ['approved', 'web'])
+    await api('DELETE', '/holds', { channel, source: 'hello' })
+  t.match(await api('POST', '/promotions', hello), { changes: [{ old: [], new: ['3'] }] })
+  for (const channel of ['web', 'class/shop']) await caughtUp(sluice, channel)
+  t.same(await offers(world, 'class/shop'), ['hello 3', 'other 1'])
+})

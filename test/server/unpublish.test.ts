@@ -10,6 +10,7 @@ import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
 import { runSluice } from '../support/program.ts'
+import { startSluice } from '../support/sluice.ts'
 import { createTestClock } from '../support/test-clock.ts'
 import { clean, troubles } from '../support/world.ts'
 
@@ -232,4 +233,21 @@ t.test('packages are listed, given an end and taken out by commands', async (t) 
     (await run('--json', 'unpublish', 'acme-app', '--from', 'internal')).stdout,
   )
   t.match(json, { removed: [{ version: '1.0' }], generations: [{ channel: 'testing' }] })
+})
+
+t.test('what ended while the server was off is taken out at the start', async (t) => {
+  const bed = await makeLocalBed(t)
+  const { sluice, publish, settle } = bed
+  for (const version of ['1.0', '1.1']) await publish(app(version))
+  await settle()
+  const endsAt = Date.now() + HOUR_MS
+  const ends = { packages: [{ ...place, version: '1.1' }], endsAt }
+  await sluice.api('PUT', '/archives/internal/ends', ends)
+  await sluice.close()
+  const later = createTestClock(0)
+  later.advance(2 * HOUR_MS)
+  const again = await startSluice(sluice.dataDir, { clock: later })
+  t.teardown(() => again.close())
+  while ((await offers({ ...bed, sluice: again }, 'testing')).length > 1) await setTimeout(20)
+  t.same(await offers({ ...bed, sluice: again }, 'testing'), ['acme-app 1.0'])
 })
