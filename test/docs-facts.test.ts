@@ -21,6 +21,7 @@ const pages = [
   'docs/design.md',
   'docs/operating.md',
   'docs/http.md',
+  'docs/internal.md',
   'docs/nginx.md',
   'bench/README.md',
 ]

@@ -33,6 +33,7 @@ const options: readonly (readonly [flags: string, help: string])[] = [
   ['--upstream-proxy <url>', 'leads to archives that name none themselves'],
   ['--upstream-ca <file>', 'authorities that archives may have, beside those of the system'],
   ['--upstream-certs <host=file>', 'certificate and key that are shown to a host, in PEM'],
+  ['--incoming <dir>', 'packages laid in DIR/ARCHIVE are published to that local archive'],
   ['--access-log <file>', 'every answer, in common log format; anew after SIGHUP'],
   ['--front <networks>', 'web servers in front, whose X-Forwarded-For is believed'],
   ['--accel-redirect <path>', 'where a front finds our files: they are sent by it'],

@@ -1,11 +1,14 @@
 /**
- * What the server does for uploads by itself: channels follow them, and those that nobody goes on with are removed.
+ * What the server does for uploads by itself: channels follow them, the watched folder is looked at, and those that nobody goes on
+ * with are removed.
  */
 import type { Log } from '../base/log.ts'
+import { takeIncoming } from './incoming.ts'
 import type { ServerParts } from './parts.ts'
 import { type Schedule, startSchedule } from './schedule.ts'
 
 const LOOK_MS = 3600_000
+const INCOMING_LOOK_MS = 2000
 const RETRY_MS = 2 * 60_000
 /** So long after its last byte an upload counts as given up. */
 const GIVEN_UP_MS = 24 * 3600_000
@@ -24,9 +27,22 @@ export function startUploads(parts: ServerParts, log: Log): Pick<Schedule, 'stop
       return true
     },
   })
+  const { incoming } = parts.config
+  const watch =
+    incoming === undefined
+      ? []
+      : [
+          startSchedule(parts.clock, log, {
+            name: 'incoming',
+            firstInMs: 0,
+            everyMs: INCOMING_LOOK_MS,
+            retryMs: INCOMING_LOOK_MS,
+            work: (signal) => takeIncoming(parts, incoming, log, { signal }),
+          }),
+        ]
   return {
     stop: async () => {
-      await Promise.all([sweep.stop(), parts.uploadFollow.stop()])
+      await Promise.all([sweep, ...watch, parts.uploadFollow].map((one) => one.stop()))
     },
   }
 }
