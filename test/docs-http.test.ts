@@ -116,6 +116,9 @@ t.test('each status is had as told', async (t) => {
   const late = await asked(`/channels/testing/debian-security/${other}`)
   t.match(late.headers, { 'retry-after': /^\d+$/ })
   had[503] = [late.status]
+  const revoked = { name: 'openssl', version: names.VERSION, reason: 'harmful' }
+  t.notMatch(await sluice.api('POST', '/revocations', revoked), { error: Object })
+  had[410] = [(await asked(deb)).status]
   const told = statuses.flatMap(([codes = '']) => codes.split(', '))
   t.same(Object.keys(had), told)
   for (const [code, all] of Object.entries(had)) for (const one of all) t.equal(String(one), code)
