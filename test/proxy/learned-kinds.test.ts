@@ -7,6 +7,7 @@ import t from 'tap'
 import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
 import { clearSign } from '../../fixtures/signing-key.ts'
 import { createApt } from '../support/apt.ts'
+import { bootstrap } from '../support/debootstrap.ts'
 import { makeLearnedWorld } from '../support/learned-world.ts'
 import { run } from '../support/run.ts'
 import { clean, troubles } from '../support/world.ts'
@@ -104,29 +105,12 @@ t.test('a machine that had its indexes before the server knew of them', async (t
 t.test('debootstrap builds from it; the second takes nothing from upstream', async (t) => {
   const world = await makeLearnedWorld(t, [hello('1'), odd])
   const { dir, sluice, upstream, key } = world
-  const script = join(dir, 'debootstrap-script')
-  const lines = [
-    'mirror_style release',
-    'download_style apt',
-    'finddebs_style from-indices',
-    'work_out_debs() { required=hello; base=libg++-dev; }',
-    'first_stage_install() { :; }',
-  ]
-  await writeFile(script, `${lines.join('\n')}\n`)
-  const bootstrap = async (name: string, url: string, env = {}): Promise<void> => {
-    const how = ['--foreign', '--arch=amd64', `--keyring=${key.publicGpg}`]
-    const { code, stdout } = await run(
-      'debootstrap',
-      [...how, 'stable', join(dir, name), url, script],
-      { env },
-    )
-    t.equal(code, 0, stdout)
-    t.notMatch(stdout, /^[WE]: /m)
-  }
-  await bootstrap('by-proxy', upstream.url, { http_proxy: sluice.url })
+  const [keyring, env] = [key.publicGpg, { http_proxy: sluice.url }]
+  await bootstrap(t, 'by-proxy', { dir, keyring, url: upstream.url, env })
   upstream.clearRequests()
-  await bootstrap('again', upstream.url, { http_proxy: sluice.url })
-  await bootstrap('by-path', `${sluice.url}/${new URL(upstream.url).host}`)
+  await bootstrap(t, 'again', { dir, keyring, url: upstream.url, env })
+  const url = `${sluice.url}/${new URL(upstream.url).host}`
+  await bootstrap(t, 'by-path', { dir, keyring, url })
   t.equal(upstream.count(), 0)
 })
 

@@ -2,11 +2,12 @@
  * Every way in which a machine that was set up for apt-cacher-ng asks, by real clients: proxy mode, path mode, and
  * `HTTPS///` in both; and all URLs of one archive, however they are written.
  */
-import { readdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
 import { createApt } from '../support/apt.ts'
+import { bootstrap } from '../support/debootstrap.ts'
 import { ask } from '../support/raw-http.ts'
 import { run } from '../support/run.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
@@ -66,30 +67,14 @@ t.test(
   async (t) => {
     const world = await makeMirrored(t)
     const { dir, sluice, upstream, key } = world
-    const script = join(dir, 'debootstrap-script')
-    const lines = [
-      'mirror_style release',
-      'download_style apt',
-      'finddebs_style from-indices',
-      'work_out_debs() { required=hello; base=libg++-dev; }',
-      'first_stage_install() { :; }',
-    ]
-    await writeFile(script, `${lines.join('\n')}\n`)
-    const bootstrap = async (name: string, url: string, env = {}): Promise<void> => {
-      const target = join(dir, name)
-      const how = ['--foreign', '--arch=amd64', `--keyring=${key.publicGpg}`]
-      const { code, stdout } = await run('debootstrap', [...how, 'stable', target, url, script], {
-        env,
-      })
-      t.equal(code, 0, stdout)
-      t.notMatch(stdout, /^[WE]: /m)
-      const got = await readdir(join(target, 'var/cache/apt/archives'))
-      t.equal(got.filter((one) => one.endsWith('.deb')).length, 2)
-    }
-    await bootstrap('by-proxy', upstream.url, { http_proxy: sluice.url })
+    const keyring = key.publicGpg
+    const env = { http_proxy: sluice.url }
+    await bootstrap(t, 'by-proxy', { dir, keyring, url: upstream.url, env })
     upstream.clearRequests()
-    await bootstrap('by-path', `${sluice.url}/mirror.example.org/pub/debian/`)
-    await bootstrap('again', 'http://mirror.example.org/pub/debian', { http_proxy: sluice.url })
+    const path = `${sluice.url}/mirror.example.org/pub/debian/`
+    await bootstrap(t, 'by-path', { dir, keyring, url: path })
+    const url = 'http://mirror.example.org/pub/debian'
+    await bootstrap(t, 'again', { dir, keyring, url, env })
     t.equal(upstream.count(), 0)
   },
 )

@@ -5,38 +5,17 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
+import { debOf, hello, inRelease, other } from '../support/hot-packages.ts'
 import { ask, type RawAnswer, readAnswers, sendRaw } from '../support/raw-http.ts'
 import { makeWorld, type World } from '../support/world.ts'
 
-const hello = (version: string): PackageSpec => ({
-  name: 'hello',
-  version,
-  arch: 'amd64',
-  content: 3000,
-})
-const other: PackageSpec = { name: 'other', version: '1', arch: 'all', content: 2000 }
 const large: PackageSpec = { name: 'large', version: '1', arch: 'all', content: 400_000 }
-
-const inRelease = '/channels/approved/nut/dists/stable/InRelease'
 
 /** Upstream's own path below ours, as apt-cacher-ng's clients write it. */
 function proxied({ upstream }: World, path: string): string {
   return `/${new URL(upstream.url).host}/${path}`
-}
-
-async function debOf(world: World, spec: PackageSpec): Promise<{ path: string; bytes: Buffer }> {
-  const base = '/channels/testing/nut'
-  const index = `${world.sluice.url}${base}/dists/stable/main/binary-amd64/Packages.gz`
-  const text = gunzipSync(await (await fetch(index)).arrayBuffer()).toString()
-  const { name, version, arch } = spec
-  const path = new RegExp(`^Filename: (.*/${name}_${version}_${arch}.deb)$`, 'm').exec(text)?.[1]
-  return {
-    path: `${base}/${path}`,
-    bytes: await readFile(join(world.dir, 'archive', poolPath(spec))),
-  }
 }
 
 /** Asks so often that it is remembered, if it may be. */

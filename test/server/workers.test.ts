@@ -4,23 +4,14 @@
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { type PackageSpec, poolPath } from '../../fixtures/debs.ts'
+import type { PackageSpec } from '../../fixtures/debs.ts'
+import { debOf, hello, inRelease, other } from '../support/hot-packages.ts'
 import { ask, openSocket, type RawAnswer, readAnswers, sendRaw } from '../support/raw-http.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
-const hello = (version: string): PackageSpec => ({
-  name: 'hello',
-  version,
-  arch: 'amd64',
-  content: 3000,
-})
-const other: PackageSpec = { name: 'other', version: '1', arch: 'all', content: 2000 }
 const large: PackageSpec = { name: 'large', version: '1', arch: 'all', content: 900_000 }
-const inRelease = '/channels/approved/nut/dists/stable/InRelease'
 
 /** A world whose workers are there. */
 async function withWorkers(t: Test, packages: readonly PackageSpec[]): Promise<World> {
@@ -29,16 +20,6 @@ async function withWorkers(t: Test, packages: readonly PackageSpec[]): Promise<W
   })
   while (world.sluice.server.workers().length < 2) await sleep(20)
   return world
-}
-
-async function debOf(world: World, spec: PackageSpec): Promise<{ path: string; bytes: Buffer }> {
-  const base = '/channels/testing/nut'
-  const index = `${world.sluice.url}${base}/dists/stable/main/binary-amd64/Packages.gz`
-  const text = gunzipSync(await (await fetch(index)).arrayBuffer()).toString()
-  const { name, version, arch } = spec
-  const path = new RegExp(`^Filename: (.*/${name}_${version}_${arch}.deb)$`, 'm').exec(text)?.[1]
-  const bytes = await readFile(join(world.dir, 'archive', poolPath(spec)))
-  return { path: `${base}/${path}`, bytes }
 }
 
 /** A request as a worker takes it; that of `ask` ends its connection, and is left to the main process. */
