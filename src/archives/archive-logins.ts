@@ -5,6 +5,7 @@
  */
 import { AppError } from '../base/errors.ts'
 import { loginFor, parseAuth } from './apt-access.ts'
+import { normalizeUrl } from './archive-faults.ts'
 import type { ArchiveSettings } from './archive-table.ts'
 
 type Urls = Pick<ArchiveSettings, 'urls' | 'fallbacks'>
@@ -39,4 +40,23 @@ function noLogin({ urls }: Urls): AppError {
     message: 'no login there is for a URL of the archive',
     hint: `a line of its own, as apt has it: machine ${scheme}${url?.host ?? 'HOST'} login NAME password WORD`,
   })
+}
+
+/** The URLs with the logins that `before` has for the same ones, where they are told without. */
+export function keepLogins(
+  urls: readonly string[] | undefined,
+  before: readonly string[] | undefined,
+): readonly string[] | undefined {
+  return urls?.map((text) => {
+    const asked = normalizeUrl(text)
+    return before?.find((known) => known !== asked && bare(known) === asked) ?? text
+  })
+}
+
+function bare(text: string): string | undefined {
+  const url = URL.parse(text)
+  if (url === null) return undefined
+  url.username = ''
+  url.password = ''
+  return normalizeUrl(url.href)
 }

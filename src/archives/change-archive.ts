@@ -12,7 +12,7 @@ import {
   faultsOfSettings,
   normalizeUrl,
 } from './archive-faults.ts'
-import { withLogins } from './archive-logins.ts'
+import { keepLogins, withLogins } from './archive-logins.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import {
   type Archive,
@@ -87,7 +87,7 @@ export function setArchive(
 ): Promise<Archive> {
   return parts.archiveLock(name)(async () => {
     const old = await getArchive(parts.db, name)
-    const settings = checkSettings({ ...old.settings, ...change.settings }, change.auth)
+    const settings = checkSettings(changed(old.settings, change.settings), change.auth)
     if (settings.kind !== old.settings.kind) throw otherKind(name)
     if (change.keyring !== undefined) await checkKeyring(settings, change.keyring)
     const archive = { ...old, settings, keyring: change.keyring ?? old.keyring }
@@ -141,6 +141,13 @@ export function removeArchive(
       })
     })
   })
+}
+
+/** A URL that stays keeps its login, though it is shown and told without. */
+function changed(old: ArchiveSettings, change: Partial<ArchiveSettings> = {}): ArchiveSettings {
+  const all = { ...old, ...change }
+  const urls = keepLogins(all.urls, old.urls) ?? []
+  return { ...all, urls, fallbacks: keepLogins(all.fallbacks, old.fallbacks) }
 }
 
 function checkSettings(told: ArchiveSettings, auth: string | undefined): ArchiveSettings {

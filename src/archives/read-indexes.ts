@@ -77,7 +77,8 @@ export async function readIndexes(
   const onBytes = (path: string, doneBytes: number, sizeBytes: number): void =>
     input.onEvent?.({ kind: 'fetch', ...where, path, doneBytes, sizeBytes })
   const { signal } = input
-  const jobs = wantedIndexes(archive, suite, release).map((wanted) => ({
+  const signed = fetched.inRelease ?? fetched.releaseText
+  const jobs = wantedIndexes(archive, suite, { release, signed }).map((wanted) => ({
     wanted,
     kept: unchangedIndex(wanted, release, old),
   }))

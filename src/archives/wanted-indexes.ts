@@ -22,10 +22,17 @@ export interface WantedIndex extends IndexName {
 /** The languages whose descriptions are taken unless the archive's settings say otherwise. */
 const LANGUAGES = ['en']
 
-/** The indexes to take; Packages come first. `ERR_FORMAT` where Release names none of those that are asked for. */
-export function wantedIndexes(archive: Archive, suite: string, release: Release): WantedIndex[] {
+/**
+ * The indexes to take; Packages come first. `ERR_FORMAT` where Release names none of those that are asked for; `signed` is
+ * its text, to tell why.
+ */
+export function wantedIndexes(
+  archive: Archive,
+  suite: string,
+  { release, signed }: { readonly release: Release; readonly signed: Buffer | undefined },
+): WantedIndex[] {
   const { settings } = archive
-  if (isFlatSuite(settings, suite)) return flatIndexes(archive, suite, release)
+  if (isFlatSuite(settings, suite)) return flatIndexes(archive, suite, release, signed)
   const isHere = ({ paths }: WantedIndex): boolean =>
     paths.some((path) => indexForms(release, path).length > 0)
   const packages = settings.components.flatMap((component) =>
@@ -34,7 +41,7 @@ export function wantedIndexes(archive: Archive, suite: string, release: Release)
   if (packages.length === 0) {
     throw new AppError('ERR_FORMAT', {
       message: `${suite}: Release names no Packages for ${settings.components.join(', ')} on ${settings.architectures.join(', ')}`,
-      hint: `${whatItHas(release)}: sluice archive set ${archive.name} …`,
+      hint: `${whatItHas(release, signed)}: sluice archive set ${archive.name} …`,
     })
   }
   const named = (kind: 'Sources' | 'Translation', component: string, architecture: string) => {
@@ -74,11 +81,16 @@ function packagesIndexes(
   })
 }
 
-function flatIndexes({ settings }: Archive, suite: string, release: Release): WantedIndex[] {
+function flatIndexes(
+  { settings }: Archive,
+  suite: string,
+  release: Release,
+  signed: Buffer | undefined,
+): WantedIndex[] {
   if (indexForms(release, 'Packages').length === 0) {
     throw new AppError('ERR_FORMAT', {
       message: `${suite}: Release names no Packages beside it`,
-      hint: `it is the Release of no flat archive: ${whatItHas(release)}`,
+      hint: `it is the Release of no flat archive: ${whatItHas(release, signed)}`,
     })
   }
   const component = FLAT_COMPONENT
@@ -93,8 +105,11 @@ function flatIndexes({ settings }: Archive, suite: string, release: Release): Wa
   return [...packages, { ...sources, paths: ['Sources'] }]
 }
 
+/** A line of MD5Sum or SHA1. */
+const weakPackages = /^ +(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40})[ \t]+\d+[ \t]+\S*Packages/m
+
 /** Told by the files that it lists. */
-function whatItHas(release: Release): string {
+function whatItHas(release: Release, signed: Buffer | undefined): string {
   const places = [...release.files.keys()].flatMap((path) => {
     const [, component, architecture] =
       /^(.+)\/binary-([^/]+)\/Packages(?:\.\w+)?$/.exec(path) ?? []
@@ -102,7 +117,11 @@ function whatItHas(release: Release): string {
       ? []
       : [{ component, architecture }]
   })
-  if (places.length === 0) return 'it lists no Packages at all'
+  if (places.length === 0) {
+    return weakPackages.test(signed?.toString('latin1') ?? '')
+      ? 'it lists Packages by MD5Sum or SHA1 alone, which is not taken, nor by apt'
+      : 'it lists no Packages at all'
+  }
   const listed = (words: readonly string[]): string => [...new Set(words)].join(', ')
   const components = listed(places.map(({ component }) => component))
   const architectures = listed(places.map(({ architecture }) => architecture))

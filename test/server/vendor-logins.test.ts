@@ -85,6 +85,11 @@ t.test(
     for (const { headers } of world.cdn.requests) t.equal(headers.authorization, undefined)
     t.equal((await world.withLine(style, 'proxied').then((apt) => apt.update())).code, 100)
 
+    t.comment('a URL that stays keeps it')
+    const urls = ['--urls', `${paid.url}/`, 'http://127.0.0.1:9/paid']
+    t.equal((await world.run('archive', 'set', 'paid', ...urls)).code, 0)
+    t.match((await world.run('archive', 'refresh', 'paid')).stdout, /^paid flat +unchanged/m)
+
     t.comment('a wrong one is told without telling it')
     await writeFile(file, `machine ${paid.url} login customer password ${PASSWORD}x\n`)
     await world.run('archive', 'set', 'paid', '--auth', file)

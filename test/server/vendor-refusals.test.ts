@@ -46,6 +46,11 @@ t.test('weak digests alone are refused, beside others they are left out', async 
     await addOdd(world, styleOf('weak-packages', { indexes: { Packages: [weak] } })),
     /error: weak-packages flat: none of its packages has a SHA256 \(tool, for one\).*\n.*hint: apt refuses such/,
   )
+  const half = styleOf('weak-index', {
+    digests: ['MD5Sum', 'SHA256'],
+    editRelease: (text) => text.replace(/(?<=^SHA256:\n)(?: .*\n)+/m, ` ${'0'.repeat(64)} 1 en\n`),
+  })
+  t.match(await addOdd(world, half), /no Packages beside it\n.*hint: .*by MD5Sum or SHA1 alone/)
   const mixed = styleOf('mixed', { indexes: { Packages: [weak, other] } })
   t.match(
     await addOdd(world, mixed),
