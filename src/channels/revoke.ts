@@ -4,15 +4,17 @@
  *
  * The order: it is written down, and from then on nothing publishes it; the files that channels and archives have of it now
  * are withdrawn; each channel publishes without it, bases before what is based on them; then the files of all that is kept are
- * looked through; then it is done. What a crash leaves undone the next start does before it serves files.
+ * looked through; then it is done. What a crash leaves undone the next start does before it serves files; a channel that cannot
+ * be published is tried again by a schedule, while all files are withdrawn.
  */
 import { listArchives, listSuites } from '../archives/archive-table.ts'
 import { withdrawEverywhere, withdrawRevoked } from '../archives/find-revoked.ts'
 import type { Revocation, RevokedVersion } from '../archives/revocations.ts'
 import { readState } from '../archives/suite-state.ts'
 import type { Abortable } from '../base/abortable.ts'
-import { AppError } from '../base/errors.ts'
+import { AppError, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
+import type { Log } from '../base/log.ts'
 import { mapBounded } from '../base/mutex.ts'
 import { packageName } from '../debian/index-stanza.ts'
 import { isVersion } from '../debian/version.ts'
@@ -75,14 +77,26 @@ export function revoke(
   })
 }
 
-/** Does what is left of revocations that were written down and not carried out. */
-export async function finishRevocations(
+/** Does what is left of revocations that were written down and not carried out; false if something is left still, which is in the log. */
+export function finishRevocations(
   parts: ChannelParts,
+  log: Log,
   { signal }: Abortable = {},
-): Promise<void> {
-  await parts.revocations.lock(async () => {
-    for (const one of parts.revocations.list())
-      if (one.doneAt === undefined) await carryOut(parts, one, { signal })
+): Promise<boolean> {
+  return parts.revocations.lock(async () => {
+    let isGood = true
+    for (const one of parts.revocations.list()) {
+      if (one.doneAt !== undefined) continue
+      try {
+        await carryOut(parts, one, { signal })
+      } catch (error) {
+        signal?.throwIfAborted()
+        isGood = false
+        const { code, message } = toAppError(error)
+        log.error({ name: one.name, version: one.version, code, problem: message }, 'not revoked')
+      }
+    }
+    return isGood
   })
 }
 
@@ -142,9 +156,10 @@ async function carryOut(
       if (state !== undefined) await withdrawRevoked(parts, await readState(blobs, state))
   }
   crashPoint('revoke: files withdrawn')
-  await cleanChannels(parts, revocation, { signal })
+  const failures = await cleanChannels(parts, revocation, { signal })
   crashPoint('revoke: out of all channels')
   await withdrawEverywhere(parts, revocation)
+  if (failures.length > 0) throw failures[0]
   const doneAt = parts.clock.now()
   await revocations.finish(revocation, doneAt)
   const channels = offering.flatMap((one) => {
@@ -164,12 +179,12 @@ async function listOffering(parts: ChannelParts): Promise<Omit<CleanedChannel, '
   return offering
 }
 
-/** Bases first: so what is based on them is made once. */
+/** Bases first: so what is based on them is made once. Why some could not be published. */
 async function cleanChannels(
   parts: ChannelParts,
   revocation: Revocation,
   { signal }: Abortable,
-): Promise<void> {
+): Promise<unknown[]> {
   const all = new Map((await listChannels(parts.db)).map((one) => [one.id, one]))
   const byDepth = Map.groupBy(all.values(), (channel) => depthOf(all, channel))
   const failures: unknown[] = []
@@ -184,7 +199,7 @@ async function cleanChannels(
       }
     })
   }
-  if (failures.length > 0) throw failures[0]
+  return failures
 }
 
 /** Publishes the channel without what is revoked; false if it was renamed meanwhile. */

@@ -18,6 +18,7 @@ import type { Generation } from '../channels/generation-table.ts'
 import { startHoldEnds } from '../channels/hold-schedule.ts'
 import { refreshKeyrings } from '../channels/keyring-release.ts'
 import { resignIfDue } from '../channels/re-sign.ts'
+import { finishRevocations } from '../channels/revoke.ts'
 import { startDigests } from '../desk/digest-schedule.ts'
 import { startPolicies } from '../desk/policy-schedule.ts'
 import { logKeyEnds } from './archive-keys.ts'
@@ -152,13 +153,14 @@ export function startJobs(
     },
   })
   const gc = start(gcJob(parts, log))
+  const revocations = start(revocationJob(parts, log))
   const policies = startPolicies(parts, log)
   const digests = startDigests(parts, log, resigned.promise)
   const holds = startHoldEnds(parts, log)
   const room = startRoom(parts, log)
   const uploads = startUploads(parts, log)
   const front = startFrontFiles(parts, log)
-  const others = [policies, digests, holds, worker, resign, derive, keys, gc]
+  const others = [policies, digests, holds, worker, resign, derive, keys, gc, revocations]
   const all = [...others, parts.refreshBehind, uploads, front, room, refresh]
   return {
     get nextRefreshAt() {
@@ -169,6 +171,17 @@ export function startJobs(
     stop: async () => {
       await Promise.all(all.map((one) => one.stop()))
     },
+  }
+}
+
+/** What could not be carried out by whoever revoked it, nor by the start. */
+function revocationJob(parts: ServerParts, log: Log): Job {
+  return {
+    name: 'revocations',
+    firstInMs: RETRY_MS,
+    everyMs: RETRY_MS,
+    retryMs: RETRY_MS,
+    work: (signal) => finishRevocations(parts, log, { signal }),
   }
 }
 

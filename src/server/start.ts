@@ -15,7 +15,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Config } from '../base/config.ts'
 import { makeDataDir, refuseHalfRestored } from '../base/data-dir.ts'
-import { createLog } from '../base/log.ts'
+import { createLog, type Log } from '../base/log.ts'
 import { version } from '../base/version.ts'
 import { isClass, listChannels } from '../channels/channel-table.ts'
 import { resignBelowFloor } from '../channels/re-sign.ts'
@@ -115,14 +115,15 @@ export async function startServer(
     Object.assign(urls, await listen(app, config))
     const secureUrl = await doors.listen(urls)
     parts.address.told = urls.publicUrl
-    await signRestored(parts, opened)
+    const log = createLog({ level: config.logLevel }).child({ part: 'jobs' })
+    await signRestored(parts, log, opened)
     await tellWhere(config, urls.url)
     // Offline, it is a first start again at the next one.
     if (isImporting && !config.offline) {
       oldFiles.splice(0, oldFiles.length, ...(await importSources(parts, onEvent, options.signal)))
     }
     await tellChannels(parts, onEvent)
-    jobs = startJobs(parts, createLog({ level: config.logLevel }).child({ part: 'jobs' }), {
+    jobs = startJobs(parts, log, {
       // What an import could not reach is looked for soon.
       firstInMs:
         isImporting && (await isImported(parts)) ? config.refreshMinutes * 60_000 : FIRST_ROUND_MS,
@@ -131,14 +132,13 @@ export async function startServer(
     const clients = config.clients.length > 1 ? 'private networks' : (config.clients[0] ?? 'nobody')
     tellUnserved(config, urls.publicUrl, onEvent)
     await tellKeyEnds(parts, onEvent)
-    const { nextRefreshAt } = jobs
     onEvent({
       kind: 'ready',
       ...urls,
       secureUrl,
       afterMs: performance.now() - startedAt,
       clients,
-      nextRefreshAt,
+      nextRefreshAt: jobs.nextRefreshAt,
     })
     if (config.offline) onEvent({ kind: 'warning', ...offline })
     parts.rescue.start()
@@ -174,12 +174,16 @@ async function tellOpened(
 }
 
 /** What clients may have seen newer is signed before it is served, and what was being revoked is out of it. */
-async function signRestored(parts: ServerParts, opened: PromiseWithResolvers<void>): Promise<void> {
+async function signRestored(
+  parts: ServerParts,
+  log: Log,
+  opened: PromiseWithResolvers<void>,
+): Promise<void> {
   // Nobody may be waiting.
   opened.promise.catch(() => undefined)
   try {
     for (const { name } of await listChannels(parts.db)) await resignBelowFloor(parts, name)
-    await finishRevocations(parts)
+    await finishRevocations(parts, log)
     opened.resolve()
   } catch (error) {
     opened.reject(error)
