@@ -5,6 +5,7 @@
  * again when they name others.
  */
 import type { Abortable } from '../base/abortable.ts'
+import { AppError } from '../base/errors.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { Release } from '../debian/release.ts'
 import type { ArchiveParts } from './archive-parts.ts'
@@ -102,9 +103,7 @@ export async function readIndexes(
         continue
       }
       const loaded = await loads.take(job).catch((error: unknown) => {
-        // apt too does without descriptions that an archive lists and does not have.
-        if (wanted.kind !== 'Translation' || !isAbsent(error)) throw error
-        skipped.push({ package: indexPath(wanted), reason: error.message })
+        skipped.push(doneWithout(error, archive, wanted))
         return undefined
       })
       loads.startNext(job, ({ kept: other }) => other === undefined)
@@ -119,6 +118,16 @@ export async function readIndexes(
   }
   const extras = await takeExtras(parts, archive.settings, source, { onBytes, signal })
   return { indexes, files, skipped: [...skipped, ...extras.skipped], extras }
+}
+
+/** Of what an archive lists and does not have, apt too does without descriptions; throws for all else. */
+function doneWithout(error: unknown, { name }: Archive, wanted: WantedIndex): SkippedStanza {
+  if (!isAbsent(error)) throw error
+  const path = indexPath(wanted)
+  if (wanted.kind === 'Translation') return { package: path, reason: error.message }
+  const { code, message, details } = error
+  const hint = `its Release lists ${path}: where the archive never has it, take less: sluice archive set ${name} --arch … --component …`
+  throw new AppError(code, { message, hint, details, cause: error })
 }
 
 /** The `Packages` indexes that say which entries of a Translation are taken; none for other kinds. */

@@ -72,6 +72,12 @@ t.test('what is not there, or not for everybody, is told with what to type', asy
     (await add('closed', './', armored)).stderr,
     /suite \/: it answers 403\n.*hint: .*sluice archive set closed .*--auth FILE/,
   )
+  await publishVendor(world.files, styleOf('gone'), [world.key])
+  world.upstream.fault(/^\/gone\/Packages/, { kind: 'status', status: 404 })
+  t.match(
+    (await add('gone', './', armored)).stderr,
+    /answered 404\n.*hint: its Release lists .*: sluice archive set gone --arch/,
+  )
   await publishVendor(world.files, styleOf('deb'), [world.key])
   const file = join(world.files, 'deb/tool_1.0_amd64.deb')
   t.match((await add('deb', './', file)).stderr, /it is a package; dpkg-deb -x unpacks it/)
