@@ -4,6 +4,7 @@
 import type { ChangesOutcome } from '../archives/take-changes.ts'
 import type { TakenDeb } from '../archives/take-deb.ts'
 import type { UploadRow } from '../archives/upload-table.ts'
+import type { UploadWarning } from '../channels/upload-warnings.ts'
 import type { Followed } from '../server/upload-follow.ts'
 
 export type { ChangesOutcome, TakenDeb }
@@ -39,8 +40,13 @@ export interface UnpublishAnswer extends FollowAnswer {
   readonly channels: readonly { readonly channel: string; readonly keeps: boolean }[]
 }
 
+export interface WarningsAnswer {
+  /** By what channels have that follow the archive. */
+  readonly warnings: readonly UploadWarning[]
+}
+
 /** What `sluice publish --json` prints. */
-export interface PublishAnswer extends FollowAnswer {
+export interface PublishAnswer extends FollowAnswer, WarningsAnswer {
   readonly packages: readonly PublishedFile[]
   /** Epoch milliseconds: when all of it is taken out by itself, if that was told. */
   readonly endsAt?: number | undefined

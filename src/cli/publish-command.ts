@@ -4,7 +4,12 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { AppError, isAppError, toAppError } from '../base/errors.ts'
-import type { FollowAnswer, PublishAnswer, PublishedFile } from './api-upload-types.ts'
+import type {
+  FollowAnswer,
+  PublishAnswer,
+  PublishedFile,
+  WarningsAnswer,
+} from './api-upload-types.ts'
 import type { Client } from './client.ts'
 import { type Context, run, type Surroundings } from './context.ts'
 import { bar, createPace } from './progress.ts'
@@ -74,7 +79,11 @@ async function publishFiles(
   if (endsAt !== undefined) await setEnds(client, packages, endsAt, options)
   const isNew = packages.some((one) => one.packages.some(({ outcome }) => outcome === 'published'))
   const generations = options.wait && isNew ? await follow(client, options.to) : []
-  const answer: PublishAnswer = { packages, generations, endsAt: endsAt ?? undefined }
+  const { warnings } = isNew ? await warningsOf(client, options.to, packages) : { warnings: [] }
+  const answer: PublishAnswer = {
+    ...{ packages, generations, warnings },
+    endsAt: endsAt ?? undefined,
+  }
   context.out.result(answer, (all) => publishLines(all, options))
   if (errors.length > 0) context.setExitCode(3)
 }
@@ -124,6 +133,19 @@ async function setEnds(
 async function follow(client: Client, archive: string): Promise<FollowAnswer['generations']> {
   const path = `/archives/${encodeURIComponent(archive)}/follow`
   return (await client.call<FollowAnswer>('POST', path)).generations
+}
+
+/** What there is to be said of the packages, now that they are out. */
+async function warningsOf(
+  client: Client,
+  archive: string,
+  files: readonly PublishedFile[],
+): Promise<WarningsAnswer> {
+  const packages = files
+    .flatMap((one) => one.packages)
+    .filter(({ outcome }) => outcome === 'published')
+    .map(({ name, version, architecture }) => ({ name, version, architecture }))
+  return client.call('POST', `/archives/${encodeURIComponent(archive)}/warnings`, { packages })
 }
 
 function assertKind(file: string): void {

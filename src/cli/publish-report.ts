@@ -20,13 +20,14 @@ export function publishedLine({ packages, warnings }: PublishedFile): string[] {
 
 /** What came of all of them. */
 export function publishLines(
-  { packages, generations, endsAt }: PublishAnswer,
+  { packages, generations, warnings, endsAt }: PublishAnswer,
   { to, wait }: { readonly to: string; readonly wait: boolean },
 ): string[] {
   const isNew = packages.some((one) => one.packages.some(({ outcome }) => outcome === 'published'))
   const until = endsAt === undefined ? [] : [`until ${formatTime(endsAt)}, then it is taken out`]
-  if (!isNew || !wait) return until
+  const told = [...until, ...warnings.map(({ message }) => `warning: ${printable(message)}`)]
+  if (!isNew || !wait) return told
   if (generations.length === 0)
-    return [...until, `no channel has it yet: sluice channel create NAME --follow ${to}`]
-  return [...generations.map(({ channel, serial }) => `${channel} generation ${serial}`), ...until]
+    return [...told, `no channel has it yet: sluice channel create NAME --follow ${to}`]
+  return [...generations.map(({ channel, serial }) => `${channel} generation ${serial}`), ...told]
 }

@@ -6,6 +6,7 @@
  *   …/uploads/SESSION/FILE                 the same for the files of a `.changes`, which are published by
  *   POST …/uploads/SESSION                 once all are here: who has the token answers for it, signed or not
  *   POST …/follow                          waits until channels have all that was published
+ *   POST …/warnings                        what there is to be said of packages, by what these channels have
  */
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -15,6 +16,7 @@ import { type TakenDeb, takeDeb } from '../archives/take-deb.ts'
 import { findUploadsOf } from '../archives/upload-table.ts'
 import { AppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
+import { type UploadedName, warnOfUploads } from '../channels/upload-warnings.ts'
 import { assertRoom } from '../store/disk-reserve.ts'
 import type { PartName } from '../store/part-files.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
@@ -59,6 +61,25 @@ const schema = {
 }
 
 const config = { isUpload: true }
+const warningsSchema = {
+  body: {
+    type: 'object',
+    required: ['packages'],
+    properties: {
+      packages: {
+        type: 'array',
+        maxItems: 5000,
+        items: {
+          type: 'object',
+          required: ['name', 'version', 'architecture'],
+          properties: { name: word, version: word, architecture: word },
+          additionalProperties: false,
+        },
+      },
+    },
+    additionalProperties: false,
+  },
+}
 const sessionSchema = {
   params: {
     type: 'object',
@@ -118,6 +139,15 @@ export function uploadRoutes(api: FastifyInstance, context: ApiContext): void {
     assertLocal(await getArchive(parts.db, request.params.name))
     return { generations: await parts.uploadFollow.settled() }
   })
+  api.post<{ Params: { name: string }; Body: { packages: UploadedName[] } }>(
+    '/archives/:name/warnings',
+    { schema: warningsSchema, config },
+    async (request) => {
+      const { name: archive } = request.params
+      assertLocal(await getArchive(parts.db, archive))
+      return { warnings: await warnOfUploads(parts, { archive, ...request.body }) }
+    },
+  )
   sessionRoutes(api, context)
 }
 

@@ -66,6 +66,34 @@ t.test(
   },
 )
 
+t.test('what breaks machines is told, and kept out by nobody', async (t) => {
+  const { type, build } = await makeBed(t)
+  await type('archive', 'create', 'other', '--arch', 'amd64')
+  await type('archive', 'create', 'internal', '--arch', 'amd64')
+  await type('channel', 'create', 'testing', '--follow', 'other', 'internal')
+  const app = { name: 'acme-app', version: '2.0', arch: 'amd64' }
+  await type('publish', await build(app), '--to', 'other')
+  const first = { ...app, version: '1.0', depends: 'acme-lib (>= 3)' }
+  const older = await type('publish', await build(first), '--to', 'internal')
+  t.equal(older.code, 0, older.stderr)
+  t.match(
+    older.stdout,
+    /^warning: testing has acme-app 2\.0 of other stable, which is newer than 1\.0/m,
+  )
+  const needy = { name: 'acme-tool', version: '1', arch: 'all', depends: 'acme-lib (>= 3)' }
+  const missing = await type('--json', 'publish', await build(needy), '--to', 'internal')
+  t.match(JSON.parse(missing.stdout).warnings, [
+    {
+      reason: 'uninstallable',
+      message: /acme-tool depends on acme-lib \(>= 3\).* cannot install it/,
+    },
+  ])
+  const lib = { name: 'acme-lib', version: '3', arch: 'amd64' }
+  t.notMatch((await type('publish', await build(lib), '--to', 'internal')).stdout, /warning/)
+  const newer = await type('publish', await build({ ...app, version: '2.1' }), '--to', 'internal')
+  t.match(newer.stdout, /^warning: testing has acme-app 2\.0 of other stable too: machines take/m)
+})
+
 t.test('a .changes is published with all that it lists', async (t) => {
   const { type, dir, sluice } = await makeBed(t)
   await type('archive', 'create', 'internal', '--arch', 'amd64')
