@@ -217,7 +217,7 @@ t.test('says that it was the proxy which refused a tunnel, or did not answer', a
     else client.write(answers[url ?? ''] ?? '')
   })
   const port = await listen(t, proxy)
-  const upstream = makeClient(t, { proxy: `http://127.0.0.1:${port}`, firstByteTimeoutMs: 200 })
+  const upstream = makeClient(t, { proxy: `http://127.0.0.1:${port}`, firstByteTimeoutMs: 2000 })
   const get = (host: string) => upstream.get(`https://${host}/file`, { maxBytes }, {})
   const code = 'ERR_UPSTREAM_UNREACHABLE'
   await t.rejects(get('no.example'), { code, message: /the proxy refused .*\(by proxy http/ })

@@ -155,9 +155,9 @@ t.test('a command that hangs is killed, with all that it started', async (t) => 
   const dir = t.testdir()
   const pidFile = join(dir, 'pid')
   const command = ['/bin/sh', '-c', `sleep 1000 & echo $! >${pidFile}; wait`]
-  const hanging = createSignCommand({ command, environment: {}, timeoutMs: 1000 })
+  const hanging = createSignCommand({ command, environment: {}, timeoutMs: 5000 })
   const asked = hanging.exportKeys('channel:x', 0)
-  await t.rejects(asked, { code: 'ERR_SIGNING', message: /export-key: .* within 1 s/ })
+  await t.rejects(asked, { code: 'ERR_SIGNING', message: /export-key: .* within 5 s/ })
   const pid = Number(await readFile(pidFile, 'utf8'))
   // What it started is gone, or was and nobody has asked for its exit code.
   const isRunning = async (): Promise<boolean> =>
