@@ -11,7 +11,7 @@ import { type ArchivePlan, buildArchive, hasArchive, mainSuite, sourceSizes } fr
 import { type Bed, chooseChanges, makeBed } from './bed.ts'
 import { closeClient, fetchSuite, get, send, stanzasOfIndex } from './client.ts'
 import { percentile } from './figures.ts'
-import { peakMemory, workingDirectory } from './processes.ts'
+import { peakMemory, processorSeconds, workingDirectory } from './processes.ts'
 import { keyringPath } from './signing.ts'
 import { type SluiceServer, startSluice } from './sluice-server.ts'
 import { needField, sourceOf } from './stanzas.ts'
@@ -92,10 +92,17 @@ async function released(server: SluiceServer, channel: string): Promise<string> 
 async function revokeOne(
   server: SluiceServer,
   { source, version, urls }: Package,
-): Promise<{ answered: number; gone: number; flipped: number; server: number }> {
+): Promise<{
+  answered: number
+  gone: number
+  flipped: number
+  server: number
+  processor: number
+}> {
   for (const url of urls) await get(url)
   const before = new Map<string, string>()
   for (const channel of channels) before.set(channel, await released(server, channel))
+  const usedBefore = processorSeconds(server.pid)
   const begunMs = performance.now()
   const since = (): number => performance.now() - begunMs
   const answer = server
@@ -112,7 +119,8 @@ async function revokeOne(
   }
   const { at: answered, body } = await answer
   const durationMs: unknown = Reflect.get(Object(body), 'durationMs')
-  return { answered, gone, flipped, server: Number(durationMs) }
+  const processor = (processorSeconds(server.pid) - usedBefore) * 1000
+  return { answered, gone, flipped, server: Number(durationMs), processor }
 }
 
 async function areGone(urls: readonly string[]): Promise<boolean> {
@@ -162,12 +170,13 @@ async function main(): Promise<void> {
       flipped: 'until no channel offers it',
       answered: 'until the command is answered',
       server: 'of that, by the clock of the server',
+      processor: 'processor time of the server, clients served',
     } as const
     for (const [key, label] of Object.entries(labels)) {
       const own = all.map((one) => Number(Reflect.get(one, key)))
       const [median, worst] = [percentile(own, 0.5), Math.max(...own)]
       console.log(
-        `${label.padEnd(36)} median ${median.toFixed(0)} ms, worst ${worst.toFixed(0)} ms`,
+        `${label.padEnd(46)} median ${median.toFixed(0)} ms, worst ${worst.toFixed(0)} ms`,
       )
     }
     console.log(`peak memory of the server ${(peakMemory(server.pid) / 1e6).toFixed(0)} MB`)
