@@ -1,5 +1,8 @@
 /**
  * A map that forgets what was not used for longest, bounded by the sum of the weights of its entries.
+ *
+ * Entries hang in a chain in the order of their use. To take an entry out of a Map and put it back would be shorter, but the
+ * first of a Map is slow to find when many before it were taken out.
  */
 export interface Lru<K, V> {
   get(key: K): V | undefined
@@ -9,39 +12,69 @@ export interface Lru<K, V> {
   weight(): number
 }
 
+interface Entry<K, V> {
+  readonly key: K
+  value: V
+  weight: number
+  newer: Entry<K, V> | undefined
+  older: Entry<K, V> | undefined
+}
+
 /** Keeps entries up to `capacity` in all; an entry weighs 1 unless told. */
 export function createLru<K, V>(capacity: number): Lru<K, V> {
-  const entries = new Map<K, { value: V; weight: number; movedAt: number }>()
+  const entries = new Map<K, Entry<K, V>>()
+  let newest: Entry<K, V> | undefined
+  let oldest: Entry<K, V> | undefined
   let total = 0
-  let moves = 0
-  const remove = (key: K): void => {
-    const entry = entries.get(key)
-    if (entry === undefined) return
+  const unchain = ({ newer, older }: Entry<K, V>): void => {
+    if (newer === undefined) newest = older
+    else newer.older = older
+    if (older === undefined) oldest = newer
+    else older.newer = newer
+  }
+  const chain = (entry: Entry<K, V>): void => {
+    entry.newer = undefined
+    entry.older = newest
+    if (newest === undefined) oldest = entry
+    else newest.newer = entry
+    newest = entry
+  }
+  const use = (entry: Entry<K, V>): void => {
+    if (entry === newest) return
+    unchain(entry)
+    chain(entry)
+  }
+  const remove = (entry: Entry<K, V>): void => {
     total -= entry.weight
-    entries.delete(key)
+    unchain(entry)
+    entries.delete(entry.key)
   }
   return {
     get: (key) => {
       const entry = entries.get(key)
       if (entry === undefined) return undefined
-      // What is among the youngest quarter stays where it is: moving costs more than finding.
-      if (moves - entry.movedAt > entries.size / 4) {
-        entries.delete(key)
-        entry.movedAt = ++moves
-        entries.set(key, entry)
-      }
+      use(entry)
       return entry.value
     },
     set: (key, value, weight = 1) => {
-      remove(key)
-      entries.set(key, { value, weight, movedAt: ++moves })
-      total += weight
-      for (const oldest of entries.keys()) {
-        if (total <= capacity) break
-        remove(oldest)
+      let entry = entries.get(key)
+      if (entry === undefined) {
+        entry = { key, value, weight, newer: undefined, older: undefined }
+        chain(entry)
+        entries.set(key, entry)
+        total += weight
+      } else {
+        total += weight - entry.weight
+        entry.value = value
+        entry.weight = weight
+        use(entry)
       }
+      while (total > capacity && oldest !== undefined) remove(oldest)
     },
-    delete: remove,
+    delete: (key) => {
+      const entry = entries.get(key)
+      if (entry !== undefined) remove(entry)
+    },
     weight: () => total,
   }
 }

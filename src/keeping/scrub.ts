@@ -30,6 +30,10 @@ const IN_TIME = 0.8
 const PAGE = 50
 const MOST_SUSPECTS = 100
 const AGAIN_MS = 3600_000
+/** So many times as long as it took to look at a suspect, none is looked at. */
+const REST = 9
+/** Suspects that were looked at, and are remembered. */
+const MOST_CLEARED = 20_000
 /** For so long a damaged file can be looked at. */
 const ASIDE_MS = 30 * DAY_MS
 
@@ -75,7 +79,7 @@ export function createScrub(
     stopping: new AbortController(),
     news: createBell(),
     suspects: new Set(),
-    cleared: createLru(1000),
+    cleared: createLru(MOST_CLEARED),
   }
   let running: Promise<void> | undefined
   return {
@@ -96,8 +100,9 @@ export function createScrub(
 }
 
 function suspect({ suspects, cleared, news }: State, sha256: Sha256): void {
+  if (suspects.size >= MOST_SUSPECTS || suspects.has(sha256)) return
   const lookedAt = cleared.get(sha256) ?? Number.NEGATIVE_INFINITY
-  if (suspects.size >= MOST_SUSPECTS || performance.now() - lookedAt < AGAIN_MS) return
+  if (performance.now() - lookedAt < AGAIN_MS) return
   suspects.add(sha256)
   news.ring()
 }
@@ -111,9 +116,13 @@ async function run(state: State): Promise<void> {
     if (left > 0 && suspects.size === 0) await news.wait(withTimeout(signal, Math.ceil(left)))
     try {
       for (const sha256 of suspects) {
+        const before = performance.now()
         await examine(state, sha256).finally(() => suspects.delete(sha256))
-        cleared.set(sha256, performance.now())
+        const now = performance.now()
+        cleared.set(sha256, now)
         news.ring()
+        // A client that asks for many files again and again has the rest of our time.
+        await pause(REST * (now - before), undefined, { signal })
       }
       if (performance.now() < nextAt) continue
       nextAt = performance.now() + sliceMs

@@ -11,17 +11,20 @@ import { type PlainRequest, parsePlainHead } from './hit-head.ts'
 import type { FoundFile } from './known-hits.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 import type { ReadyAnswer } from './ready-answers.ts'
+import { startReading, stopReading } from './socket-reading.ts'
 
 export interface Connections {
-  /** What is in memory for this URL. */
+  /** What is to be had at once for this URL. */
   find(url: string): ReadyAnswer | undefined
+  /** What was found by `find` is still being sent: its bytes are not to be used again. */
+  keepPassing(): void
   /** The same with what takes time; undefined for what is to be answered by the http server. */
   look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
   /** Whether a request for this URL that was sent ahead can wait until a large file is sent: nobody has to fetch it. */
   mayWait(url: string): boolean
   readonly buffers: ReadBuffers
   readonly clock: Pick<Clock, 'now'>
-  /** Gives the connection to the http server: first these bytes, then what its buffer has. Nobody reads it any more. */
+  /** Gives the connection, of which nothing is read now, to the http server: first these bytes, then what its buffer has. */
   over(socket: Socket, bytes: Buffer): void
   /** An answer was sent. */
   sent(request: PlainRequest, answer: SentAnswer, socket: Socket): void
@@ -60,7 +63,7 @@ export function serveConnection(
   const end = (): void => void socket.end()
   const goOver = (): void => {
     isBusy = true
-    socket.pause()
+    stopReading(socket)
     socket.off('data', take).off('end', end).off('timeout', letGo).setTimeout(0)
     const send = (): void => {
       socket.off('error', letGo)
@@ -90,7 +93,7 @@ export function serveConnection(
       return socket.writableLength <= MOST_WAITING
     }
     isBusy = true
-    socket.pause()
+    stopReading(socket)
     answerLater(socket, request, all, () =>
       mayAllWait(rest.subarray(length + END.length), all),
     ).then((isAnswered) => {
@@ -106,12 +109,14 @@ export function serveConnection(
     while (answerOne()) if (socket.destroyed) return
     if (isBusy || socket.destroyed) return
     if (socket.writableLength > MOST_WAITING) {
-      socket.pause()
+      stopReading(socket)
       socket.once('drain', proceed)
       return
     }
-    socket.setTimeout(socket.writableLength > 0 ? STALL_MS : KEEP_ALIVE_MS)
-    socket.resume()
+    const within = socket.writableLength > 0 ? STALL_MS : KEEP_ALIVE_MS
+    // What is sent and what comes sets its timer anew.
+    if (socket.timeout !== within) socket.setTimeout(within)
+    if (socket.isPaused()) startReading(socket)
   }
   const take = (data: Buffer): void => {
     rest = rest.length === 0 ? data : Buffer.concat([rest, data])
@@ -151,6 +156,7 @@ function sendWhole(
     socket.write(text, 'latin1')
     socket.write(data)
     socket.uncork()
+    if (found.isPassing && socket.writableLength > 0) all.keepPassing()
   }
   const [status, bytes] = [isUnchanged ? 304 : 200, isBare ? 0 : data.length] as const
   all.sent(request, { status, bytes, found }, socket)

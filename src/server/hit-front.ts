@@ -12,6 +12,7 @@ import type { FoundFile } from './known-hits.ts'
 import type { ServerParts } from './parts.ts'
 import type { ReadyAnswer } from './ready-answers.ts'
 import { noteSent } from './send-ready.ts'
+import { startReading } from './socket-reading.ts'
 
 export interface HitFrontOptions {
   readonly parts: ServerParts
@@ -46,7 +47,7 @@ export function answerHitsFirst(server: Server, { parts, isPlain }: HitFrontOpti
       serving.delete(socket)
       if (bytes.length > 0) socket.unshift(bytes)
       Reflect.apply(toHttp, server, [socket])
-      socket.resume()
+      startReading(socket)
     },
     isStopping: () => !server.listening,
   }
@@ -65,7 +66,8 @@ function hitsOf(parts: ServerParts): Omit<Connections, 'over' | 'isStopping'> {
   const { ready, metrics, buffers } = parts
   const clock: Clock = parts.clock
   return {
-    find: (url) => ready.find({ url, headers: {} }),
+    find: (url) => ready.find({ url, headers: {} }) ?? ready.pass(url),
+    keepPassing: ready.keepPassing,
     look: (url) => look(parts, url),
     // The http server begins all that was sent ahead.
     mayWait: () => false,

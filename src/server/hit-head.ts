@@ -1,8 +1,10 @@
 /**
- * The head of a request as a worker takes it: a plain GET or HEAD of HTTP/1.1, as apt and its like write it. Whatever is
+ * The head of a request as it is answered without an http server: a plain GET or HEAD of HTTP/1.1, as apt and its like write it. Whatever is
  * written otherwise, or says more (parts, logins, bodies, an end of the connection), is none, and left to the main process with
  * the rest of its connection.
  */
+
+import { createLru } from '../base/lru.ts'
 
 /** A request that a worker can answer. */
 export interface PlainRequest {
@@ -27,12 +29,34 @@ const plain: ReadonlySet<string> = new Set([
   'if-modified-since',
 ])
 
+/** What the lines below the first say; undefined for one that is not plain. */
+type Said = Pick<PlainRequest, 'since' | 'agent'> | undefined
+
+/** A machine writes the same lines below each of its requests but for InRelease. */
+const MOST_KNOWN = 256
+const known = createLru<string, { readonly said: Said }>(MOST_KNOWN)
+
 /** Reads a head, without the empty line at its end. */
 export function parsePlainHead(text: string): PlainRequest | undefined {
   if (text.length > LONGEST_HEAD) return undefined
-  const [first = '', ...lines] = text.split('\r\n')
-  const [, method, url = ''] = /^(GET|HEAD) ([\x21-\x7e]+) HTTP\/1\.1$/.exec(first) ?? []
+  const length = text.indexOf('\r\n')
+  if (length < 0) return undefined
+  const first = /^(GET|HEAD) ([\x21-\x7e]+) HTTP\/1\.1$/.exec(text.slice(0, length))
+  const [, method, url = ''] = first ?? []
   if ((method !== 'GET' && method !== 'HEAD') || url.length > LONGEST_URL) return undefined
+  const said = recall(text.slice(length + 2))
+  return said && { method, url, ...said }
+}
+
+function recall(lines: string): Said {
+  const found = known.get(lines)
+  if (found !== undefined) return found.said
+  const said = parseLines(lines.split('\r\n'))
+  known.set(lines, { said })
+  return said
+}
+
+function parseLines(lines: readonly string[]): Said {
   const said = new Map<string, string>()
   for (const line of lines) {
     const [, name = '', value = ''] = /^([A-Za-z-]+): ?([\x20-\x7e]*)$/.exec(line) ?? []
@@ -43,5 +67,5 @@ export function parsePlainHead(text: string): PlainRequest | undefined {
   const connection = said.get('connection')
   const isKept = connection === undefined || /^keep-alive$/i.test(connection)
   if (!isKept || !said.has('host')) return undefined
-  return { method, url, since: said.get('if-modified-since'), agent: said.get('user-agent') }
+  return { since: said.get('if-modified-since'), agent: said.get('user-agent') }
 }

@@ -10,6 +10,7 @@ import { openEpoch } from './epoch.ts'
 import { type Connections, serveConnection } from './hit-connection.ts'
 import { createKnownHits, type KnownHits } from './known-hits.ts'
 import { createReadBuffers } from './read-buffers.ts'
+import { takeUnread } from './socket-reading.ts'
 import type { SentHits, ToMain, ToWorker } from './worker-messages.ts'
 
 const TELL_MS = 200
@@ -44,19 +45,6 @@ const connections: Omit<Connections, keyof KnownHits> = {
     else timer ??= setTimeout(tell, TELL_MS)
   },
   isStopping: () => isStopping,
-}
-
-/** What was read of the connection and not taken; nothing more is, so that what comes now is left to whoever has it next. */
-function takeUnread(socket: Socket): Buffer[] {
-  const pieces: Buffer[] = []
-  for (let piece: unknown = socket.read(); piece !== null; piece = socket.read()) {
-    if (Buffer.isBuffer(piece)) pieces.push(piece)
-  }
-  // Pausing the socket does not keep Node from reading ahead, and that would be lost.
-  const handle: unknown = Reflect.get(socket, '_handle')
-  const readStop: unknown = Reflect.get(Object(handle), 'readStop')
-  if (typeof readStop === 'function') Reflect.apply(readStop, handle, [])
-  return pieces
 }
 
 function send(message: ToMain): void {

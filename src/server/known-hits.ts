@@ -17,10 +17,12 @@ export interface FoundFile extends Omit<ReadyAnswer, 'data'> {
 }
 
 export interface KnownHits {
-  /** What is in memory for this URL, if that is known to hold. */
+  /** What is to be had at once for this URL, if that is known to hold. */
   find(url: string): ReadyAnswer | undefined
   /** The same with what takes time; undefined for what the main process has to answer. */
   look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
+  /** See ready-answers.ts. */
+  keepPassing(): void
   /** Whether the main process said that it is here. */
   mayWait(url: string): boolean
   /** What the main process says. */
@@ -49,11 +51,12 @@ const SIZES = 50_000
 /** Nothing is known yet. */
 export function createKnownHits(side: Side): KnownHits {
   const hot = createHotBlobs(side.pathOf)
+  const sizes = createLru<Sha256, number>(SIZES)
   const state: State = {
     ...side,
     hot,
-    ready: createReadyAnswers(hot),
-    sizes: createLru(SIZES),
+    ready: createReadyAnswers(hot, (sha256, size) => sizes.get(sha256) === size),
+    sizes,
     asked: new Map(),
     heard: 0,
     news: Promise.withResolvers(),
@@ -61,13 +64,14 @@ export function createKnownHits(side: Side): KnownHits {
   return {
     find: (url) => find(state, url),
     look: (url) => look(state, url),
+    keepPassing: state.ready.keepPassing,
     mayWait: (url) => state.ready.known(url) !== undefined,
     hear: (message) => hear(state, message),
   }
 }
 
 function find({ epoch, heard, ready }: State, url: string): ReadyAnswer | undefined {
-  return epoch() > heard ? undefined : ready.find({ url, headers: {} })
+  return epoch() > heard ? undefined : (ready.find({ url, headers: {} }) ?? ready.pass(url))
 }
 
 async function look(state: State, url: string): Promise<ReadyAnswer | FoundFile | undefined> {

@@ -129,7 +129,8 @@ function createMemories(
 ): Pick<ServerParts, 'plans' | 'waiting' | 'hot' | 'ready' | 'buffers'> {
   const hot = createHotBlobs(blobs.filePath)
   blobs.news.listen({ gone: hot.drop })
-  const [ready, buffers] = [createReadyAnswers(hot), createReadBuffers()]
+  const ready = createReadyAnswers(hot, (sha256, size) => blobs.isWhole(sha256, size) === true)
+  const buffers = createReadBuffers()
   return { plans: createLru(PLANNED_CHANGES), waiting: createLru(1000), hot, ready, buffers }
 }
 

@@ -9,6 +9,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Answer } from '../archives/answer.ts'
 import { createLru } from '../base/lru.ts'
+import type { Sha256 } from '../base/sha256.ts'
 import type { HotBlobs, SmallBlob } from '../store/hot-blobs.ts'
 import { httpDate } from './conditions.ts'
 import { bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
@@ -16,6 +17,12 @@ import { bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
 export interface ReadyAnswers {
   /** What to send for this request, if that is in memory. */
   find(request: Asked): ReadyAnswer | undefined
+  /**
+   * What to send for a plain GET of this URL, if its file can be read at once: its bytes are good until this is called again, or
+   * `keepPassing` is.
+   */
+  pass(url: string): ReadyAnswer | undefined
+  keepPassing(): void
   /** The answer for this request, of a blob that may be in its file: it is the same as the long way would find. */
   recall(request: Asked): BlobAnswer | undefined
   /** What a plain GET of this URL came to. */
@@ -39,6 +46,8 @@ export interface ReadyAnswer {
   readonly data: Buffer
   readonly head: ReadyHead
   readonly answer: Remembered['answer']
+  /** See `pass`. */
+  readonly isPassing?: true
 }
 
 /** Headers as `writeHead` takes them, which leaves them as they are. */
@@ -70,8 +79,15 @@ const ENTRY_BYTES = 800
 const URL_CHARS = 1024
 const LARGEST_DATA = 1024 * 1024
 
+/** Whether a blob of this length is known to be whole. */
+type KnownWhole = (sha256: Sha256, size: number) => boolean
+
 /** Nothing is remembered yet. */
-export function createReadyAnswers(hot: HotBlobs, capacity = CAPACITY): ReadyAnswers {
+export function createReadyAnswers(
+  hot: HotBlobs,
+  isWhole: KnownWhole,
+  capacity = CAPACITY,
+): ReadyAnswers {
   const known = createLru<string, Remembered>(capacity)
   const recall = ({ url = '', headers }: Asked): Remembered | undefined => {
     const entry = known.get(url)
@@ -90,8 +106,19 @@ export function createReadyAnswers(hot: HotBlobs, capacity = CAPACITY): ReadyAns
         return { data, head: headOf(entry, data.length, undefined), answer }
       }
       const blob = hot.small(answer.sha256)
-      return blob && { data: blob.data, head: headOf(entry, blob.size, blob.modifiedAt), answer }
+      if (blob === undefined || !isWhole(answer.sha256, blob.size)) return undefined
+      return { data: blob.data, head: headOf(entry, blob.size, blob.modifiedAt), answer }
     },
+    pass: (url) => {
+      const entry = recall({ url, headers: {} })
+      if (entry?.answer.kind !== 'blob') return undefined
+      const { answer } = entry
+      const blob = hot.passing(answer.sha256)
+      if (blob === undefined || !isWhole(answer.sha256, blob.size)) return undefined
+      const head = headOf(entry, blob.size, blob.modifiedAt)
+      return { data: blob.data, head, answer, isPassing: true }
+    },
+    keepPassing: hot.keepPassing,
     recall: (request) => {
       const answer = recall(request)?.answer
       return answer?.kind === 'blob' ? answer : undefined

@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../base/clock.ts'
-import { createLru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import type { BlobNews } from '../store/blob-news.ts'
 
@@ -18,20 +17,36 @@ export interface SecondLooks {
 }
 
 const SOON_MS = 60_000
+/** Pairs of client and file that are remembered, twice so many at the most. */
 const REMEMBERED = 5000
+
+/** Epoch milliseconds by file and client. */
+type Sent = Map<Sha256, Map<string | undefined, number>>
 
 /** Nothing was sent yet. */
 export function createSecondLooks(news: BlobNews, clock: Clock): SecondLooks {
-  const sent = createLru<string, number>(REMEMBERED)
+  // The younger ones, and those before them. A busy client costs no more than looking up a name.
+  let [recent, older]: [Sent, Sent] = [new Map(), new Map()]
+  let count = 0
+  const remember = (address: string | undefined, sha256: Sha256, now: number): void => {
+    const clients = recent.get(sha256)
+    if (clients === undefined) recent.set(sha256, new Map([[address, now]]))
+    else clients.set(address, now)
+    count += 1
+    if (count < REMEMBERED) return
+    older = recent
+    recent = new Map()
+    count = 0
+  }
   return {
     note: ({ method, headers }, address, sha256) => {
       if (method !== 'GET' || headers.range !== undefined) return
       if (headers['if-modified-since'] !== undefined) return
-      const key = `${address} ${sha256}`
       const now = clock.now()
-      const before = sent.get(key)
-      sent.set(key, now)
-      if (before !== undefined && Math.abs(now - before) < SOON_MS) news.suspect(sha256)
+      const before = recent.get(sha256)?.get(address) ?? older.get(sha256)?.get(address)
+      const isSoon = before !== undefined && Math.abs(now - before) < SOON_MS
+      if (isSoon) news.suspect(sha256)
+      else remember(address, sha256, now)
     },
   }
 }

@@ -1,11 +1,13 @@
 /**
  * Files of blobs that are served often: the bytes of small ones in memory, larger ones held open (open-files.ts), so that a
- * hit asks neither database nor directory. What the store tells to be gone (deleted, evicted, damaged) leaves at once: who
+ * hit asks neither database nor directory; small ones beyond that are read at once while they are warm (warm-files.ts), and
+ * come into memory when that happens again and again. What the store tells to be gone (deleted, evicted, damaged) leaves at once: who
  * reads it already reads on, and nobody else gets it; what was being read meanwhile is not kept.
  */
 import { createLru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { createOpenFiles, type HeldFile, type OpenFile, readFrom } from './open-files.ts'
+import { createWarmFiles } from './warm-files.ts'
 
 /** The bytes of a small blob. */
 export interface SmallBlob {
@@ -31,6 +33,10 @@ export interface HotBlob {
 export interface HotBlobs {
   /** The bytes of a blob, if they are in memory. */
   small(sha256: Sha256): SmallBlob | undefined
+  /** The same of one that was read lately, out of its file: the bytes are good until the next is asked for. */
+  passing(sha256: Sha256): SmallBlob | undefined
+  /** The bytes of the last one that passed are still being sent: they stay as they are. */
+  keepPassing(): void
   /** Opens a blob that is kept as a file; undefined where there is none. The caller releases it. */
   open(sha256: Sha256): Promise<HotBlob | undefined>
   /** It is not to be served any more. */
@@ -49,6 +55,8 @@ export interface HotLimits {
 }
 
 const defaults: HotLimits = { bytes: 24 * 1024 * 1024, smallBytes: 128 * 1024, files: 128 }
+/** One that passed so often comes into memory: a rarer one would only drive out what is no rarer. */
+const OFTEN = 8
 /** What a blob in memory takes beside its bytes. */
 const ENTRY_BYTES = 500
 
@@ -60,16 +68,32 @@ export function createHotBlobs(
   const { bytes, smallBytes, files } = { ...defaults, ...limits }
   const inMemory = createLru<Sha256, SmallBlob>(bytes)
   const openFiles = createOpenFiles(pathOf, files)
+  const warm = createWarmFiles(pathOf, smallBytes)
+  const keep = (sha256: Sha256, blob: SmallBlob): void => {
+    inMemory.set(sha256, blob, blob.size + ENTRY_BYTES)
+  }
   const load = async (sha256: Sha256, held: HeldFile, file: OpenFile): Promise<HotBlob> => {
     held.shared.loaded ??= readWhole(file)
     const data = await held.shared.loaded
     const blob = { data, size: file.size, modifiedAt: file.modifiedAt }
-    if (!held.isGone()) inMemory.set(sha256, blob, blob.size + ENTRY_BYTES)
+    if (!held.isGone()) {
+      keep(sha256, blob)
+      warm.note(sha256, file)
+    }
     held.leave()
     return whole(blob)
   }
   return {
     small: (sha256) => inMemory.get(sha256),
+    passing: (sha256) => {
+      const blob = warm.read(sha256)
+      if (blob !== undefined && blob.reads % OFTEN === 0) {
+        const { size, modifiedAt } = blob
+        keep(sha256, { data: Buffer.from(blob.data), size, modifiedAt })
+      }
+      return blob
+    },
+    keepPassing: warm.takeAway,
     open: async (sha256) => {
       const known = inMemory.get(sha256)
       if (known !== undefined) return whole(known)
@@ -90,6 +114,7 @@ export function createHotBlobs(
     },
     drop: (sha256) => {
       inMemory.delete(sha256)
+      warm.drop(sha256)
       openFiles.drop(sha256)
     },
     held: () => ({ bytes: inMemory.weight(), files: openFiles.count() }),

@@ -8,11 +8,17 @@ import t, { type Test } from 'tap'
 import { type Sha256, sha256Of } from '../../src/base/sha256.ts'
 import { blobMigrations, openBlobStore } from '../../src/store/blobs.ts'
 import { closeDatabase, openDatabase } from '../../src/store/database.ts'
-import { createHotBlobs, type HotBlobs, type HotLimits } from '../../src/store/hot-blobs.ts'
+import {
+  createHotBlobs,
+  type HotBlobs,
+  type HotLimits,
+  type SmallBlob,
+} from '../../src/store/hot-blobs.ts'
 
 interface Bed {
   readonly dir: string
   readonly hot: HotBlobs
+  path(sha256: Sha256): string
   put(data: Buffer): Promise<Sha256>
   /** The store finds that its file is not what it should be. */
   forget(sha256: Sha256): Promise<void>
@@ -31,7 +37,7 @@ async function openBed(t: Test, limits: Partial<HotLimits>): Promise<Bed> {
     await writeFile(path, data)
     return sha256Of(data)
   }
-  return { dir, hot, put, forget: blobs.forget }
+  return { dir, hot, path: blobs.filePath, put, forget: blobs.forget }
 }
 
 async function readAll(hot: HotBlobs, sha256: Sha256): Promise<Buffer | undefined> {
@@ -41,6 +47,15 @@ async function readAll(hot: HotBlobs, sha256: Sha256): Promise<Buffer | undefine
   for (let at = 0; at < blob.size; ) at += await blob.read(data.subarray(at), at, blob.size - at)
   blob.release()
   return data
+}
+
+/** Nothing is read at once for a while when that was slow. */
+async function pass(hot: HotBlobs, sha256: Sha256): Promise<SmallBlob> {
+  for (;;) {
+    const blob = hot.passing(sha256)
+    if (blob !== undefined) return blob
+    await sleep(5)
+  }
 }
 
 /** The blobs' files that this process has open. */
@@ -96,6 +111,34 @@ t.test('so many files are open at a time and no more, but for those that are rea
   while ((await openFiles(dir)).length > 4) await sleep(20)
   t.ok(hot.held().files <= 4)
 })
+
+t.test(
+  'a small file that was read lately is read at once, as long as it is what it was',
+  async (t) => {
+    const { hot, path, put, forget } = await openBed(t, { bytes: 20_000 })
+    const all = await Promise.all(Array.from({ length: 5 }, (_, at) => put(filled(9000, at))))
+    for (const sha256 of all) t.equal(hot.passing(sha256), undefined, 'nobody read it yet')
+    for (const sha256 of all) await readAll(hot, sha256)
+    const [first = sha256Of(Buffer.alloc(0)), second = first, third = first] = all
+    t.equal(hot.small(first), undefined, 'memory has others')
+    const one = await pass(hot, first)
+    t.equal(one.size, 9000)
+    t.ok(one.data.equals(filled(9000, 0)))
+    hot.keepPassing()
+    t.ok((await pass(hot, second)).data.equals(filled(9000, 1)))
+    t.ok(one.data.equals(filled(9000, 0)), 'what somebody has stays as it is')
+    for (let times = 0; times < 8; times++) await pass(hot, first)
+    t.ok(hot.small(first)?.data.equals(filled(9000, 0)), 'what passes often comes into memory')
+    t.ok(hot.held().bytes <= 20_000)
+    await forget(first)
+    t.equal(hot.passing(first), undefined, 'one that is gone')
+    t.equal(hot.small(first), undefined)
+    await writeFile(path(second), filled(8999, 1))
+    t.equal(hot.passing(second), undefined, 'one that became shorter')
+    await writeFile(path(third), filled(9001, 2))
+    t.equal(hot.passing(third), undefined, 'or longer')
+  },
+)
 
 t.test('what the store takes away is not given to anybody any more', async (t) => {
   const { hot, put, forget } = await openBed(t, { smallBytes: 10_000 })
