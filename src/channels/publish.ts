@@ -67,8 +67,8 @@ export async function publishGeneration(
   { signal }: Abortable = {},
 ): Promise<Generation | undefined> {
   const { channel } = input
-  // A Release that is about to end is signed anew as long as that is possible at all.
-  if (input.resign !== true) await assertRoomToPublish(parts.blobs)
+  // A Release that is about to end is signed anew as long as that is possible at all, and what is revoked goes.
+  if (input.resign !== true && input.kind !== 'revoke') await assertRoomToPublish(parts.blobs)
   const { count: revoked } = parts.revocations
   const { entries } = await withoutRevoked(parts, input.entries)
   const publication = await ensurePublication(parts, channel.name, input)

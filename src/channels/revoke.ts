@@ -159,7 +159,7 @@ async function carryOut(
   const failures = await cleanChannels(parts, revocation, { signal })
   crashPoint('revoke: out of all channels')
   await withdrawEverywhere(parts, revocation)
-  if (failures.length > 0) throw failures[0]
+  if (failures.length > 0) throw notYet(revocation, toAppError(failures[0]))
   const doneAt = parts.clock.now()
   await revocations.finish(revocation, doneAt)
   const channels = offering.flatMap((one) => {
@@ -177,6 +177,14 @@ async function listOffering(parts: ChannelParts): Promise<Omit<CleanedChannel, '
     if (removed.length > 0) offering.push({ channel, before: serial, removed })
   }
   return offering
+}
+
+function notYet({ name, version }: Revocation, { code, message, hint }: AppError): AppError {
+  const more = hint === undefined ? '' : `${hint}; `
+  return new AppError(code, {
+    message: `${name} ${version} is revoked, its files are gone, but a channel names it still: ${message}`,
+    hint: `${more}it is tried again by itself: sluice revoke --list`,
+  })
 }
 
 /** Bases first: so what is based on them is made once. Why some could not be published. */
