@@ -24,6 +24,7 @@ import {
   updateArchive,
 } from './archive-table.ts'
 import { shapeLocal } from './change-local.ts'
+import { refuseShrinkage } from './local-shrink.ts'
 import { isFlat, normalizeSuite } from './suite-place.ts'
 import { redactUrl } from './upstream.ts'
 
@@ -78,7 +79,7 @@ export async function addArchive(
   )
 }
 
-/** Changes an archive's settings or keyring; its states stay. */
+/** Changes an archive's settings or keyring; its states stay. `ERR_REFUSED` if a local one would lose packages. */
 export function setArchive(
   parts: ArchiveParts,
   name: string,
@@ -89,6 +90,7 @@ export function setArchive(
     const old = await getArchive(parts.db, name)
     const settings = checkSettings(changed(old.settings, change.settings), change.auth)
     if (settings.kind !== old.settings.kind) throw otherKind(name)
+    await refuseShrinkage(parts.db, old, settings)
     if (change.keyring !== undefined) await checkKeyring(settings, change.keyring)
     const archive = { ...old, settings, keyring: change.keyring ?? old.keyring }
     const update = async (trx: Db): Promise<Archive> => {

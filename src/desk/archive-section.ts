@@ -5,6 +5,7 @@
 import { faultsOfName, faultsOfSettings } from '../archives/archive-faults.ts'
 import { type Archive, listArchives, listSuites } from '../archives/archive-table.ts'
 import { addArchive, removeArchive, setArchive } from '../archives/change-archive.ts'
+import { findShrinkage } from '../archives/local-shrink.ts'
 import { AppError, isErrorCode, toAppError } from '../base/errors.ts'
 import { listChannels } from '../channels/channel-table.ts'
 import { archiveLines, keyringText, readSettings, settingChanges } from './archive-document.ts'
@@ -80,6 +81,8 @@ async function planArchive(round: Round, table: TableReader): Promise<Step[]> {
     if (at === undefined && table.has(key) && table.texts(key) === undefined) continue
     table.fault(at === undefined ? (table.has(key) ? key : undefined) : [key, at], message)
   }
+  const shrinkage = now === undefined ? [] : await findShrinkage(parts.db, now, settings)
+  for (const { key, message } of shrinkage) table.fault(table.has(key) ? key : undefined, message)
   const keyring = await readKeys(table, now)
   table.done()
   const changes = settingChanges(now?.settings, settings)
