@@ -6,6 +6,7 @@
  * refused, also when the package was taken out since; what is revoked is refused for good.
  */
 import { AppError } from '../base/errors.ts'
+import { compareVersions } from '../debian/version.ts'
 import { writeAudit } from '../store/audit.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { type Archive, getArchive } from './archive-table.ts'
@@ -13,7 +14,7 @@ import { assertLocal, changeLocal, type LocalParts } from './change-local.ts'
 import { entryKey } from './index-edit.ts'
 import type { IndexEntry } from './index-parts.ts'
 import type { LocalEdit } from './local-state.ts'
-import { findUploads, saveUploads, type UploadRow } from './upload-table.ts'
+import { findUploads, listVersions, saveUploads, type UploadRow } from './upload-table.ts'
 
 export interface Publication {
   readonly archive: string
@@ -165,7 +166,27 @@ export async function admit(
     }
   })
   const add = input.entries.filter((_, at) => published[at]?.outcome === 'published')
+  for (const entry of add) await refuseOlder(parts, archive, { ...entry, ...place })
   return { suite: place.suite, edit: { component: place.component, add, remove: [] }, published }
+}
+
+/** Refuses what would be taken out at once, since so many newer ones are there. */
+async function refuseOlder(
+  { db }: Pick<QueueParts, 'db'>,
+  { id, name: archive, settings }: Archive,
+  entry: IndexEntry & { readonly suite: string; readonly component: string },
+): Promise<void> {
+  const { keepVersions = 0 } = settings
+  if (keepVersions === 0) return
+  const { name, version } = entry
+  const newer = (await listVersions(db, id, entry)).filter(
+    (row) => compareVersions(row.version, version) > 0,
+  )
+  if (newer.length < keepVersions) return
+  throw new AppError('ERR_REFUSED', {
+    message: `${archive} keeps the newest ${keepVersions} versions, and has so many newer ones than ${name} ${version}`,
+    hint: `sluice archive set ${archive} --keep-versions ${keepVersions + 1}`,
+  })
 }
 
 function placeOf(

@@ -109,6 +109,26 @@ export async function listUploads(db: Db, archiveId: number): Promise<UploadRow[
   return rows.map(toRow)
 }
 
+/** What an archive has now of one package for one architecture, in one suite and component. */
+export async function listVersions(
+  db: Db,
+  archiveId: number,
+  place: Pick<UploadRow, 'name' | 'architecture' | 'suite' | 'component'>,
+): Promise<UploadRow[]> {
+  const rows = await db
+    .withTables<UploadTables>()
+    .selectFrom('upload')
+    .selectAll()
+    .where('archive_id', '=', archiveId)
+    .where('name', '=', place.name)
+    .where('architecture', '=', place.architecture)
+    .where('suite', '=', place.suite)
+    .where('component', '=', place.component)
+    .where('removed_at', 'is', null)
+    .execute()
+  return rows.map(toRow)
+}
+
 /** They are taken out; within the caller's transaction. */
 export async function noteRemoved(
   db: Db,

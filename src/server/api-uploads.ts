@@ -126,6 +126,8 @@ export function uploadRoutes(api: FastifyInstance, context: ApiContext): void {
     assertLocal(archive)
     const sha256 = digestOf(request)
     const rows = sha256 === undefined ? [] : await findUploadsOf(parts.db, archive.id, sha256)
+    // Nobody sends what is refused, nor takes it for known.
+    for (const row of rows) parts.revocations.refuse(row)
     const { suite, component } = request.query
     const published = rows.filter(
       (row) =>

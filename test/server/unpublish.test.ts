@@ -145,6 +145,10 @@ t.test('an archive keeps the newest versions of each package, as many as it is t
   t.match(await api('GET', '/audit?what=unpublish&limit=1'), [
     { who: 'system', why: 'the newest 2 versions are kept' },
   ])
+  t.match(await publish(app('1.9.1')), {
+    error: { code: 'ERR_REFUSED', message: /keeps the newest 2 versions.* than acme-app 1\.9\.1$/ },
+  })
+  t.match(await publish(app('1.10')), { published: { outcome: 'unchanged' } })
   t.match(await api('PATCH', '/archives/internal', { keepVersions: -1 }), {
     error: { code: 'ERR_USAGE' },
   })
@@ -233,6 +237,9 @@ t.test('packages are listed, given an end and taken out by commands', async (t) 
     (await run('--json', 'unpublish', 'acme-app', '--from', 'internal')).stdout,
   )
   t.match(json, { removed: [{ version: '1.0' }], generations: [{ channel: 'testing' }] })
+  t.match(await publish(old), { code: 0 })
+  t.match(await run('revoke', 'acme-app=1.0', '--reason', 'it eats disks'), { code: 0 })
+  t.match(await publish(old), { code: 5, stderr: /acme-app 1\.0 was revoked: it eats disks/ })
 })
 
 t.test('what ended while the server was off is taken out at the start', async (t) => {
