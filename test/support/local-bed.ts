@@ -11,6 +11,8 @@ import { startSluice, type TestSluice } from './sluice.ts'
 export interface LocalBed {
   readonly dir: string
   readonly sluice: TestSluice
+  /** Starts another server, or this one again; it is closed at the end. */
+  readonly start: typeof startSluice
   /** Builds a .deb and puts it; the answer, whatever its status. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers by name, and a wrong name fails the test
   publish(spec: PackageSpec, query?: string): Promise<any>
@@ -27,9 +29,18 @@ export async function makeLocalBed(
   settings: object = {},
   start: Parameters<typeof startSluice>[1] = {},
 ): Promise<LocalBed> {
+  // Before the folder is removed, which comes next: handlers run in the order in which they were added.
+  const open: TestSluice[] = []
+  t.teardown(async () => {
+    for (const one of open) await one.close()
+  })
   const dir = t.testdir()
-  const sluice = await startSluice(join(dir, 'var'), start)
-  t.teardown(() => sluice.close())
+  const startOne: LocalBed['start'] = async (dataDir, options) => {
+    const one = await startSluice(dataDir, options)
+    open.push(one)
+    return one
+  }
+  const sluice = await startOne(join(dir, 'var'), start)
   const shape = { suites: ['stable'], components: ['main'], architectures: ['amd64', 'arm64'] }
   const made = { name: 'internal', kind: 'local', ...shape, ...settings }
   await sluice.api('POST', '/archives', made)
@@ -44,6 +55,7 @@ export async function makeLocalBed(
   return {
     dir,
     sluice,
+    start: startOne,
     build,
     publish: async (spec, query = '') => {
       const path = await build(spec)
