@@ -151,6 +151,7 @@ async function adoptOne(
       if (run.unknownFiles.length < NAMED) run.unknownFiles.push(relative(input.dir, path))
       return
     }
+    parts.blobs.withdrawn.refuse(sha256)
     if (!run.seen.add(sha256) || (await parts.blobs.has(sha256))) return add(sums.held, size)
     await assertRoom(parts.blobs, size, `to adopt ${relative(input.dir, path)}`)
     if (input.dryRun !== true) {
@@ -166,6 +167,7 @@ async function adoptOne(
     const isChanged = code === 'ERR_DIGEST_MISMATCH' || code === 'ERR_SIZE_MISMATCH'
     if (code === 'ERR_DISK_FULL') run.problem = known.message
     else if (isChanged) noteUnreadable(run, path, 'it was changed meanwhile')
+    else if (code === 'ERR_GONE') noteUnreadable(run, path, known.message)
     else if (code === 'ERR_INTERNAL' || code === 'ERR_STORE') {
       noteUnreadable(run, path, reasonOf(cause))
     } else throw error

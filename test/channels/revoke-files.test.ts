@@ -10,6 +10,7 @@ import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { machineAt } from '../support/based.ts'
 import { stanzasOf } from '../support/odd-world.ts'
+import { runSluice } from '../support/program.ts'
 import { openSocket, type RawAnswer, readAnswers } from '../support/raw-http.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
@@ -128,4 +129,18 @@ t.test('what runs while something is revoked does not bring it back', async (t) 
     }
   }
   t.same((await api('POST', '/verify', {})).problems, [])
+})
+
+t.test('what another cache has of it is not taken in', async (t) => {
+  const world = await makeWorld(t, [pack('hello', '1'), pack('other', '1')])
+  const { sluice } = world
+  await sluice.api('POST', '/revocations', { name: 'hello', version: '1', reason })
+  const args = ['--data', sluice.dataDir, '--json', 'adopt', join(world.dir, 'archive', 'pool')]
+  for (const more of [['--dry-run'], []]) {
+    const { stdout } = await runSluice([...args, ...more])
+    const report = JSON.parse(stdout)
+    t.match(report, { adopted: { files: 1 }, problem: undefined })
+    t.match(report.unreadable, [/hello_1_amd64\.deb: hello 1 was revoked: it eats disks$/])
+  }
+  t.same((await sluice.api('POST', '/verify', { deep: true })).problems, [])
 })
