@@ -32,7 +32,7 @@ while [ ! -S /run/avahi-daemon/bus ]; do kill -0 $bus; done
 avahi-daemon --no-drop-root --no-chroot --no-rlimits -f "$dir/avahi.conf" 2>"$dir/log" &
 avahi=$!
 until grep -q 'successfully established' "$dir/log"; do kill -0 $avahi; done
-timeout 20 avahi-browse --parsable --resolve --terminate _apt_proxy._tcp
+timeout 300 avahi-browse --parsable --resolve --terminate _apt_proxy._tcp
 kill $avahi $bus
 `
 

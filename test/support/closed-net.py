@@ -63,7 +63,7 @@ def ask(port, request):
         done = subprocess.run([told["sluice"], *request[1:]], env=env, capture_output=True, text=True)
         return {"status": done.returncode, "body": done.stdout + done.stderr}
     method, target = request
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=25)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     connection.request(method, target)
     answer = connection.getresponse()
     body = answer.read()

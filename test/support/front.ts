@@ -23,7 +23,8 @@ export async function startFront(): Promise<Front> {
     socket.pipe(behind).pipe(socket)
     socket.on('error', () => behind.destroy())
     behind.on('error', () => socket.resetAndDestroy())
-    behind.on('close', () => socket.destroy())
+    // What came is handed on before.
+    behind.on('close', () => socket.destroySoon())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,6 +1,6 @@
 /**
  * A server that is to be put under all its work at once, by a fast clock, a day in three seconds: retention and grace come to
- * their end, and Releases are signed anew, while one looks on. It keeps its port when it is killed and started again.
+ * their end, and Releases are signed anew, while one looks on. It keeps its URL when it is killed and started again.
  *
  * `load-changes.ts` changes things, `load-machines.ts` are the machines.
  */
@@ -14,6 +14,7 @@ import { randomFrom } from '../../bench/random.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { fastClock, paceFor } from './fast-clock.ts'
 import type { FastServerInput } from './fast-server.ts'
+import { startFront } from './front.ts'
 import { type LoadUpstream, startLoadUpstream } from './load-upstream.ts'
 import { testDir } from './test-dir.ts'
 
@@ -60,8 +61,14 @@ export async function startLoad(t: Test, { seed, forMs }: LoadInput): Promise<Lo
   const flags = { 'log-level': 'error', 'retain-generations': '10', 'retain-days': '10' }
   const input: FastServerInput = { dataDir, listen: '127.0.0.1:0', pace, flags }
   let server = await startFastServer(input)
-  t.teardown(() => server.stop('SIGTERM'))
-  const { url } = server
+  // One that is started again on its old port may find that somebody else has it.
+  const front = await startFront()
+  front.turnTo(server.url)
+  t.teardown(async () => {
+    await server.stop('SIGTERM')
+    await front.close()
+  })
+  const { url } = front
   const token = (await readFile(join(dataDir, 'token'), 'utf8')).trim()
   const counts = new Map<string, number>()
   let isDown = false
@@ -79,8 +86,10 @@ export async function startLoad(t: Test, { seed, forMs }: LoadInput): Promise<Lo
     killAndRestart: async () => {
       isDown = true
       deaths += 1
+      front.turnTo(undefined)
       await server.stop('SIGKILL')
-      server = await startFastServer({ ...input, listen: new URL(url).host })
+      server = await startFastServer(input)
+      front.turnTo(server.url)
       isDown = false
     },
   }

@@ -4,9 +4,10 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const page = await readFile(join(import.meta.dirname, '../../docs/nginx.md'), 'utf8')
 
@@ -21,12 +22,57 @@ export interface TestNginx {
 }
 
 /** Starts nginx in front of the Sluice at `url`; its own files are in `dir`. */
-export async function startNginx(
+export async function startNginx(dir: string, sluice: Behind): Promise<TestNginx> {
+  for (let tries = 1; ; tries++) {
+    const said: string[] = []
+    const nginx = await tryNginx(dir, sluice, said)
+    if (nginx !== undefined) return nginx
+    // Somebody else was quicker to take the port.
+    const isTaken = said.join('').includes('Address already in use')
+    if (!isTaken || tries === 5) throw new Error(`nginx ended: ${said.join('')}`)
+  }
+}
+
+interface Behind {
+  readonly url: string
+  readonly dataDir: string
+}
+
+/** Starts it on a port that was free a moment ago; undefined if it ends at once. */
+async function tryNginx(
   dir: string,
-  { url, dataDir }: { readonly url: string; readonly dataDir: string },
-): Promise<TestNginx> {
+  sluice: Behind,
+  said: string[],
+): Promise<TestNginx | undefined> {
   await mkdir(dir, { recursive: true })
   const port = await freePort()
+  const [config, pid] = [join(dir, 'nginx.conf'), join(dir, 'pid')]
+  await writeFile(config, configOf(dir, sluice, port))
+  await rm(pid, { force: true })
+  const child = spawn('/usr/sbin/nginx', ['-p', dir, '-c', config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text))
+  let hasEnded = false
+  const ended = once(child, 'close').then(() => {
+    hasEnded = true
+  })
+  // Which it writes when it listens.
+  while ((await readFile(pid, 'utf8').catch(() => '')) === '') {
+    if (hasEnded) return undefined
+    await sleep(10)
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      child.kill('SIGQUIT')
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+function configOf(dir: string, { url, dataDir }: Behind, port: number): string {
   const told = blockOf('nginx')
     .replace('127.0.0.1:3143', new URL(url).host)
     .replace('listen 3142;', `listen 127.0.0.1:${port};`)
@@ -44,27 +90,7 @@ export async function startNginx(
     told,
     '}',
   ]
-  const config = join(dir, 'nginx.conf')
-  await writeFile(config, lines.join('\n'))
-  const child = spawn('/usr/sbin/nginx', ['-p', dir, '-c', config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  const ended = once(child, 'close')
-  while (!(await takesConnections(port))) {
-    if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`)
-  }
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: async () => {
-      child.kill('SIGQUIT')
-      child.kill('SIGTERM')
-      await ended
-    },
-  }
+  return lines.join('\n')
 }
 
 async function freePort(): Promise<number> {
@@ -74,14 +100,4 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
-}
-
-async function takesConnections(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  const is = await once(socket, 'connect').then(
-    () => true,
-    () => false,
-  )
-  socket.destroy()
-  return is
 }
