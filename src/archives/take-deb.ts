@@ -6,6 +6,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { createSlots } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
+import type { ByteSource } from '../debian/byte-source.ts'
 import { type CheckedDeb, checkDeb } from '../debian/check-deb.ts'
 import { checkDebName, type DebWarning } from '../debian/deb-fields.ts'
 import { refused, sendAgain } from '../debian/upload-refusal.ts'
@@ -41,11 +42,10 @@ const inTurn = createSlots(2)
 
 /** Checks a .deb, two at once at the most; refusals are `ERR_PACKAGE` and `ERR_TOO_LARGE`. */
 export function checkInTurn(
-  { partFiles }: Pick<UploadParts, 'partFiles'>,
-  part: PartName,
+  read: () => ByteSource,
   { signal }: Abortable = {},
 ): Promise<CheckedDeb> {
-  return inTurn(() => checkDeb(partFiles.read(part), { signal }))
+  return inTurn(() => checkDeb(read(), { signal }))
 }
 
 /** Publishes the .deb, or refuses it; either way its part file is gone then, but for an interruption. */
@@ -58,7 +58,7 @@ export async function takeDeb(
   try {
     const archive = await getArchive(parts.db, input.archive)
     assertLocal(archive)
-    const deb = await checkInTurn(parts, input.part, { signal })
+    const deb = await checkInTurn(() => parts.partFiles.read(input.part), { signal })
     checkDigest(input, deb)
     checkDebName(input.fileName, deb)
     const publication = { ...input, entries: [packageEntry(deb)] }

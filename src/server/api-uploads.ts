@@ -20,7 +20,13 @@ import { type UploadedName, warnOfUploads } from '../channels/upload-warnings.ts
 import { assertRoom } from '../store/disk-reserve.ts'
 import type { PartName } from '../store/part-files.ts'
 import { type ApiContext, whoAsks } from './api-context.ts'
-import { MOST_BYTES, sessionFolder, takeFileBytes, takeSession } from './upload-session.ts'
+import {
+  inFolder,
+  MOST_BYTES,
+  sessionFolder,
+  takeFileBytes,
+  takeSession,
+} from './upload-session.ts'
 
 interface FileRoute {
   Params: { name: string; file: string }
@@ -169,10 +175,12 @@ function sessionRoutes(api: FastifyInstance, { parts }: ApiContext): void {
       const { changes, suite, component, reason } = request.body
       const end = parts.uploadFollow.begin()
       try {
-        return await takeSession(parts, {
-          ...{ archive: request.params.name, folder: folderOf(request), name: changes },
+        const folder = folderOf(request)
+        const input = {
+          ...{ archive: request.params.name, folder, name: changes },
           ...{ suite, component, why: reason, who: whoAsks(request), mustBeSigned: false },
-        })
+        }
+        return await inFolder(folder, () => takeSession(parts, input))
       } finally {
         end()
       }
@@ -191,9 +199,10 @@ async function takeSessionFile(
   const length = Number(headers['content-length'] ?? 0)
   const end = parts.uploadFollow.begin()
   try {
-    const bytes = { folder, file, offset: query.offset ?? 0, length }
-    await takeFileBytes(parts, bytes, request.body as Readable)
-    return { size: await parts.partFiles.size({ folder, file }) }
+    const bytes = { folder, file, part: `${file}.part`, offset: query.offset ?? 0, length }
+    return await takeFileBytes(parts, bytes, request.body as Readable, async () => ({
+      size: await parts.partFiles.size({ folder, file }),
+    }))
   } finally {
     end()
   }
@@ -220,14 +229,13 @@ async function takePackage(
   try {
     const body = request.body as Readable
     const { offset = 0 } = query
-    await parts.partFiles.append(part, body, { offset, maxBytes: MOST_BYTES })
-    const taken = await takeDeb(parts, {
-      archive: params.name,
-      suite: query.suite,
-      component: query.component,
-      ...{ part, sha256, fileName: params.file },
-      who: whoAsks(request),
-      why: query.reason,
+    const input = {
+      ...{ archive: params.name, suite: query.suite, component: query.component },
+      ...{ part, sha256, fileName: params.file, who: whoAsks(request), why: query.reason },
+    }
+    const taken = await parts.partFiles.hold(part, async (append) => {
+      await append(body, { offset, maxBytes: MOST_BYTES })
+      return takeDeb(parts, input)
     })
     if (taken.published.outcome === 'published') parts.uploadFollow.note(params.name)
     return taken

@@ -17,7 +17,7 @@ import type { Log } from '../base/log.ts'
 import { readChanges } from '../debian/changes-file.ts'
 import { unverified } from '../debian/upload-signature.ts'
 import type { ServerParts } from './parts.ts'
-import { checkFileName, sessionFolder, takeSession } from './upload-session.ts'
+import { checkFileName, inFolder, sessionFolder, takeSession } from './upload-session.ts'
 
 const SETTLED_MS = 10_000
 /** So long a `.changes` waits for what it lists. */
@@ -100,7 +100,7 @@ async function takeSet(
   for (const file of files) await copyIn(parts, join(dir, file), { folder, file })
   const mustBeSigned = archive.keyring.length > 0
   const input = { archive: archive.name, folder, name, who: WHO, mustBeSigned }
-  return (await takeSession(parts, input)).kind === 'published'
+  return (await inFolder(folder, () => takeSession(parts, input))).kind === 'published'
 }
 
 async function takeAlone(

@@ -7,10 +7,13 @@
  *
  * dput shows the reason phrase of an answer, and sends all of a file before it looks for one.
  */
+import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { getArchive } from '../archives/archive-table.ts'
 import { assertLocal } from '../archives/change-local.ts'
+import type { ChangesOutcome } from '../archives/take-changes.ts'
+import { listedBy } from '../archives/upload-files.ts'
 import { AppError, httpStatus, isAppError, toAppError } from '../base/errors.ts'
 import type { ApiContext } from './api-context.ts'
 import { checkScope } from './authorize.ts'
@@ -73,14 +76,15 @@ async function takePut(parts: ServerParts, request: PutRequest): Promise<Answer>
   const length = headers['content-length']
   const end = parts.uploadFollow.begin()
   try {
-    const bytes = {
-      folder,
-      file,
-      offset: 0,
-      length: length === undefined ? undefined : Number(length),
-    }
-    await takeFileBytes(parts, bytes, (request.body as Readable | undefined) ?? request.raw)
-    return await look(parts, { folder, file, archive: name, who: token.name })
+    const part = `${randomUUID()}.part`
+    const told = length === undefined ? undefined : Number(length)
+    const bytes = { folder, file, part, offset: 0, length: told }
+    const body = (request.body as Readable | undefined) ?? request.raw
+    const whole = { folder, file, archive: name, who: token.name }
+    // Nobody can go on with what breaks off.
+    return await takeFileBytes(parts, bytes, body, () => look(parts, whole)).finally(() =>
+      parts.partFiles.remove({ folder, file: part }),
+    )
   } finally {
     end()
   }
@@ -93,24 +97,33 @@ interface Look {
   readonly who: string
 }
 
-/** Whether this file made an upload whole. */
+/** Whether this file made an upload whole, or several. Others in the folder are none of its business, nor what is wrong with them. */
 async function look(parts: ServerParts, { folder, file, archive, who }: Look): Promise<Answer> {
-  const here = await parts.partFiles.list(folder)
-  const changes = file.endsWith('.changes')
-    ? [file]
-    : here.filter((one) => one.endsWith('.changes'))
-  let waits: string | undefined
+  const changes = file.endsWith('.changes') ? [file] : await listedBy(parts, { folder, file })
+  const published: string[] = []
+  const waits: string[] = []
+  const errors: unknown[] = []
   for (const name of changes) {
-    const outcome = await takeSession(parts, { archive, folder, name, who, mustBeSigned: true })
-    if (outcome.kind === 'waiting') {
-      waits = `${name} waits for ${outcome.missing.length} more: ${outcome.missing[0] ?? ''}`
-      continue
+    try {
+      const outcome = await takeSession(parts, { archive, folder, name, who, mustBeSigned: true })
+      if (outcome.kind === 'published') published.push(publishedText(outcome))
+      else
+        waits.push(
+          `${name} waits for ${outcome.missing.length} more: ${outcome.missing[0] ?? ''}\n`,
+        )
+    } catch (error) {
+      errors.push(error)
     }
-    const all = outcome.published.map((one) => `${one.name} ${one.version} ${one.architecture}`)
-    const lines = outcome.warnings.map(({ message }) => `warning: ${message}\n`)
-    return { status: 201, text: `published ${all.join(', ')}\n${lines.join('')}` }
   }
-  return { status: 202, text: `${waits ?? `${file} is here, its .changes is not yet`}\n` }
+  if (errors.length > 0) throw errors[0]
+  if (published.length > 0) return { status: 201, text: published.join('') }
+  return { status: 202, text: waits[0] ?? `${file} is here, its .changes is not yet\n` }
+}
+
+function publishedText(outcome: Extract<ChangesOutcome, { kind: 'published' }>): string {
+  const all = outcome.published.map((one) => `${one.name} ${one.version} ${one.architecture}`)
+  const lines = outcome.warnings.map(({ message }) => `warning: ${message}\n`)
+  return `published ${all.join(', ')}\n${lines.join('')}`
 }
 
 async function say(reply: FastifyReply, status: number, text: string): Promise<FastifyReply> {

@@ -1,14 +1,15 @@
 /**
- * Files on their way in from others, in `uploads/` of the data directory: a folder for each upload, in which its files grow
- * until they are whole, over as many connections as it takes, also past a restart. Nothing here is of the store yet.
+ * Files on their way in from others, in `uploads/` of the data directory: folders in which files grow until they are whole, over
+ * as many connections as it takes, also past a restart. Nothing here is of the store yet.
  *
- * One writes to a file at a time. What nobody has written to for a day is swept.
+ * One writes to a file at a time, and nobody while one reads what he wrote. Files that nobody has written to for a day are swept.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Abortable } from '../base/abortable.ts'
-import { AppError, systemCode } from '../base/errors.ts'
+import { AppError, isAppError, systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 
 /** Names of a folder and of a file in it; both are plain words, checked by who makes them. */
@@ -24,11 +25,22 @@ export interface Appending extends Abortable {
   readonly maxBytes: number
 }
 
+/**
+ * Adds bytes at the end of a file, and says how long it is then. What came before the source failed stays; a source that did not
+ * fail is left open, with what was not taken of it.
+ */
+export type Append = (source: ByteStream, appending: Appending) => Promise<number>
+
+/** A stream of bytes, or what else gives them piece by piece. */
+export type ByteStream = AsyncIterable<Uint8Array> | Readable
+
 export interface PartFiles {
   /** Bytes that are here of it; 0 where there are none. */
   size(name: PartName): Promise<number>
-  /** Adds bytes at the end, and says how long the file is then. What came before the source failed stays. */
-  append(name: PartName, source: AsyncIterable<Uint8Array>, appending: Appending): Promise<number>
+  /**
+   * Has the file for itself while it works: `ERR_CONFLICT` if somebody sends it just now. Who has it whole already is waited for.
+   */
+  hold<T>(name: PartName, work: (append: Append) => Promise<T>): Promise<T>
   path(name: PartName): string
   /** Calls it by another name in its folder: it is whole. */
   rename(name: PartName, file: string): Promise<void>
@@ -37,16 +49,23 @@ export interface PartFiles {
   list(folder: string): Promise<string[]>
   remove(name: PartName): Promise<void>
   removeFolder(folder: string): Promise<void>
-  /** Removes folders in which nothing was written since that time (epoch milliseconds); says how many. */
+  /** Removes files to which nothing was written since that time (epoch milliseconds); says how many. */
   sweep(before: number): Promise<number>
 }
 
 const READ_BYTES = 1024 * 1024
+const MOST_TRIES = 100
 const plain = /^[A-Za-z0-9][A-Za-z0-9+.~_-]{0,254}$/
+
+interface Holder {
+  /** It has come to its end, and is read. */
+  isWhole: boolean
+  readonly ended: Promise<void>
+}
 
 /** The files below this folder, which need not exist. */
 export function openPartFiles(dir: string): PartFiles {
-  const busy = new Set<string>()
+  const busy = new Map<string, Holder>()
   const path = ({ folder, file }: PartName): string => {
     if (!plain.test(folder) || !plain.test(file))
       throw new AppError('ERR_USAGE', { message: `${JSON.stringify(file)} is no name of a file` })
@@ -59,18 +78,27 @@ export function openPartFiles(dir: string): PartFiles {
   return {
     path,
     size: (name) => sizeOf(path(name)),
-    append: async (name, source, appending) => {
+    hold: async (name, work) => {
       const at = path(name)
-      if (busy.has(at)) throw isBusy(name)
-      busy.add(at)
+      for (let other = busy.get(at); other !== undefined; other = busy.get(at)) {
+        if (!other.isWhole) throw isBusy(name)
+        await other.ended
+      }
+      const end = Promise.withResolvers<void>()
+      const holder: Holder = { isWhole: false, ended: end.promise }
+      busy.set(at, holder)
       try {
-        await mkdir(join(dir, name.folder), { recursive: true, mode: 0o700 })
-        return await append(at, source, appending)
+        return await work(async (source, appending) => {
+          const size = await append(at, source, appending)
+          holder.isWhole = true
+          return size
+        })
       } catch (error) {
-        if (error instanceof AppError && error.code === 'ERR_TOO_LARGE') await remove(name)
+        if (isAppError(error, 'ERR_TOO_LARGE')) await remove(name)
         throw error
       } finally {
         busy.delete(at)
+        end.resolve()
       }
     },
     rename: ({ folder, file }, to) => rename(path({ folder, file }), path({ folder, file: to })),
@@ -81,10 +109,13 @@ export function openPartFiles(dir: string): PartFiles {
     sweep: async (before) => {
       let swept = 0
       for (const folder of await namesIn(dir)) {
-        const isBusyNow = [...busy].some((one) => one.startsWith(join(dir, folder)))
-        if (isBusyNow || (await lastWritten(join(dir, folder))) >= before) continue
-        await rm(join(dir, folder), { recursive: true, force: true })
-        swept += 1
+        for (const file of await namesIn(join(dir, folder))) {
+          const at = join(dir, folder, file)
+          if (busy.has(at) || (await lastWritten(at)) >= before) continue
+          await rm(at, { recursive: true, force: true })
+          swept += 1
+        }
+        await rmdir(join(dir, folder)).catch(() => undefined)
       }
       return swept
     },
@@ -93,7 +124,7 @@ export function openPartFiles(dir: string): PartFiles {
 
 async function append(
   path: string,
-  source: AsyncIterable<Uint8Array>,
+  source: ByteStream,
   { offset, maxBytes, signal }: Appending,
 ): Promise<number> {
   const here = offset === 0 ? 0 : await sizeOf(path)
@@ -104,10 +135,13 @@ async function append(
       details: { offset: here },
     })
   }
-  const handle = await open(path, offset === 0 ? 'w' : 'a', 0o600)
+  const handle = await openIn(path, offset === 0 ? 'w' : 'a')
   let size = offset
   try {
-    for await (const piece of source) {
+    // One that is not read to its end is not destroyed with that: who sends it is to hear why.
+    for await (const piece of isStream(source)
+      ? source.iterator({ destroyOnReturn: false })
+      : source) {
       signal?.throwIfAborted()
       size += piece.length
       if (size > maxBytes) throw tooLarge(maxBytes)
@@ -118,6 +152,22 @@ async function append(
   } finally {
     await handle.close()
   }
+}
+
+/** Opens it in its folder, which somebody else may remove the moment it is empty. */
+async function openIn(path: string, flags: 'w' | 'a'): Promise<FileHandle> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      return await open(path, flags, 0o600)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT' || tries === MOST_TRIES) throw error
+    }
+  }
+}
+
+function isStream(source: ByteStream): source is Readable {
+  return 'iterator' in source
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -138,9 +188,14 @@ async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
-async function lastWritten(dir: string): Promise<number> {
-  const times = (await namesIn(dir)).map(async (name) => (await stat(join(dir, name))).mtimeMs)
-  return Math.max((await stat(dir)).mtimeMs, ...(await Promise.all(times)))
+/** Epoch milliseconds; for ever where it is gone by now. */
+async function lastWritten(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return Number.POSITIVE_INFINITY
+    throw error
+  }
 }
 
 function tooLarge(maxBytes: number): AppError {
