@@ -55,7 +55,7 @@ export function backupCommands(program: Command, around: Surroundings): void {
     .option('--snapshot <name>', 'which backup of the directory (default: the newest)')
     .option('--list', 'which backups there are')
     .option('--check', 'only read and compare all of it')
-    .option('--no-files', 'leave out the files: they are fetched again when they are wanted')
+    .option('--no-files', 'leave out the files that archives can be asked for again')
   run(around, restore, restoreOrLook)
 }
 
@@ -143,6 +143,7 @@ async function restoreOrLook(
   const report = await restoreBackup(input, { signal })
   out.clear()
   out.result(report, restoreLines)
+  if (report.missing.length > 0) context.setExitCode(3)
 }
 
 async function readPassphrase(

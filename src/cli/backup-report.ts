@@ -66,12 +66,13 @@ export function checkLines({ snapshot, madeAt, read, problems }: CheckReport): s
 
 /** A backup that was restored. */
 export function restoreLines(report: RestoreReport): string[] {
-  const { snapshot, madeAt, dataDir, files, keys, leftOut } = report
+  const { snapshot, madeAt, dataDir, files, keys, leftOut, missing } = report
   const lines = [
     `restored ${snapshot}, made ${formatTime(madeAt)}, into ${dataDir}: ${sized(files)}, ${plural(keys, 'key')}`,
     ...(leftOut > 0
       ? [`left out ${plural(leftOut, 'file')}: fetched again when they are wanted`]
       : []),
+    ...missing.map((one) => `lost     ${one}, and nobody is known to have it`),
     'next     the server signs all channels anew when it starts, and makes a new token of the administrator:',
     `         sluice serve --data ${dataDir}`,
   ]

@@ -61,4 +61,6 @@ export interface RestoreReport {
   readonly keys: number
   /** File blobs that are named and not there: left out of the backup, or of the restore. */
   readonly leftOut: number
+  /** Files that no archive is known to have, and that are damaged in the backup; only where the others were not wanted. */
+  readonly missing: readonly string[]
 }

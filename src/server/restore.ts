@@ -14,8 +14,6 @@ import { dataFiles, makeDataDir } from '../base/data-dir.ts'
 import { writeDurable } from '../base/durable-file.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
-import { mapBounded } from '../base/mutex.ts'
-import type { Sha256 } from '../base/sha256.ts'
 import { type SecretFile, unsealFiles } from '../debian/sealed-files.ts'
 import { raiseDateFloors } from '../signing/publication-table.ts'
 import { writeAudit } from '../store/audit.ts'
@@ -35,6 +33,7 @@ import { copyBlob } from '../store/save-blobs.ts'
 import { systemUser } from './backup.ts'
 import type { BackupEvent, RestoreReport } from './backup-report.ts'
 import { migrations } from './migrations.ts'
+import { allFiles, copyFiles, filesOfOurOwn } from './restore-files.ts'
 import { plainFiles, unpackSmallFiles } from './small-files.ts'
 
 export interface RestoreInput {
@@ -44,7 +43,7 @@ export interface RestoreInput {
   readonly snapshot?: string | undefined
   readonly dataDir: string
   readonly passphrase?: string | undefined
-  /** False: no file blobs; what upstream still has is fetched again when it is wanted. */
+  /** False: only the file blobs that no archive ever named; what upstream still has is fetched again when it is wanted. */
   readonly withFiles: boolean
   readonly clock: Clock
   readonly onEvent?: ((event: BackupEvent) => void) | undefined
@@ -54,7 +53,6 @@ export interface RestoreInput {
 const harmless: readonly string[] = [
   ...['lock', 'lock-journal', 'lost+found', 'restoring', 'restoring.new'],
 ]
-const FILES_AT_ONCE = 4
 
 /**
  * Restores a backup; `ERR_REFUSED` if the directory is not empty, `ERR_PASSPHRASE`, and `ERR_DIGEST_MISMATCH` with the
@@ -85,11 +83,11 @@ export async function restoreBackup(
     await writeDurable(restoring, `sluice restore of ${backup.name} from ${dir} is under way\n`)
     crashPoint('restore: begun')
     await empty(dataDir)
-    await install(input, backup, { keys, plain }, signal)
+    const copied = await install(input, backup, { keys, plain }, signal)
     await rm(restoring)
     await syncDir(dataDir)
     crashPoint('restore: done')
-    return reportOf(input, backup, keys.length)
+    return { ...reportOf(input, backup, keys.length), ...copied }
   } catch (error) {
     throw notWritable(error, dataDir)
   } finally {
@@ -139,17 +137,17 @@ async function install(
   backup: Backup,
   small: Parameters<typeof unpackSmallFiles>[1],
   signal: AbortSignal | undefined,
-): Promise<void> {
-  const { dir, dataDir } = input
+): Promise<Copied> {
+  const { dataDir } = input
   try {
-    const flaws = await copyFiles(input, backup, signal)
-    flaws.push(...(await copyOwnDatabase(input, backup)))
-    if (flaws.length > 0) throw damagedBackup(dir, flaws)
+    await mkdir(join(dataDir, 'blobs'))
+    const copied = await (input.withFiles ? copyAll : copyWithoutOthers)(input, backup, { signal })
     crashPoint('restore: database copied')
     await unpackSmallFiles(dataDir, small)
     await goOn(input, backup)
     await syncDir(dataDir)
     crashPoint('restore: all in place')
+    return copied
   } catch (error) {
     await empty(dataDir)
     await rm(dataFiles(dataDir).restoring, { force: true })
@@ -157,52 +155,48 @@ async function install(
   }
 }
 
-/** Copies the file blobs, and tells which are not as they were: all of them, so that one does not find them one by one. */
-async function copyFiles(
-  { dir, dataDir, withFiles, onEvent }: RestoreInput,
+/** What was copied of the file blobs, and which of those without an origin could not be. */
+type Copied = Pick<RestoreReport, 'files' | 'leftOut' | 'missing'>
+
+/** Files and database: all of it is as it was, or nothing is restored. */
+async function copyAll(
+  input: RestoreInput,
   backup: Backup,
-  signal: AbortSignal | undefined,
-): Promise<Flaw[]> {
-  const blobs = join(dataDir, 'blobs')
-  await mkdir(blobs)
-  const flaws: Flaw[] = []
-  if (!withFiles) return flaws
-  const folders = new Set<string>()
-  const total = backup.manifest.files.count
-  let done = 0
-  for await (const digests of backup.blobs()) {
-    for (const prefix of new Set(digests.map((digest) => digest.slice(0, 2)))) {
-      if (!folders.has(prefix)) await mkdir(join(blobs, prefix))
-      folders.add(prefix)
-    }
-    await mapBounded(digests, FILES_AT_ONCE, async (digest) => {
-      signal?.throwIfAborted()
-      const flaw = await copyOne(dir, backup, digest, blobs)
-      if (flaw !== undefined) flaws.push(flaw)
-      onEvent?.({ kind: 'restore', what: 'files', done: ++done, total })
-      crashPoint('restore: a file copied')
-    })
-  }
-  for (const prefix of folders) await syncDir(join(blobs, prefix))
-  await syncDir(blobs)
-  return flaws
+  { signal }: Abortable,
+): Promise<Copied> {
+  const { dir, dataDir } = input
+  const { files, leftOut } = backup.manifest
+  const copy = { dir, dataDir, wanted: allFiles(backup), onFile: progressOf(input, files.count) }
+  const flaws = await copyFiles(copy, backup, { signal })
+  flaws.push(...(await copyOwnDatabase(input, backup)))
+  if (flaws.length > 0) throw damagedBackup(dir, flaws)
+  return { files, leftOut: leftOut.count, missing: [] }
 }
 
-async function copyOne(
-  dir: string,
+/** The database first, since it knows which files no archive has. One of these that is damaged keeps nothing else back. */
+async function copyWithoutOthers(
+  input: RestoreInput,
   backup: Backup,
-  digest: Sha256,
-  blobs: string,
-): Promise<Flaw | undefined> {
-  const from = backup.blobPath(digest)
-  const to = join(blobs, digest.slice(0, 2), digest.slice(2))
-  try {
-    const isSame = await copyBlob(from, { tmp: join(blobs, `.${digest}`), to }, digest)
-    return isSame ? undefined : flawOf(dir, from, false, true)
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'EIO') throw error
-    return flawOf(dir, from, systemCode(error) === 'ENOENT', true)
+  { signal }: Abortable,
+): Promise<Copied> {
+  const { dir, dataDir } = input
+  const damaged = await copyOwnDatabase(input, backup)
+  if (damaged.length > 0) throw damagedBackup(dir, damaged)
+  const wanted = await filesOfOurOwn(backup, join(dataDir, snapshotFiles.database))
+  const { count, bytes } = wanted
+  await needRoom('the restored data directory', dataDir, bytes)
+  const copy = { dir, dataDir, wanted, onFile: progressOf(input, count) }
+  const missing = await copyFiles(copy, backup, { signal })
+  const { files, leftOut } = backup.manifest
+  return {
+    files: { count: count - missing.length, bytes },
+    leftOut: leftOut.count + files.count - count,
+    missing: missing.map(({ file, message }) => `${file} ${message}`),
   }
+}
+
+function progressOf({ onEvent }: RestoreInput, total: number): (done: number) => void {
+  return (done) => onEvent?.({ kind: 'restore', what: 'files', done, total })
 }
 
 async function copyOwnDatabase({ dir, dataDir }: RestoreInput, backup: Backup): Promise<Flaw[]> {
@@ -242,14 +236,10 @@ async function goOn(input: RestoreInput, backup: Backup): Promise<void> {
   }
 }
 
-function reportOf(input: RestoreInput, { name, manifest }: Backup, keys: number): RestoreReport {
-  const { files, leftOut, madeAt } = manifest
-  return {
-    snapshot: name,
-    madeAt,
-    dataDir: input.dataDir,
-    files: input.withFiles ? files : { count: 0, bytes: 0 },
-    keys,
-    leftOut: leftOut.count + (input.withFiles ? 0 : files.count),
-  }
+function reportOf(
+  { dataDir }: RestoreInput,
+  { name: snapshot, manifest }: Backup,
+  keys: number,
+): Omit<RestoreReport, keyof Copied> {
+  return { snapshot, madeAt: manifest.madeAt, dataDir, keys }
 }

@@ -112,7 +112,7 @@ export function damagedBackup(dir: string, flaws: readonly Flaw[]): AppError {
   return new AppError('ERR_DIGEST_MISMATCH', {
     message: `the backup is damaged: ${first?.file} ${first?.message}${more}`,
     hint: blobsOnly
-      ? 'all but the packages: sluice restore --no-files; they are fetched again when they are wanted'
+      ? 'all but the packages: sluice restore --no-files; what archives have is fetched again when it is wanted'
       : `take another backup: sluice restore ${dir} --list`,
     details: { files: flaws.map(({ file }) => file).slice(0, 100) },
   })

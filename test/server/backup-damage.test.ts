@@ -90,7 +90,9 @@ t.test('a damaged package is named, and all but the packages can be had', async 
   t.same(await leftIn(join(dir, 'new')), [])
   await sluice.close()
 
-  t.match(await restore('new', { withFiles: false }), { files: { count: 0 } })
+  // Upstream's index as it was fetched has no path that would stay; it may be what was damaged.
+  const lean = await restore('new', { withFiles: false })
+  t.equal(lean.files.count + lean.missing.length, 1)
   const again = await startSluice(join(dir, 'new'))
   t.teardown(() => again.close())
   const apt = await createApt(join(dir, 'two'), { sources: '' })
