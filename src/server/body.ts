@@ -3,8 +3,7 @@
  * client that takes nothing for five minutes is let go.
  */
 import type { ServerResponse } from 'node:http'
-import type { HotBlob } from '../store/hot-blobs.ts'
-import type { ReadBuffer, ReadBuffers } from './read-buffers.ts'
+import type { Piece, ReadBuffers, Source } from './read-buffers.ts'
 
 const STALL_MS = 300_000
 /** Bytes a millisecond: who takes less is given small pieces. */
@@ -72,14 +71,14 @@ export function responseSink(response: ServerResponse, signal: AbortSignal): Sin
  */
 export async function writeFile(
   sink: Sink,
-  { blob, start, end }: { blob: Pick<HotBlob, 'read'>; start: number; end: number },
+  { blob, start, end }: { blob: Source; start: number; end: number },
   buffers: ReadBuffers,
 ): Promise<void> {
   let isFast = false
-  let inFlight: { piece: Piece; done: Promise<void> } | undefined
+  let inFlight: { piece: Piece; writtenAt: number; done: Promise<void> } | undefined
   const settle = async (): Promise<void> => {
     if (inFlight === undefined) return
-    const { piece, done } = inFlight
+    const { piece, writtenAt, done } = inFlight
     inFlight = undefined
     // The kernel may read from the piece of a connection that was cut off.
     let isTaken = false
@@ -87,50 +86,34 @@ export async function writeFile(
       await done
       isTaken = !sink.isGone()
     } finally {
-      if (isTaken) piece.buffer.giveBack()
-      else piece.buffer.giveUp()
+      if (isTaken) piece.giveBack()
+      else piece.giveUp()
     }
-    isFast = piece.size / (performance.now() - piece.writtenAt) > FAST
+    isFast = piece.bytes.length / (performance.now() - writtenAt) > FAST
   }
   try {
     for (let at = start; at < end; ) {
-      const buffer = buffers.take(isFast)
-      const size = await readInto(buffer, blob, at, end)
-      await settle()
-      if (sink.isGone()) return buffer.giveUp()
-      const done = sink.write(buffer.bytes.subarray(0, size))
+      const piece = await buffers.read(blob, at, end, isFast)
+      try {
+        await settle()
+      } catch (error) {
+        piece.giveBack()
+        throw error
+      }
+      if (sink.isGone()) return piece.giveBack()
+      const done = sink.write(piece.bytes)
       done.catch(() => undefined)
-      inFlight = { piece: { buffer, size, writtenAt: performance.now() }, done }
-      at += size
+      inFlight = { piece, writtenAt: performance.now(), done }
+      at += piece.bytes.length
       if (sink.isQueued()) await settle()
     }
     await settle()
     sink.end()
   } catch (error) {
-    inFlight?.piece.buffer.giveUp()
+    inFlight?.piece.giveUp()
     const wasGone = sink.isGone()
     sink.cutOff()
     if (!wasGone) throw error
-  }
-}
-
-interface Piece {
-  readonly buffer: ReadBuffer
-  readonly size: number
-  readonly writtenAt: number
-}
-
-async function readInto(
-  buffer: ReadBuffer,
-  blob: Pick<HotBlob, 'read'>,
-  at: number,
-  end: number,
-): Promise<number> {
-  try {
-    return await blob.read(buffer.bytes, at, Math.min(buffer.bytes.length, end - at))
-  } catch (error) {
-    buffer.giveBack()
-    throw error
   }
 }
 

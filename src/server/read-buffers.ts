@@ -1,71 +1,108 @@
 /**
- * Buffers that files are read into on their way to clients, used again and again: few large ones for those who take them
- * fast, small ones for the others and for when the large ones are all in use. So a slow client, or a thousand of them, holds
- * little, and keeps nobody waiting.
+ * Pieces of files on their way to clients, in buffers that are used again and again. Who takes them fast is given large ones, and
+ * where many read the same file they share them (shared-blocks.ts). The others get small ones, and so does everybody when the
+ * large ones are all in use: a slow client, or a thousand of them, holds little, and keeps nobody waiting.
  */
+import type { HotBlob } from '../store/hot-blobs.ts'
+import { createSharedBlocks } from './shared-blocks.ts'
 
-/** One buffer, in the hands of one reader. */
-export interface ReadBuffer {
+/** Bytes in the hands of one reader. */
+export interface Piece {
   readonly bytes: Buffer
-  /** The kernel has what was in it: it may be used again. */
+  /** The kernel has them: their buffer may be used again. */
   giveBack(): void
-  /** Who knows who reads it still: it is not used again. */
+  /** Who knows who reads them still: their buffer is not used again. */
   giveUp(): void
 }
 
+/** What pieces are read of. */
+export type Source = Pick<HotBlob, 'read'> & Partial<Pick<HotBlob, 'file' | 'size'>>
+
 export interface ReadBuffers {
-  /** A large one, while there are any and the client is fast. */
-  take(isFast: boolean): ReadBuffer
+  /** Reads the bytes from `at` on, at least one and none behind `end`; a client that is not fast gets few. */
+  read(source: Source, at: number, end: number, isFast: boolean): Promise<Piece>
   /** Bytes of the buffers that are in use. */
   inUse(): number
 }
 
-interface Size {
+/** Buffers of one size: what is taken is put back, or lost. */
+export interface Shelf {
   readonly size: number
-  /** In use at a time. */
-  readonly most: number
-  /** Kept for whoever comes next. */
-  readonly kept: number
+  /** How many more may be taken. */
+  left(): number
+  take(): Buffer
+  put(buffer: Buffer): void
+  lose(): void
+  inUse(): number
 }
 
-interface Shelf extends Size {
-  readonly free: Buffer[]
-  inUse: number
-}
-
-const LARGE: Size = { size: 1024 * 1024, most: 24, kept: 6 }
-const SMALL: Size = { size: 64 * 1024, most: 256, kept: 32 }
-const SMALLEST: Size = { size: 16 * 1024, most: Number.POSITIVE_INFINITY, kept: 32 }
+/** What is copied into it and out of it again should stay in the processor's own memory. */
+const LARGE = { size: 256 * 1024, most: 96 }
+const SMALL = { size: 64 * 1024, most: 256 }
+const SMALLEST = { size: 16 * 1024, most: Number.POSITIVE_INFINITY }
+/** Those that nobody wanted for so long are not kept. */
+const KEPT_MS = 2000
 
 /** No buffer is made before it is needed. */
 export function createReadBuffers(): ReadBuffers {
-  const [large, small, smallest] = [shelf(LARGE), shelf(SMALL), shelf(SMALLEST)]
+  const [large, small, smallest] = [createShelf(LARGE), createShelf(SMALL), createShelf(SMALLEST)]
+  const shared = createSharedBlocks(large)
   return {
-    take: (isFast) =>
-      takeFrom(isFast && hasRoom(large) ? large : hasRoom(small) ? small : smallest),
-    inUse: () => [large, small, smallest].reduce((sum, one) => sum + one.size * one.inUse, 0),
+    read: (source, at, end, isFast) => {
+      const isLarge = isFast && large.left() > 0
+      const { file, size } = source
+      if (isLarge && file !== undefined && size !== undefined && file.readers > 1) {
+        return shared.read({ ...source, file, size }, at, end)
+      }
+      return readOwn(isLarge ? large : small.left() > 0 ? small : smallest, source, at, end)
+    },
+    inUse: () => [large, small, smallest].reduce((sum, one) => sum + one.size * one.inUse(), 0),
   }
 }
 
-function shelf(size: Size): Shelf {
-  return { ...size, free: [], inUse: 0 }
+async function readOwn(shelf: Shelf, source: Source, at: number, end: number): Promise<Piece> {
+  const buffer = shelf.take()
+  try {
+    const count = await source.read(buffer, at, Math.min(buffer.length, end - at))
+    const giveBack = (): void => shelf.put(buffer)
+    return { bytes: buffer.subarray(0, count), giveBack, giveUp: shelf.lose }
+  } catch (error) {
+    shelf.put(buffer)
+    throw error
+  }
 }
 
-function hasRoom({ inUse, most }: Shelf): boolean {
-  return inUse < most
-}
-
-function takeFrom(shelf: Shelf): ReadBuffer {
-  const bytes = shelf.free.pop() ?? Buffer.allocUnsafeSlow(shelf.size)
-  shelf.inUse += 1
+function createShelf({ size, most }: { readonly size: number; readonly most: number }): Shelf {
+  const free: Buffer[] = []
+  let inUse = 0
+  let isWanted = false
+  let trimming: NodeJS.Timeout | undefined
+  const trim = (): void => {
+    if (!isWanted) {
+      free.length = 0
+      clearInterval(trimming)
+      trimming = undefined
+    }
+    isWanted = false
+  }
   return {
-    bytes,
-    giveBack: () => {
-      shelf.inUse -= 1
-      if (shelf.free.length < shelf.kept) shelf.free.push(bytes)
+    size,
+    left: () => most - inUse,
+    take: () => {
+      inUse += 1
+      isWanted = true
+      trimming ??= setInterval(trim, KEPT_MS).unref()
+      // The one that was put back last is the nearest.
+      return free.pop() ?? Buffer.allocUnsafeSlow(size)
     },
-    giveUp: () => {
-      shelf.inUse -= 1
+    put: (buffer) => {
+      inUse -= 1
+      free.push(buffer)
+      trimming ??= setInterval(trim, KEPT_MS).unref()
     },
+    lose: () => {
+      inUse -= 1
+    },
+    inUse: () => inUse,
   }
 }

@@ -22,6 +22,8 @@ export interface HotBlob {
   readonly size: number
   /** Epoch seconds. */
   readonly modifiedAt: number
+  /** The same for all who read this file now, and how many they are; of one that is a file. */
+  readonly file?: { readonly readers: number } | undefined
   /** All of a small one. */
   readonly data?: Buffer | undefined
   /** Reads up to `length` bytes from `at` to the begin of the buffer; says how many, at least one (else `ERR_STORE`). */
@@ -83,6 +85,23 @@ export function createHotBlobs(
     held.leave()
     return whole(blob)
   }
+  /** One whose bytes were all read is warm. */
+  const ofFile = (sha256: Sha256, held: HeldFile, file: OpenFile): HotBlob => {
+    const { size, modifiedAt } = file
+    const { shared, release } = held
+    const read: HotBlob['read'] = async (buffer, at, length) => {
+      const now = warm.readOpen(sha256, file.fd, buffer, at, length)
+      if (now !== undefined) return now
+      const count = await readFrom(file, buffer, at, length)
+      shared.bytesRead += count
+      if (shared.bytesRead >= size && !held.isGone()) {
+        shared.bytesRead = 0
+        warm.note(sha256, file)
+      }
+      return count
+    }
+    return { size, modifiedAt, file: shared, read, release }
+  }
   return {
     small: (sha256) => inMemory.get(sha256),
     passing: (sha256) => {
@@ -103,7 +122,7 @@ export function createHotBlobs(
         const file = await held.opened
         isRead = file !== undefined && file.size > smallBytes
         if (file === undefined) return undefined
-        return isRead ? ofFile(file, held) : await load(sha256, held, file)
+        return isRead ? ofFile(sha256, held, file) : await load(sha256, held, file)
       } finally {
         // One that is not there may be there soon.
         if (!isRead) {
@@ -125,12 +144,6 @@ function whole(blob: SmallBlob): HotBlob {
   const read: HotBlob['read'] = async (buffer, at, length) =>
     blob.data.copy(buffer, 0, at, at + length)
   return { ...blob, read, release: () => undefined }
-}
-
-function ofFile(file: OpenFile, { release }: HeldFile): HotBlob {
-  const { size, modifiedAt } = file
-  const read: HotBlob['read'] = (buffer, at, length) => readFrom(file, buffer, at, length)
-  return { size, modifiedAt, read, release }
 }
 
 async function readWhole(file: OpenFile): Promise<Buffer> {

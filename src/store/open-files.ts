@@ -12,13 +12,22 @@ export interface HeldFile {
   /** Undefined where there is none. */
   readonly opened: Promise<OpenFile | undefined>
   /** The same of all who take part. */
-  readonly shared: { loaded?: Promise<Buffer> }
+  readonly shared: SharedFile
   /** Whether it is not given to others any more. */
   isGone(): boolean
   /** Nobody else is given it. */
   leave(): void
   /** The reader has finished; once. */
   release(): void
+}
+
+/** What all who read a file have together. */
+export interface SharedFile {
+  loaded?: Promise<Buffer>
+  /** How many they are. */
+  readers: number
+  /** Bytes that were read, all together. */
+  bytesRead: number
 }
 
 export interface OpenFile {
@@ -40,8 +49,7 @@ export interface OpenFiles {
 interface Entry {
   readonly sha256: Sha256
   readonly opened: Promise<OpenFile | undefined>
-  readonly shared: { loaded?: Promise<Buffer> }
-  readers: number
+  readonly shared: SharedFile
   isGone: boolean
   idleSince: number
 }
@@ -57,12 +65,12 @@ export function createOpenFiles(pathOf: (sha256: Sha256) => string, most: number
     if (entry.isGone) return
     entry.isGone = true
     entries.delete(entry.sha256)
-    if (entry.readers === 0) shut(entry)
+    if (entry.shared.readers === 0) shut(entry)
   }
   const sweep = (): void => {
     const before = performance.now() - IDLE_MS
     for (const entry of entries.values()) {
-      if (entry.readers === 0 && entry.idleSince <= before) leave(entry)
+      if (entry.shared.readers === 0 && entry.idleSince <= before) leave(entry)
     }
     isSweeping = false
     if (entries.size > 0) sweepSoon()
@@ -72,9 +80,9 @@ export function createOpenFiles(pathOf: (sha256: Sha256) => string, most: number
     isSweeping = true
   }
   const release = (entry: Entry): void => {
-    entry.readers -= 1
+    entry.shared.readers -= 1
     entry.idleSince = performance.now()
-    if (entry.readers > 0) return
+    if (entry.shared.readers > 0) return
     if (entry.isGone) shut(entry)
     else if (entries.size > most) leave(entry)
     else sweepSoon()
@@ -83,7 +91,7 @@ export function createOpenFiles(pathOf: (sha256: Sha256) => string, most: number
     hold: (sha256) => {
       const entry = entries.get(sha256) ?? begin(sha256, pathOf(sha256))
       entries.set(sha256, entry)
-      entry.readers += 1
+      entry.shared.readers += 1
       return {
         opened: entry.opened,
         shared: entry.shared,
@@ -124,7 +132,7 @@ function begin(sha256: Sha256, path: string): Entry {
   const opened = openFile(path)
   // Whoever takes part is told.
   opened.catch(() => undefined)
-  return { sha256, opened, shared: {}, readers: 0, isGone: false, idleSince: 0 }
+  return { sha256, opened, shared: { readers: 0, bytesRead: 0 }, isGone: false, idleSince: 0 }
 }
 
 function shut({ opened }: Entry): void {

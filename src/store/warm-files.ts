@@ -1,6 +1,6 @@
 /**
- * Small files that were read lately: the kernel has them in memory, and reading one at once takes a fraction of what it takes to
- * hand that to another thread and to wait. All go through the same few bytes of ours, which are used again for the next: nothing
+ * Files that were read lately: the kernel has them in memory, and reading at once takes a fraction of what it takes to hand that
+ * to another thread and to wait. Small ones all go through the same few bytes of ours, which are used again for the next: nothing
  * is left for the garbage collector, which took more than the reading.
  *
  * Where the kernel had to go to the disk after all, nothing is read here for nine times as long: of a second, a tenth is waited.
@@ -24,8 +24,10 @@ export interface WarmFile {
 export interface WarmFiles {
   /** The file of this blob, whose facts are these, was read. */
   note(sha256: Sha256, facts: Pick<WarmFile, 'size' | 'modifiedAt'>): void
-  /** Reads it at once, if it was read lately and is what it was. */
+  /** Reads a small one at once, if it was read lately and is what it was. */
   read(sha256: Sha256): WarmFile | undefined
+  /** Reads from the open file of a larger one at once, if that was read lately; says how many bytes. */
+  readOpen(sha256: Sha256, fd: number, into: Buffer, at: number, length: number): number | undefined
   /** The bytes of the last one are somebody's: they stay as they are. */
   takeAway(): void
   drop(sha256: Sha256): void
@@ -45,7 +47,7 @@ const LEAST_WEIGHT = 32 * 1024
 const SLOW_MS = 2
 const REST = 9
 
-/** Nothing was read yet; none is larger than `most` bytes, `pathOf` says where the file of a blob is. */
+/** Nothing was read yet; small are those up to `most` bytes, `pathOf` says where the file of a blob is. */
 export function createWarmFiles(pathOf: (sha256: Sha256) => string, most: number): WarmFiles {
   const known = createLru<Sha256, Known>(CAPACITY)
   let scratch: Buffer | undefined
@@ -57,28 +59,40 @@ export function createWarmFiles(pathOf: (sha256: Sha256) => string, most: number
     fromDisk = process.resourceUsage().fsRead
     return fromDisk !== before
   }
-  const read = (sha256: Sha256): WarmFile | undefined => {
-    const file = known.get(sha256)
-    if (file === undefined) return undefined
+  const timed = (read: () => number): number | undefined => {
     const before = performance.now()
     if (before < restingUntil) return undefined
-    // One byte more than it may have, so that a longer one is seen.
-    scratch ??= Buffer.allocUnsafeSlow(most + 1)
-    const { size, modifiedAt } = file
-    const count = readSmall(pathOf(sha256), scratch, size + 1)
+    const count = read()
     const after = performance.now()
     if (after - before > SLOW_MS && hasReadDisk()) restingUntil = after + REST * (after - before)
+    return count
+  }
+  const read = (sha256: Sha256): WarmFile | undefined => {
+    const file = known.get(sha256)
+    if (file === undefined || file.size > most) return undefined
+    // One byte more than it may have, so that a longer one is seen.
+    scratch ??= Buffer.allocUnsafeSlow(most + 1)
+    const into = scratch
+    const { size, modifiedAt } = file
+    const count = timed(() => readSmall(pathOf(sha256), into, size + 1))
+    if (count === undefined) return undefined
     if (count !== size) {
       known.delete(sha256)
       return undefined
     }
     file.reads += 1
-    return { data: scratch.subarray(0, size), size, modifiedAt, reads: file.reads }
+    return { data: into.subarray(0, size), size, modifiedAt, reads: file.reads }
   }
   return {
     note: (sha256, { size, modifiedAt }) =>
       known.set(sha256, { size, modifiedAt, reads: 0 }, Math.max(size, LEAST_WEIGHT)),
     read,
+    readOpen: (sha256, fd, into, at, length) => {
+      if (known.get(sha256) === undefined) return undefined
+      const count = timed(() => readSync(fd, into, 0, length, at))
+      // That it ends too early is told by who reads the long way.
+      return count === 0 ? undefined : count
+    },
     takeAway: () => {
       scratch = undefined
     },
