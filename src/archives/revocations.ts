@@ -162,7 +162,10 @@ async function add(
   }
 }
 
-/** Files come back first: what a crash leaves is revoked still, and put aside by the next start. */
+/**
+ * Files come back first: what a crash leaves is revoked still, and put aside by the next start. What cannot be written down
+ * puts them aside again.
+ */
 async function drop(
   known: Known,
   version: RevokedVersion,
@@ -170,16 +173,27 @@ async function drop(
 ): Promise<void> {
   const key = keyOf(version)
   const { db, blobs, byKey, files } = known
-  for (const [sha256, keys] of files) {
-    if (!keys.has(key) || keys.size > 1) continue
-    blobs.withdrawn.delete(sha256)
-    await blobs.giveBack(sha256)
+  const revocation = byKey.get(key)
+  const given: Sha256[] = []
+  try {
+    for (const [sha256, keys] of files) {
+      if (!keys.has(key) || keys.size > 1) continue
+      blobs.withdrawn.delete(sha256)
+      given.push(sha256)
+      await blobs.giveBack(sha256)
+    }
+    crashPoint('revoke: files given back')
+    await inTransaction(db, async (trx) => {
+      await dropRevocation(trx, revocation ?? version)
+      await also(trx)
+    })
+  } catch (error) {
+    for (const sha256 of given)
+      if (revocation !== undefined) blobs.withdrawn.add(sha256, revokedWords(revocation))
+    // One that stays where it was is not given to anybody, and the next start puts it aside.
+    for (const sha256 of given) await blobs.putAside(sha256).catch(() => undefined)
+    throw error
   }
-  crashPoint('revoke: files given back')
-  await inTransaction(db, async (trx) => {
-    await dropRevocation(trx, byKey.get(key) ?? version)
-    await also(trx)
-  })
   byKey.delete(key)
   known.count++
   for (const [sha256, keys] of files) if (keys.delete(key) && keys.size === 0) files.delete(sha256)
