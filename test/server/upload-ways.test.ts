@@ -18,15 +18,16 @@ interface Put {
   readonly path: string
   readonly token: string
   readonly body: Buffer
-  /** Told for more than is sent, the connection breaks off. */
+  /** Told for more than is sent; the connection breaks off when this resolves. */
   readonly length?: number
+  readonly until?: () => Promise<void>
   readonly localAddress?: string
 }
 
 /** The status of the answer; 0 where there was none. */
 function put(
   sluice: TestSluice,
-  { path, token, body, length, localAddress }: Put,
+  { path, token, body, length, until, localAddress }: Put,
 ): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>()
   const headers = {
@@ -40,8 +41,14 @@ function put(
     answer.once('end', () => resolve(answer.statusCode ?? 0))
   })
   sent.once('error', () => resolve(0))
-  if (length === undefined) sent.end(body)
-  else sent.write(body, () => setTimeout(50).then(() => sent.destroy()))
+  if (until === undefined) sent.end(body)
+  else {
+    sent.write(body)
+    until().then(
+      () => sent.destroy(),
+      () => sent.destroy(),
+    )
+  }
   return promise
 }
 
@@ -51,10 +58,12 @@ t.test('an upload that breaks off goes on where it was, also past a restart', as
   const at = `/api/v1/archives/internal/packages/${deb.file}?sha256=${deb.sha256}`
   const half = deb.bytes.subarray(0, 400)
   const { token } = first
-  t.equal(await put(first, { path: at, token, body: half, length: deb.bytes.length }), 0)
   const here = async (sluice: TestSluice): Promise<number> =>
     (await sluice.api('GET', at.slice('/api/v1'.length))).offset
-  while ((await here(first)) !== 400) await setTimeout(20)
+  const until = async (): Promise<void> => {
+    while ((await here(first)) !== 400) await setTimeout(20)
+  }
+  t.equal(await put(first, { path: at, token, body: half, length: deb.bytes.length, until }), 0)
   await first.close()
   const sluice = await start(first.dataDir)
   t.equal(await here(sluice), 400)
@@ -102,7 +111,9 @@ t.test('what nobody goes on with for a day is removed', async (t) => {
   await first.close()
   const folder = join(first.dataDir, 'uploads', 'a'.repeat(32))
   await mkdir(folder, { recursive: true })
-  await mkdir(join(first.dataDir, 'uploads', 'b'.repeat(32)))
+  const fresh = join(first.dataDir, 'uploads', 'b'.repeat(32))
+  await mkdir(fresh)
+  await writeFile(join(fresh, 'acme_1.1.dsc.part'), 'half')
   const file = join(folder, 'acme_1.0.dsc')
   await writeFile(file, 'half')
   const before = new Date(Date.now() - 25 * 3600_000)
