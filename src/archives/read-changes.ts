@@ -31,6 +31,11 @@ export interface ChangesAsked {
   readonly component?: string | undefined
 }
 
+/** Whether it is said who may upload there: who is not asked who he is has to have signed then. */
+export function takesSignedOnly({ keyring, settings }: Archive): boolean {
+  return keyring.length > 0 || (settings.uploaders ?? []).length > 0
+}
+
 /** Reads and judges it; `ERR_REFUSED` without a good signature or the right, `ERR_PACKAGE` for what is no `.changes`. */
 export async function judgeChanges(
   parts: Pick<LocalParts, 'clock'>,
@@ -89,14 +94,15 @@ function placeOf(
     const what = `${name} has no suite ${quoted(distribution)}`
     throw refused({ reason: 'suite', what, hint, member: asked.name, field: 'Distribution' })
   }
+  const [main = ''] = components
   const named = new Set(
     changes.files
       .filter((file) => /\.(deb|dsc)$/.test(file.name))
-      .map(({ section = '' }) => (section.includes('/') ? section.split('/')[0] : undefined)),
+      .map(({ section = '' }) => (section.includes('/') ? section.split('/')[0] : main)),
   )
   const [component] = named
   if (asked.component === undefined && named.size > 1) {
-    const what = `its packages are of several components: ${[...named].map((one) => one ?? components[0]).join(', ')}`
+    const what = `its packages are of several components: ${[...named].join(', ')}`
     const hint = 'say --component, or give all of them sections of one'
     throw refused({ reason: 'component', what, hint, member: asked.name, field: 'Files' })
   }

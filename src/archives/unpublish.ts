@@ -44,22 +44,29 @@ export function unpublish(parts: Parts, input: UnpublishInput): Promise<readonly
   })
 }
 
-/** Says when packages end that are there, or with undefined that they do not. `ERR_NOT_FOUND` if one is not there. */
+/**
+ * Says when packages end that are there, or with undefined that they do not. `ERR_NOT_FOUND` if one is not there, `ERR_REFUSED` if
+ * somebody else has published it than the `owner`, where that is told.
+ */
 export function setEnds(
   parts: Parts,
   input: Pick<UnpublishInput, 'archive' | 'who' | 'why'> & {
     readonly packages: readonly UploadPlace[]
     /** Epoch milliseconds. */
     readonly endsAt: number | undefined
+    readonly owner?: string | undefined
   },
 ): Promise<void> {
-  const { packages, endsAt, who, why } = input
+  const { packages, endsAt, who, why, owner } = input
   return parts.archiveLock(input.archive)(async () => {
     const archive = await getArchive(parts.db, input.archive)
     assertLocal(archive)
-    const here = new Set((await listUploads(parts.db, archive.id)).map(placeKey))
+    const rows = await listUploads(parts.db, archive.id)
+    const here = new Map(rows.map((row) => [placeKey(row), row]))
     for (const one of packages) {
-      if (here.has(placeKey(one))) continue
+      const row = here.get(placeKey(one))
+      if (row !== undefined && owner !== undefined) refuseOthers(archive, row, owner)
+      if (row !== undefined) continue
       const { name, version, suite } = one
       throw nothingSuch({ archive: archive.name, name, version, suite })
     }
@@ -77,6 +84,15 @@ export function setEnds(
         },
       })
     })
+  })
+}
+
+/** What was signed besides is of who handed it in. */
+function refuseOthers({ name: archive }: Archive, row: UploadRow, owner: string): void {
+  if (row.who === owner || row.who.startsWith(`${owner}, key `)) return
+  throw new AppError('ERR_REFUSED', {
+    message: `${row.name} ${row.version} was published to ${archive} by ${row.who}, not by ${owner}`,
+    hint: 'who published it says how long it stays, or an administrator of the server',
   })
 }
 

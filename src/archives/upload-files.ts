@@ -20,7 +20,8 @@ import { readState } from './suite-state.ts'
 import { findUploadsOf } from './upload-table.ts'
 
 const MOST_BYTES = 4 * 1024 * 1024
-const READ_BYTES = 1024 * 1024
+/** Larger ones lie about until the next collection. */
+const READ_BYTES = 64 * 1024
 
 type FolderParts = { readonly partFiles: PartFiles }
 

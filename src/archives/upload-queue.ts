@@ -189,7 +189,8 @@ async function refuseOlder(
   })
 }
 
-function placeOf(
+/** Where in the archive it goes; `ERR_USAGE` and `ERR_REFUSED` for what has no place. */
+export function placeOf(
   { name, settings }: Archive,
   input: Pick<Publication, 'suite' | 'component'>,
 ): { readonly suite: string; readonly component: string } {

@@ -25,6 +25,7 @@ export function adminCommands(program: Command, around: Surroundings): void {
   const create = token
     .command('create <name>')
     .option('--upload <archive...>', 'good for uploads to these archives, and for nothing else')
+    .option('--direct', 'they need no signature, also where the archive takes only signed ones')
   run(around, create.description('make a token and print it, this once'), createToken)
   run(around, token.command('list').description('names of all tokens'), listTokens)
   run(around, token.command('revoke <name>').description('end a token'), revokeToken)
@@ -60,10 +61,10 @@ async function verifyStore(
 async function createToken(
   context: Context,
   [name = '']: readonly string[],
-  { upload }: { readonly upload?: readonly string[] },
+  { upload, direct }: { readonly upload?: readonly string[]; readonly direct?: boolean },
 ): Promise<void> {
   const client = await context.connect()
-  const body = { name, uploads: splitList(upload) }
+  const body = { name, uploads: splitList(upload), direct }
   const made = await client.call<{ name: string; token: string }>('POST', '/tokens', body)
   if (context.out.width !== undefined) {
     context.out.error(`token ${name}, shown this once; elsewhere it goes into SLUICE_TOKEN:`)

@@ -43,8 +43,9 @@ export function tokenTable(tokens: readonly TokenAnswer[], width: number | undef
   return renderTable(columns, tokens, width)
 }
 
-function purpose({ uploads }: TokenAnswer): string {
-  return uploads === undefined ? 'everything' : `uploads to ${uploads.join(', ')}`
+function purpose({ uploads, direct }: TokenAnswer): string {
+  if (uploads === undefined) return 'everything'
+  return `uploads to ${uploads.join(', ')}${direct === true ? ', unsigned too' : ''}`
 }
 
 function lastUsed({ lastUsedAt }: TokenAnswer): string {

@@ -214,6 +214,8 @@ export interface TokenAnswer {
   readonly name: string
   /** Archives that it is for, and nothing else. */
   readonly uploads?: readonly string[]
+  /** Its uploads need no signature. */
+  readonly direct?: boolean
   readonly madeAt: number
   readonly lastUsedAt?: number
 }

@@ -26,6 +26,7 @@ const tokenSchema = {
     properties: {
       name: { type: 'string' },
       uploads: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 100 },
+      direct: { type: 'boolean' },
     },
     additionalProperties: false,
   },
@@ -64,11 +65,11 @@ export function adminRoutes(api: FastifyInstance, context: ApiContext): void {
 function tokenRoutes(api: FastifyInstance, { parts }: ApiContext): void {
   api.get('/tokens', async () => listTokens(parts.db))
   api.post<{ Body: Token }>('/tokens', { schema: tokenSchema }, async (request) => {
-    const { name, uploads } = request.body
+    const { name, uploads, direct } = request.body
     for (const archive of uploads ?? []) assertLocal(await getArchive(parts.db, archive))
-    const made = { name, uploads, who: whoAsks(request), madeAt: parts.clock.now() }
+    const made = { name, uploads, direct, who: whoAsks(request), madeAt: parts.clock.now() }
     const token = await inTransaction(parts.db, (trx) => createToken(trx, made))
-    return { name, token, uploads }
+    return { name, token, uploads, direct }
   })
   api.delete<{ Params: { name: string } }>('/tokens/:name', async (request) => {
     const { name } = request.params

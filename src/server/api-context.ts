@@ -2,9 +2,12 @@
  * What all routes of the API share: the context they work in, and who asks.
  */
 import type { FastifyRequest } from 'fastify'
+import type { Archive } from '../archives/archive-table.ts'
+import { takesSignedOnly } from '../archives/read-changes.ts'
 import type { Doors } from './doors.ts'
 import type { Jobs } from './jobs.ts'
 import type { ServerParts } from './parts.ts'
+import type { Token } from './tokens.ts'
 
 /** What routes know besides the parts. */
 export interface ApiContext {
@@ -21,17 +24,26 @@ export interface ApiContext {
   readonly doors: Doors
 }
 
-const who = Symbol('who')
+const tokens = new WeakMap<FastifyRequest, Token>()
 
-/** Remembers with a request whose token it came with. */
-export function noteWhoAsks(request: FastifyRequest, name: string): void {
-  Reflect.set(request, who, name)
+/** Remembers with a request which token it came with. */
+export function noteWhoAsks(request: FastifyRequest, token: Token): void {
+  tokens.set(request, token)
 }
 
 /** The name of the token that the request was made with. */
 export function whoAsks(request: FastifyRequest): string {
-  const name: unknown = Reflect.get(request, who)
-  return typeof name === 'string' ? name : 'nobody'
+  return tokens.get(request)?.name ?? 'nobody'
+}
+
+/** Whether the request was made with a token that is for uploads alone. */
+export function isUploader(request: FastifyRequest): boolean {
+  return tokens.get(request)?.uploads !== undefined
+}
+
+/** Whether what is uploaded with the request has to be signed by one of the archive's uploaders. */
+export function mustBeSigned(request: FastifyRequest, archive: Archive): boolean {
+  return takesSignedOnly(archive) && isUploader(request) && tokens.get(request)?.direct !== true
 }
 
 const forwarded = ['forwarded', 'x-forwarded-for', 'via', 'x-real-ip']

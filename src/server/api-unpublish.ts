@@ -10,7 +10,7 @@ import { listUploads, type UploadRow } from '../archives/upload-table.ts'
 import { AppError } from '../base/errors.ts'
 import { type Channel, listChannels } from '../channels/channel-table.ts'
 import { searchPackages } from '../channels/search.ts'
-import { type ApiContext, reasonOf } from './api-context.ts'
+import { type ApiContext, isUploader, reasonOf, whoAsks } from './api-context.ts'
 import type { ServerParts } from './parts.ts'
 
 const word = { type: 'string', minLength: 1, maxLength: 200 }
@@ -82,7 +82,8 @@ export function unpublishRoutes(api: FastifyInstance, { parts }: ApiContext): vo
       throw new AppError('ERR_USAGE', { message, hint: 'sluice unpublish takes it out now' })
     }
     const archive = request.params.name
-    const input = { archive, packages, endsAt: endsAt ?? undefined, ...reasonOf(request) }
+    const owner = isUploader(request) ? whoAsks(request) : undefined
+    const input = { archive, packages, endsAt: endsAt ?? undefined, owner, ...reasonOf(request) }
     await setEnds(parts, input)
     parts.uploadFollow.endsChanged()
     return { packages, endsAt }

@@ -4,22 +4,24 @@
  *   GET  …/packages/FILE?sha256=D          whether it is published already, or how much of it is here
  *   PUT  …/packages/FILE?sha256=D&offset=N the rest of it; without a digest all of it
  *   …/uploads/SESSION/FILE                 the same for the files of a `.changes`, which are published by
- *   POST …/uploads/SESSION                 once all are here: who has the token answers for it, signed or not
+ *   POST …/uploads/SESSION                 once all are here: who has the token answers for it, signed or not; but where it is said
+ *                                          who may upload, tokens for uploads take only what he signed
  *   POST …/follow                          waits until channels have all that was published
  *   POST …/warnings                        what there is to be said of packages, by what these channels have
  */
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { getArchive } from '../archives/archive-table.ts'
+import { type Archive, getArchive } from '../archives/archive-table.ts'
 import { assertLocal } from '../archives/change-local.ts'
 import { type TakenDeb, takeDeb } from '../archives/take-deb.ts'
+import { placeOf } from '../archives/upload-queue.ts'
 import { findUploadsOf } from '../archives/upload-table.ts'
 import { AppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type UploadedName, warnOfUploads } from '../channels/upload-warnings.ts'
 import { assertRoom } from '../store/disk-reserve.ts'
 import type { PartName } from '../store/part-files.ts'
-import { type ApiContext, whoAsks } from './api-context.ts'
+import { type ApiContext, mustBeSigned, whoAsks } from './api-context.ts'
 import {
   inFolder,
   MOST_BYTES,
@@ -134,13 +136,11 @@ export function uploadRoutes(api: FastifyInstance, context: ApiContext): void {
     const rows = sha256 === undefined ? [] : await findUploadsOf(parts.db, archive.id, sha256)
     // Nobody sends what is refused, nor takes it for known.
     for (const row of rows) parts.revocations.refuse(row)
-    const { suite, component } = request.query
+    const { suite, component } = placeOf(archive, request.query)
     const published = rows.filter(
-      (row) =>
-        row.removedAt === undefined &&
-        [undefined, row.suite].includes(suite) &&
-        [undefined, row.component].includes(component),
+      (row) => row.removedAt === undefined && row.suite === suite && row.component === component,
     )
+    if (published.length === 0) refuseUnsigned(request, archive)
     return { published, offset: await parts.partFiles.size(partOf(request, sha256)) }
   })
   api.post<{ Params: { name: string } }>('/archives/:name/follow', { config }, async (request) => {
@@ -176,9 +176,10 @@ function sessionRoutes(api: FastifyInstance, { parts }: ApiContext): void {
       const end = parts.uploadFollow.begin()
       try {
         const folder = folderOf(request)
+        const archive = await getArchive(parts.db, request.params.name)
         const input = {
-          ...{ archive: request.params.name, folder, name: changes },
-          ...{ suite, component, why: reason, who: whoAsks(request), mustBeSigned: false },
+          ...{ archive: archive.name, folder, name: changes, suite, component, why: reason },
+          ...{ who: whoAsks(request), mustBeSigned: mustBeSigned(request, archive) },
         }
         return await inFolder(folder, () => takeSession(parts, input))
       } finally {
@@ -220,6 +221,7 @@ async function takePackage(
   const { params, query, headers } = request
   const archive = await getArchive(parts.db, params.name)
   assertLocal(archive)
+  refuseUnsigned(request, archive)
   const sha256 = digestOf(request)
   const part = partOf(request, sha256)
   const length = Number(headers['content-length'] ?? 0)
@@ -242,6 +244,16 @@ async function takePackage(
   } finally {
     end()
   }
+}
+
+/** A .deb alone has no signature. */
+function refuseUnsigned(request: FastifyRequest<FileRoute>, archive: Archive): void {
+  if (!mustBeSigned(request, archive)) return
+  const { name } = archive
+  throw new AppError('ERR_REFUSED', {
+    message: `${request.params.file} is not signed, and ${name} takes only what its uploaders have signed`,
+    hint: `publish its signed .changes, or with a token of sluice token create NAME --upload ${name} --direct`,
+  })
 }
 
 function digestOf({ query }: FastifyRequest<FileRoute>): Sha256 | undefined {

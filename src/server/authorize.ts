@@ -41,7 +41,7 @@ export function createGuard({ parts, doors }: ApiContext): Guard {
     }
     const archive: unknown = config.isUpload ? Reflect.get(request.params ?? {}, 'name') : undefined
     checkScope(token, typeof archive === 'string' ? archive : undefined)
-    noteWhoAsks(request, token.name)
+    noteWhoAsks(request, token)
   }
 }
 

@@ -10,6 +10,7 @@
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Archive, listArchives } from '../archives/archive-table.ts'
+import { takesSignedOnly } from '../archives/read-changes.ts'
 import { takeDeb } from '../archives/take-deb.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError, systemCode, toAppError } from '../base/errors.ts'
@@ -98,7 +99,7 @@ async function takeSet(
   }
   const folder = sessionFolder(WHO, archive.name, name)
   for (const file of files) await copyIn(parts, join(dir, file), { folder, file })
-  const mustBeSigned = archive.keyring.length > 0
+  const mustBeSigned = takesSignedOnly(archive)
   const input = { archive: archive.name, folder, name, who: WHO, mustBeSigned }
   return (await inFolder(folder, () => takeSession(parts, input))).kind === 'published'
 }
@@ -108,7 +109,7 @@ async function takeAlone(
   { archive, dir }: Place,
   name: string,
 ): Promise<boolean> {
-  if (archive.keyring.length > 0) {
+  if (takesSignedOnly(archive)) {
     throw new AppError('ERR_REFUSED', {
       message: `${name} is not signed, and ${archive.name} takes only what its uploaders have signed`,
       hint: 'lay a signed .changes there with it',

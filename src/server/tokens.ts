@@ -1,6 +1,6 @@
 /**
  * Who may use the API: owns the table `token`. A token is 256 random bits; only its SHA-256 is kept. One may be good for nothing
- * but uploads to some archives.
+ * but uploads to some archives; where these take only what their uploaders signed, it may do without if that was said.
  *
  * The first one, `admin`, is made at the first start and written to the file `token` of the data directory (0600).
  */
@@ -20,10 +20,14 @@ export const tokenMigrations: readonly Migration[] = [
     ],
   },
   { name: 'server-tokens-2', statements: ['ALTER TABLE token ADD COLUMN uploads TEXT'] },
+  {
+    name: 'server-tokens-3',
+    statements: ['ALTER TABLE token ADD COLUMN direct INTEGER NOT NULL DEFAULT 0'],
+  },
 ]
 
 type TokenTables = {
-  token: { name: string; hash: Buffer; made_at: number; uploads: string | null }
+  token: { name: string; hash: Buffer; made_at: number; uploads: string | null; direct: number }
 }
 
 /** Who has it, and what it is good for. */
@@ -31,6 +35,8 @@ export interface Token {
   readonly name: string
   /** Archives to which it may upload, and nothing else; it may everything unless told. */
   readonly uploads?: readonly string[] | undefined
+  /** Its uploads need no signature, whatever the archive asks of others. */
+  readonly direct?: boolean | undefined
 }
 
 export interface TokenInfo extends Token {
@@ -52,13 +58,23 @@ export async function listTokens(db: Db): Promise<TokenInfo[]> {
 /** Makes a token of this name and says it, this once; within the caller's transaction. */
 export async function createToken(
   db: Db,
-  { name, uploads, who, madeAt }: Token & { readonly who: string; readonly madeAt: number },
+  {
+    name,
+    uploads,
+    direct = false,
+    who,
+    madeAt,
+  }: Token & { readonly who: string; readonly madeAt: number },
 ): Promise<string> {
   if (!/^[a-z0-9][a-z0-9.@_-]{0,62}$/.test(name)) {
     throw new AppError('ERR_USAGE', {
       message: `a token cannot be called ${JSON.stringify(name)}`,
       hint: 'lower-case letters, digits and . @ _ -',
     })
+  }
+  if (direct && uploads === undefined) {
+    const message = 'a token that is for everything needs no right to publish without a signature'
+    throw new AppError('ERR_USAGE', { message, hint: '--upload ARCHIVE --direct' })
   }
   const tables = db.withTables<TokenTables>()
   const taken = await tables.selectFrom('token').select('name').where('name', '=', name).execute()
@@ -74,9 +90,10 @@ export async function createToken(
     .values({
       ...{ name, hash: hashOf(token), made_at: madeAt },
       uploads: uploads === undefined ? null : JSON.stringify(uploads),
+      direct: direct ? 1 : 0,
     })
     .execute()
-  const detail = uploads === undefined ? {} : { detail: { uploads } }
+  const detail = uploads === undefined ? {} : { detail: { uploads, direct } }
   await writeAudit(db, {
     at: madeAt,
     who,
@@ -130,8 +147,10 @@ export async function findToken(
   return found
 }
 
-function toToken({ name, uploads }: TokenTables['token']): Token {
-  return { name, ...(uploads === null ? {} : { uploads: JSON.parse(uploads) }) }
+function toToken({ name, uploads, direct }: TokenTables['token']): Token {
+  return uploads === null
+    ? { name }
+    : { name, uploads: JSON.parse(uploads), ...(direct === 0 ? {} : { direct: true }) }
 }
 
 /** Makes the admin's token and its file if the file is not there; says whether it did. */
