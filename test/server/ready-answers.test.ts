@@ -77,6 +77,8 @@ t.test(
     t.equal((await ask(sluice.url, `GET ${deb} HTTP/1.1`, [login])).status, 200)
     t.equal((await ask(sluice.url, `GET ${deb} HTTP/1.1`)).status, 401, 'to each who has none')
 
+    // A URL that stays keeps its login.
+    await sluice.api('PATCH', '/archives/nut', { urls: [`${world.upstream.url}/elsewhere`] })
     await sluice.api('PATCH', '/archives/nut', { urls: [world.upstream.url] })
     t.equal((await askHot(world, deb)).status, 200)
     await sluice.api('DELETE', '/channels/testing')
