@@ -73,7 +73,7 @@ export function unpublishRoutes(api: FastifyInstance, { parts }: ApiContext): vo
     const channels = await offering(parts, archive, removed)
     if (dryRun) return { removed, channels, generations: [] }
     parts.uploadFollow.note(archive)
-    return { removed, channels, generations: await parts.uploadFollow.settled() }
+    return { removed, channels, generations: await parts.uploadFollow.settled({ archive }) }
   })
   api.put<Ends>('/archives/:name/ends', { schema: endSchema, config }, async (request) => {
     const { packages, endsAt } = request.body

@@ -144,8 +144,9 @@ export function uploadRoutes(api: FastifyInstance, context: ApiContext): void {
     return { published, offset: await parts.partFiles.size(partOf(request, sha256)) }
   })
   api.post<{ Params: { name: string } }>('/archives/:name/follow', { config }, async (request) => {
-    assertLocal(await getArchive(parts.db, request.params.name))
-    return { generations: await parts.uploadFollow.settled() }
+    const archive = request.params.name
+    assertLocal(await getArchive(parts.db, archive))
+    return { generations: await parts.uploadFollow.settled({ archive }) }
   })
   api.post<{ Params: { name: string }; Body: { packages: UploadedName[] } }>(
     '/archives/:name/warnings',

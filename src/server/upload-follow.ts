@@ -2,7 +2,8 @@
  * After uploads: the channels that follow local archives are brought up to date, one generation for a burst of uploads. That
  * begins when nobody uploads for a moment, and after some seconds at the latest.
  *
- * What is over, or older than what an archive keeps, is taken out in the same turn. A crash between an upload and its generation is made up for at the start. What cannot be published is tried again.
+ * What is over, or older than what an archive keeps, is taken out in the same turn. A crash between an upload and its
+ * generation is made up for at the start. What cannot be published is tried again; one archive keeps no other from it.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { listArchives } from '../archives/archive-table.ts'
@@ -27,6 +28,10 @@ export interface Followed {
   readonly serial: number
 }
 
+interface Settling extends Abortable {
+  readonly archive?: string | undefined
+}
+
 export interface UploadFollow {
   /** Somebody uploads: until what is given is called, no quiet begins. */
   begin(): () => void
@@ -34,8 +39,8 @@ export interface UploadFollow {
   note(archive: string): void
   /** Packages are to be taken out at other times. */
   endsChanged(): void
-  /** Resolves when channels have all that was noted before; throws what kept them from it. */
-  settled(abortable?: Abortable): Promise<Followed[]>
+  /** Resolves when channels have all that was noted before; throws what kept those of this archive from it, or of any. */
+  settled(input?: Settling): Promise<Followed[]>
   /** Begins to work: before that nothing is published. */
   start(parts: ChannelParts, log: Log): void
   stop(): Promise<void>
@@ -45,8 +50,16 @@ interface Round {
   readonly archives: Set<string>
   /** By the machine's own timer. */
   readonly since: number
-  readonly done: PromiseWithResolvers<Followed[]>
+  readonly done: PromiseWithResolvers<Outcome>
 }
+
+interface Outcome {
+  readonly made: readonly Followed[]
+  /** What kept channels of an archive from following it. */
+  readonly failures: ReadonlyMap<string, unknown>
+}
+
+const nothing: Outcome = { made: [], failures: new Map() }
 
 /** One that has not begun. */
 export function createUploadFollow(): UploadFollow {
@@ -79,8 +92,11 @@ export function createUploadFollow(): UploadFollow {
     if (signal.aborted) return
     current = round
     next = undefined
-    if (!(await follow(parts, log, round, signal)))
-      setTimeout(() => [...round.archives].forEach(note), RETRY_MS).unref()
+    const outcome = await follow(parts, log, round, signal)
+    if (signal.aborted) round.done.reject(signal.reason)
+    round.done.resolve(outcome)
+    const again = [...outcome.failures.keys()]
+    if (again.length > 0 && !signal.aborted) setTimeout(() => again.forEach(note), RETRY_MS).unref()
     current = undefined
   }
   return {
@@ -94,12 +110,7 @@ export function createUploadFollow(): UploadFollow {
     },
     note,
     endsChanged: () => ends?.wake(),
-    settled: async ({ signal } = {}) => {
-      const rounds = [current, next].filter((round) => round !== undefined)
-      const made = await Promise.all(rounds.map(({ done }) => done.promise))
-      signal?.throwIfAborted()
-      return made.flat()
-    },
+    settled: (input) => settle([current, next], input),
     start: (parts, log) => {
       ends = startUploadEnds(parts, note, log)
       running = (async () => {
@@ -121,25 +132,40 @@ export function createUploadFollow(): UploadFollow {
   }
 }
 
-/** Brings channels up to date; false if that failed and is to be tried again. */
+async function settle(
+  rounds: readonly (Round | undefined)[],
+  { archive, signal }: Settling = {},
+): Promise<Followed[]> {
+  const outcomes = await Promise.all(rounds.map((round) => round?.done.promise ?? nothing))
+  signal?.throwIfAborted()
+  for (const { failures } of outcomes)
+    for (const [name, error] of failures) if (archive === undefined || archive === name) throw error
+  return outcomes.flatMap(({ made }) => made)
+}
+
+/** Brings channels up to date: archive by archive, so that each is told its own failures. */
 async function follow(
   parts: ChannelParts,
   log: Log,
-  { archives, done }: Round,
+  { archives }: Round,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Outcome> {
   crashPoint('upload: before the channels follow')
-  try {
-    for (const archive of archives) await tidyArchive(parts, archive)
-    const reason = { who: 'system', why: 'packages were published' }
-    const made = await followInAll(parts, [...archives], reason, { signal })
-    done.resolve(made.map(({ channel, generation }) => ({ channel, serial: generation.serial })))
-    return true
-  } catch (error) {
-    done.reject(error)
-    if (signal.aborted) return true
-    const { code, message } = toAppError(error)
-    log.error({ code, problem: message, archives: [...archives] }, 'uploads not published')
-    return false
+  const reason = { who: 'system', why: 'packages were published' }
+  const made: Followed[] = []
+  const failures = new Map<string, unknown>()
+  for (const archive of archives) {
+    if (signal.aborted) break
+    const failed = (error: unknown): void => {
+      if (signal.aborted) return
+      failures.set(archive, error)
+      const { code, message } = toAppError(error)
+      log.error({ code, problem: message, archive }, 'uploads not published')
+    }
+    await tidyArchive(parts, archive).catch(failed)
+    const some = await followInAll(parts, [archive], reason, { signal }).catch(failed)
+    for (const { channel, generation } of some ?? [])
+      made.push({ channel, serial: generation.serial })
   }
+  return { made, failures }
 }
