@@ -18,7 +18,7 @@ import type { LocalEdit } from './local-state.ts'
 import { listEnds, placeKey, putEnds, type UploadPlace } from './upload-ends.ts'
 import { listUploads, noteRemoved, type UploadRow } from './upload-table.ts'
 
-type Parts = LocalParts & Pick<ArchiveParts, 'archiveLock'>
+type Parts = LocalParts & Pick<ArchiveParts, 'archiveLock' | 'revocations'>
 
 export interface UnpublishInput {
   readonly archive: string
@@ -111,16 +111,16 @@ export function tidyArchive(parts: Parts, name: string): Promise<readonly Upload
   })
 }
 
-/** What of a local archive is to be taken out now. */
+/** What of a local archive is to be taken out now. What is revoked counts as no version, and stays to be given back. */
 export async function listUntidy(
-  parts: Pick<Parts, 'db' | 'clock'>,
+  parts: Pick<Parts, 'db' | 'clock' | 'revocations'>,
   archive: Archive,
 ): Promise<{ readonly over: readonly UploadRow[]; readonly older: readonly UploadRow[] }> {
   const rows = await listUploads(parts.db, archive.id)
   const ends = await listEnds(parts.db, archive.id)
   const now = parts.clock.now()
   const over = rows.filter((row) => (ends.get(placeKey(row)) ?? Number.POSITIVE_INFINITY) <= now)
-  const left = rows.filter((row) => !over.includes(row))
+  const left = rows.filter((row) => !over.includes(row) && parts.revocations.of(row) === undefined)
   const { keepVersions = 0 } = archive.settings
   return { over, older: keepVersions === 0 ? [] : olderThan(left, keepVersions) }
 }

@@ -172,7 +172,7 @@ export async function admit(
 
 /** Refuses what would be taken out at once, since so many newer ones are there. */
 async function refuseOlder(
-  { db }: Pick<QueueParts, 'db'>,
+  { db, revocations }: Pick<QueueParts, 'db' | 'revocations'>,
   { id, name: archive, settings }: Archive,
   entry: IndexEntry & { readonly suite: string; readonly component: string },
 ): Promise<void> {
@@ -180,7 +180,7 @@ async function refuseOlder(
   if (keepVersions === 0) return
   const { name, version } = entry
   const newer = (await listVersions(db, id, entry)).filter(
-    (row) => compareVersions(row.version, version) > 0,
+    (row) => compareVersions(row.version, version) > 0 && revocations.of(row) === undefined,
   )
   if (newer.length < keepVersions) return
   throw new AppError('ERR_REFUSED', {

@@ -17,7 +17,7 @@ const HOUR_MS = 3600_000
 /** By the machine's own timer, whatever its clock does meanwhile. */
 const LOOK_AGAIN_MS = 60_000
 
-type JobParts = Pick<ArchiveParts, 'db' | 'clock'>
+type JobParts = Pick<ArchiveParts, 'db' | 'clock' | 'revocations'>
 type Note = (archive: string) => void
 
 export interface UploadEnds {
@@ -61,10 +61,11 @@ export function startUploadEnds(parts: JobParts, note: Note, log: Log): UploadEn
 }
 
 /** Has what is untidy tidied; says when something ends next. */
-async function look({ db, clock }: JobParts, note: Note): Promise<number> {
+async function look(parts: JobParts, note: Note): Promise<number> {
+  const { db, clock } = parts
   for (const archive of await listArchives(db)) {
     if (archive.settings.kind !== 'local') continue
-    const { over, older } = await listUntidy({ db, clock }, archive)
+    const { over, older } = await listUntidy(parts, archive)
     if (over.length + older.length > 0) note(archive.name)
   }
   const first = (await firstEnd(db)) ?? Number.POSITIVE_INFINITY
