@@ -14,7 +14,7 @@ import { clean, makeWorld, troubles, type World } from './world.ts'
 
 const CLIENTS = 50
 const shortened = {
-  ...{ connectTimeoutMs: 1000, firstByteTimeoutMs: 800, stallMs: 800, answerWithinMs: 3000 },
+  ...{ connectTimeoutMs: 1500, firstByteTimeoutMs: 2500, stallMs: 1500, answerWithinMs: 5000 },
 }
 const here: PackageSpec = { name: 'here', version: '1', arch: 'amd64', content: 200_000 }
 
