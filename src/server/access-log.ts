@@ -159,11 +159,14 @@ function countBody(response: ServerResponse): () => number {
 
 /** Without user, password, token and query. */
 function withoutSecrets(url: string): string {
-  const bare = url
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1')
-    .replace(/^(\/upload\/[^/]*\/)[^/?#]*(?=\/)/, '$1redacted')
+  const bare = withoutToken(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1'))
   const query = bare.search(/[?#]/)
   return query === -1 ? bare : `${bare.slice(0, query)}?redacted`
+}
+
+/** The path of an upload without the token in it. */
+export function withoutToken(path: string): string {
+  return path.replace(/^(\/upload\/[^/]*\/)[^/?#]*(?=\/)/, '$1redacted')
 }
 
 function printable(text: string): string {

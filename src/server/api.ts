@@ -3,9 +3,11 @@
  *
  * The API needs a token, and answers machines other than this one only if the settings say so (`api-remote`).
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { AppError, httpStatus, toAppError } from '../base/errors.ts'
 import { channelOfClass } from '../channels/channel-table.ts'
+import { withoutToken } from './access-log.ts'
 import { adminRoutes } from './api-admin.ts'
 import { adoptRoutes } from './api-adopt.ts'
 import { archiveRoutes } from './api-archives.ts'
@@ -38,6 +40,7 @@ import { createGuard } from './authorize.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
 import { putRoutes } from './put-uploads.ts'
+import { passOver } from './rest-of-body.ts'
 import { setupOf } from './setups.ts'
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -47,14 +50,18 @@ export function buildApi(context: ApiContext): FastifyInstance {
   const { parts } = context
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
+    // Names of files, each character of which may be three of a URL.
+    routerOptions: { maxParamLength: 1000 },
+    frameworkErrors: (_error, { raw }, reply) => refusePath(raw, reply.hijack().raw),
     serverFactory: (handler) => createHttpServer(parts, handler, context),
   })
-  app.setErrorHandler(async (error, _request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     const known = usageError(error) ?? toAppError(error)
+    if (request.method === 'PUT') passOver(request.raw, reply.raw)
     await reply.status(httpStatus(known.code)).send(errorBody(known))
   })
   app.setNotFoundHandler(async (request, reply) => {
-    const message = `there is nothing at ${request.url}`
+    const message = `there is nothing at ${withoutToken(request.url)}`
     await reply.status(404).send(errorBody(new AppError('ERR_NOT_FOUND', { message })))
   })
   app.get('/healthz', async () => ({ ok: true, ...(parts.config.offline && { offline: true }) }))
@@ -105,6 +112,14 @@ export function buildApi(context: ApiContext): FastifyInstance {
   )
   putRoutes(app, context)
   return app
+}
+
+/** Answers a path that no router takes. */
+function refusePath(request: IncomingMessage, response: ServerResponse): void {
+  const message = `${withoutToken(request.url ?? '').slice(0, 300)} is no path`
+  const body = JSON.stringify(errorBody(new AppError('ERR_USAGE', { message })))
+  if (request.method === 'PUT') passOver(request, response)
+  response.writeHead(400, { 'content-type': 'application/json; charset=utf-8' }).end(body)
 }
 
 /** What fastify refuses itself: schemas, JSON that is none, bodies too large. */
