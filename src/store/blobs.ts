@@ -136,7 +136,8 @@ export async function openBlobStore(
     news: createBlobNews(),
   }
   await mkdir(place.blobs, { recursive: true })
-  await rm(place.tmp, { recursive: true, force: true })
+  // Programs that a killed server had started (judges of signatures) may write there for a moment still.
+  await rm(place.tmp, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   await mkdir(place.tmp, { recursive: true })
   crashPoint('sweep: temp files gone')
   await sweep(place)

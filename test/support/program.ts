@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { orphansGone } from './orphans.ts'
 import { type RunResult, run } from './run.ts'
 
 export const sluiceProgram = join(import.meta.dirname, '../../bin/sluice')
@@ -71,6 +72,8 @@ export function startProgram(
   t.teardown(async () => {
     signal('SIGKILL')
     await ended
+    const dataDir = args[args.indexOf('--data') + 1]
+    if (args.includes('--data') && dataDir !== undefined) await orphansGone(dataDir)
   })
   return {
     pid,
