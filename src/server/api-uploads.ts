@@ -19,16 +19,9 @@ import { findUploadsOf } from '../archives/upload-table.ts'
 import { AppError } from '../base/errors.ts'
 import { parseSha256, type Sha256 } from '../base/sha256.ts'
 import { type UploadedName, warnOfUploads } from '../channels/upload-warnings.ts'
-import { assertRoom } from '../store/disk-reserve.ts'
 import type { PartName } from '../store/part-files.ts'
 import { type ApiContext, mustBeSigned, whoAsks } from './api-context.ts'
-import {
-  inFolder,
-  MOST_BYTES,
-  sessionFolder,
-  takeFileBytes,
-  takeSession,
-} from './upload-session.ts'
+import { boundsOf, inFolder, sessionFolder, takeFileBytes, takeSession } from './upload-session.ts'
 
 interface FileRoute {
   Params: { name: string; file: string }
@@ -226,8 +219,7 @@ async function takePackage(
   const sha256 = digestOf(request)
   const part = partOf(request, sha256)
   const length = Number(headers['content-length'] ?? 0)
-  // Its bytes are here twice for a moment.
-  await assertRoom(parts.blobs, 2 * length, params.file)
+  const bounds = await boundsOf(parts, part, length)
   const end = parts.uploadFollow.begin()
   try {
     const body = request.body as Readable
@@ -237,7 +229,7 @@ async function takePackage(
       ...{ part, sha256, fileName: params.file, who: whoAsks(request), why: query.reason },
     }
     const taken = await parts.partFiles.hold(part, async (append) => {
-      await append(body, { offset, maxBytes: MOST_BYTES })
+      await append(body, { offset, ...bounds })
       return takeDeb(parts, input)
     })
     if (taken.published.outcome === 'published') parts.uploadFollow.note(params.name)

@@ -23,6 +23,8 @@ export interface Appending extends Abortable {
   readonly offset: number
   /** How long it may become; `ERR_TOO_LARGE` beyond, and the file goes. */
   readonly maxBytes: number
+  /** Asked now and then whether more of it may come, with how long it is; what it throws ends it. */
+  readonly mayGrow?: ((size: number) => Promise<void>) | undefined
 }
 
 /**
@@ -47,6 +49,8 @@ export interface PartFiles {
   read(name: PartName): AsyncIterable<Uint8Array>
   /** The files of a folder. */
   list(folder: string): Promise<string[]>
+  /** The folders whose names begin so. */
+  folders(prefix: string): Promise<string[]>
   remove(name: PartName): Promise<void>
   removeFolder(folder: string): Promise<void>
   /** Removes files to which nothing was written since that time (epoch milliseconds); says how many. */
@@ -56,6 +60,8 @@ export interface PartFiles {
 /** Larger pieces lie about until the next collection: some 70 MB more with one large file. */
 const READ_BYTES = 64 * 1024
 const MOST_TRIES = 100
+/** So much comes before it is asked again whether more may. */
+const ASK_BYTES = 32 * 1024 * 1024
 const plain = /^[A-Za-z0-9][A-Za-z0-9+.~_-]{0,254}$/
 
 interface Holder {
@@ -105,6 +111,7 @@ export function openPartFiles(dir: string): PartFiles {
     rename: ({ folder, file }, to) => rename(path({ folder, file }), path({ folder, file: to })),
     read: (name) => createReadStream(path(name), { highWaterMark: READ_BYTES }),
     list: (folder) => namesIn(join(dir, folder)),
+    folders: async (prefix) => (await namesIn(dir)).filter((name) => name.startsWith(prefix)),
     remove,
     removeFolder: (folder) => rm(join(dir, folder), { recursive: true, force: true }),
     sweep: async (before) => {
@@ -126,7 +133,7 @@ export function openPartFiles(dir: string): PartFiles {
 async function append(
   path: string,
   source: ByteStream,
-  { offset, maxBytes, signal }: Appending,
+  { offset, maxBytes, mayGrow, signal }: Appending,
 ): Promise<number> {
   const here = offset === 0 ? 0 : await sizeOf(path)
   if (here !== offset) {
@@ -138,6 +145,7 @@ async function append(
   }
   const handle = await openIn(path, offset === 0 ? 'w' : 'a')
   let size = offset
+  let asked = offset
   try {
     // One that is not read to its end is not destroyed with that: who sends it is to hear why.
     for await (const piece of isStream(source)
@@ -146,6 +154,10 @@ async function append(
       signal?.throwIfAborted()
       size += piece.length
       if (size > maxBytes) throw tooLarge(maxBytes)
+      if (size - asked > ASK_BYTES) {
+        await mayGrow?.(size)
+        asked = size
+      }
       await handle.writeFile(piece)
       crashPoint('upload: bytes written')
     }

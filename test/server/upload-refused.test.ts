@@ -2,7 +2,7 @@
  * Uploads that are refused are told so, to who sends all of a file before he looks for an answer; and what a file may be called.
  */
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildDeb } from '../../fixtures/debs.ts'
@@ -48,6 +48,22 @@ async function sendAll(
   for await (const one of socket) pieces.push(one)
   return readAnswers(Buffer.concat(pieces))[0]
 }
+
+t.test('nobody begins uploads without end', async (t) => {
+  const { sluice } = await makeLocalBed(t)
+  const begin = async (session: string): Promise<number> => {
+    const url = `${sluice.url}/api/v1/archives/internal/uploads/${session}/a_1.dsc`
+    const headers = { Authorization: `Bearer ${sluice.token}` }
+    return (await fetch(url, { method: 'PUT', headers, body: 'half' })).status
+  }
+  t.equal(await begin('a'.repeat(32)), 200)
+  const uploads = join(sluice.dataDir, 'uploads')
+  const [first = ''] = await readdir(uploads)
+  const owner = first.slice(0, first.indexOf('-'))
+  for (let at = 1; at < 1000; at += 1) await mkdir(join(uploads, `${owner}-${at}`))
+  t.equal(await begin('b'.repeat(32)), 413)
+  t.equal(await begin('a'.repeat(32)), 200, 'what was begun goes on')
+})
 
 t.test('names are as long as files may have', async (t) => {
   const { sluice, dir } = await makeLocalBed(t)

@@ -49,6 +49,23 @@ t.test('what is too long leaves nothing, and its source is not destroyed', async
   t.same(await readdir(dir), [])
 })
 
+t.test('it is asked time and again whether more may come', async (t) => {
+  const files = openPartFiles(t.testdir())
+  const asked: number[] = []
+  const mayGrow = async (size: number): Promise<void> => {
+    asked.push(size)
+    if (asked.length === 2) throw new Error('no room')
+  }
+  const pieces = Array.from({ length: 100 }, () => Buffer.alloc(1024 * 1024))
+  const appending = { offset: 0, maxBytes: 2 ** 30, mayGrow }
+  await t.rejects(
+    files.hold(name, (append) => append(Readable.from(pieces), appending)),
+    { message: 'no room' },
+  )
+  t.same(asked, [33 * 1024 * 1024, 66 * 1024 * 1024])
+  t.equal(await files.size(name), 65 * 1024 * 1024, 'what came before stays')
+})
+
 t.test('what nobody goes on with is swept file by file', async (t) => {
   const dir = t.testdir({ one: { old: '1', young: '2' }, two: { old: '3' } })
   const past = new Date('2001-09-09T01:46:40Z')
