@@ -48,6 +48,37 @@ t.test('files that two uploads have are there for both', async (t) => {
   t.same(await bed.left(), [])
 })
 
+t.test('an upstream tarball is taken from the sources of the same archive alone', async (t) => {
+  const bed = await makePuts(t)
+  const keyringBase64 = Buffer.from(await gpg.exportKeys(alice)).toString('base64')
+  await bed.sluice.api('POST', '/archives', {
+    ...{ name: 'aside', kind: 'local', suites: ['stable'], components: ['main'] },
+    ...{ architectures: ['amd64'], keyringBase64, uploaders: [`${alice} acme*`] },
+  })
+  const to = async (archive: string, file: string, data: string | Buffer): Promise<object> => {
+    const url = `${bed.sluice.url}/upload/${archive}/${bed.sluice.token}/${file}`
+    const response = await fetch(url, { method: 'PUT', body: data })
+    return { status: response.status, text: await response.text() }
+  }
+  const whole = [...(await bed.files('good', /./))].sort(
+    (a, b) => Number(a.name.endsWith('.changes')) - Number(b.name.endsWith('.changes')),
+  )
+  for (const { name, data } of whole) await to('aside', name, data)
+  t.match(await bed.sluice.api('GET', '/archives/aside/packages'), { length: 3 })
+  const without = await part('source', /\.dsc$|\.debian\.tar\.xz$/)
+  const again = async (): Promise<object> => {
+    for (const { name, data } of await bed.files('good', /\.dsc$|\.debian\.tar\.xz$/))
+      await to('internal', name, data)
+    return to('internal', 'acme_1.2-3_source.changes', without)
+  }
+  t.match(await again(), {
+    status: 422,
+    text: /orig\.tar\.xz is neither in the upload nor in internal/,
+  })
+  for (const { name, data } of whole) await to('internal', name, data)
+  t.match(await again(), { status: 201 })
+})
+
 t.test('a .changes that is refused takes nothing of another upload along', async (t) => {
   const bed = await makePuts(t)
   for (const file of await bed.files('good', /\.(deb|dsc|buildinfo|tar\.xz)$/))
