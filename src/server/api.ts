@@ -117,9 +117,10 @@ export function buildApi(context: ApiContext): FastifyInstance {
 /** Answers a path that no router takes. */
 function refusePath(request: IncomingMessage, response: ServerResponse): void {
   const message = `${withoutToken(request.url ?? '').slice(0, 300)} is no path`
-  const body = JSON.stringify(errorBody(new AppError('ERR_USAGE', { message })))
+  const body = Buffer.from(JSON.stringify(errorBody(new AppError('ERR_USAGE', { message }))))
   if (request.method === 'PUT') passOver(request, response)
-  response.writeHead(400, { 'content-type': 'application/json; charset=utf-8' }).end(body)
+  const type = { 'content-type': 'application/json; charset=utf-8' }
+  response.writeHead(400, { ...type, 'content-length': body.length }).end(body)
 }
 
 /** What fastify refuses itself: schemas, JSON that is none, bodies too large. */
