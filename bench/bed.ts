@@ -34,7 +34,9 @@ export interface Changes {
   readonly architectures: readonly string[]
   readonly hundred: BumpChoice
   readonly one: BumpChoice
-  /** Promoted one after the other and timed; the large ones first. */
+  /** The largest, promoted first, each a figure of its own. */
+  readonly large: readonly string[]
+  /** Promoted one after the other and timed: drawn from all others. */
   readonly promoted: readonly string[]
   /** Sources of one package each, for generations by the hundred. */
   readonly single: readonly string[]
@@ -51,13 +53,14 @@ export function chooseChanges(
   const names = [...sizes.keys()].sort()
   const large = largeSources.filter((name) => sizes.has(name)).slice(0, count.promotions)
   const others = names.filter((name) => !large.some((other) => other === name))
-  const promoted = [...large, ...sample(others, count.promotions - large.length, random)]
+  const promoted = sample(others, count.promotions, random)
   const left = others.filter((name) => sizes.get(name) === 1 && !promoted.includes(name))
   return {
     seed,
     architectures,
     hundred: { kind: 'packages', count: 100, seed },
     one: { kind: 'packages', count: 1, seed: seed + 1 },
+    large,
     promoted,
     single: sample(left, count.generations, random),
   }

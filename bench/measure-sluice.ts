@@ -138,7 +138,8 @@ async function refreshes(job: Job): Promise<void> {
 /** Upstream gets all that will be promoted, and `testing`'s clients fetch it. */
 async function warm(job: Job): Promise<void> {
   const { bed, server } = job
-  const names = new Set([...bed.changes.promoted, ...bed.changes.single])
+  const { large, promoted, single } = bed.changes
+  const names = new Set([...large, ...promoted, ...single])
   await bed.bump({ kind: 'sources', names: [...names] })
   await server.refresh('debian')
   const base = channelUrl(job, 'testing')
@@ -163,7 +164,8 @@ async function promotions(job: Job): Promise<void> {
   const alone: Timing[] = []
   const answered: Timing[] = []
   const served: Timing[] = []
-  for (const [at, name] of bed.changes.promoted.entries()) {
+  const { large } = bed.changes
+  for (const [at, name] of [...large, ...bed.changes.promoted].entries()) {
     const read = startMeter(job)
     const old = await fetchChannel(job, 'approved')
     alone.push(read())
@@ -171,10 +173,14 @@ async function promotions(job: Job): Promise<void> {
       server.post('/promotions', promotionOf(name)),
     )
     if (promoted.fetched.digest === old.digest) throw new Error(`promoting ${name} changed nothing`)
+    if (at % 10 === 9) tell(job, `${at + 1} promotions`)
+    if (at < large.length) {
+      const label = `${labels.promote}: ${name}${at === 0 ? ', the first after the start' : ''}`
+      setTime(job, label, promoted.served)
+      continue
+    }
     answered.push(promoted.answered)
     served.push(promoted.served)
-    if (at % 10 === 9) tell(job, `${at + 1} promotions`)
-    if (at < 3) setTime(job, `${labels.promote}: ${name}`, promoted.served)
   }
   setPercentiles(column, labels.promote, served)
   setPercentiles(column, `${labels.promote}, until answered`, answered)

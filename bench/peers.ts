@@ -72,13 +72,13 @@ async function timeRefreshes(
   await refresh(labels.refresh100)
   await bed.bump(bed.changes.one)
   await refresh(labels.refresh1)
-  await bed.bump({ kind: 'sources', names: bed.changes.promoted })
+  await bed.bump({ kind: 'sources', names: [...bed.changes.large, ...bed.changes.promoted] })
   await refresh()
 }
 
 function promotedByPeers(bed: Bed): readonly string[] {
-  const { promoted } = bed.changes
-  return [...promoted.slice(0, 1), ...promoted.slice(-(peerPromotions - 1))].filter(
+  const { large, promoted } = bed.changes
+  return [...large.slice(0, 1), ...promoted.slice(-(peerPromotions - 1))].filter(
     (name, at, all) => all.indexOf(name) === at,
   )
 }

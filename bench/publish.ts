@@ -84,7 +84,7 @@ function describe(changes: Changes, plan: ArchivePlan): string {
   return [
     `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${gib} GiB; Node ${process.version}; load before ${load}`,
     `archive: ${plan.stanzas === 0 ? 'all' : plan.stanzas} stanzas, ${plan.architectures.join(' and ')}`,
-    `seed ${changes.seed}; promoted: ${changes.promoted.join(', ')}`,
+    `seed ${changes.seed}; large: ${changes.large.join(', ')}; promoted: ${changes.promoted.join(', ')}`,
   ].join('\n')
 }
 
