@@ -14,6 +14,7 @@ import { brakeOf } from '../src/keeping/gc-brake.ts'
 import { makeImportBed } from './support/imported.ts'
 import { commandsOf, linksOf, spansOf, type Table, tablesOf } from './support/markdown.ts'
 import { runSluice } from './support/program.ts'
+import { testDir } from './support/test-dir.ts'
 
 const root = join(import.meta.dirname, '..')
 const pages = [
@@ -153,7 +154,7 @@ t.test('the floors are the folders of the source', async (t) => {
 })
 
 // Of the file: a test's own would be removed while its server still runs.
-const dir = t.testdir()
+const dir = testDir(t)
 
 t.test('a real data directory has the files and tables that are named', async (t) => {
   const bed = await makeImportBed(dir)

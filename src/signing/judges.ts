@@ -7,7 +7,7 @@
  */
 import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { AppError } from '../base/errors.ts'
+import { AppError, systemCode } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { runProgram } from '../base/run-program.ts'
 import { readKeyring } from '../debian/keyring.ts'
@@ -90,7 +90,10 @@ export async function findJudges({ environment, tempPath, log }: JudgesOptions):
         })
         for (const name of asked) await hear(one, dir, name)
       } finally {
-        await rm(dir, { recursive: true, force: true })
+        // What stays goes with the next start: no reason to refuse what was judged, or to hide why it was refused.
+        await rm(dir, { recursive: true, force: true }).catch((error: unknown) =>
+          log.warn({ code: systemCode(error) }, 'files of a judgement stay'),
+        )
       }
     },
   }

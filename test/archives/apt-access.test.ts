@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readAptSetup } from '../../src/archives/apt-sources.ts'
 import { createApt, type TestApt } from '../support/apt.ts'
+import { testDir } from '../support/test-dir.ts'
 import { startUpstream, type TestRequest, type TestUpstream } from '../support/upstream-server.ts'
 
 interface Machine {
@@ -14,7 +15,7 @@ interface Machine {
 
 /** An apt that can ask an upstream, or a proxy; both have nothing. */
 async function makeMachine(t: Test, config: (machine: Omit<Machine, 'apt'>) => string) {
-  const dir = t.testdir({ empty: {} })
+  const dir = testDir(t, { empty: {} })
   const upstream = await startUpstream(join(dir, 'empty'))
   const proxy = await startUpstream(join(dir, 'empty'))
   t.teardown(() => Promise.all([upstream.close(), proxy.close()]))

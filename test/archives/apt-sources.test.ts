@@ -3,6 +3,7 @@ import t from 'tap'
 import { archiveName, groupSources } from '../../src/archives/apt-groups.ts'
 import { type AptSetup, readAptSetup } from '../../src/archives/apt-sources.ts'
 import { agrees, readFiles } from '../support/apt-files.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const debian = `# deb cdrom:[Debian GNU/Linux 12.0.0 _Bookworm_ - Official]/ bookworm main
 
@@ -171,7 +172,7 @@ t.test(
 )
 
 t.test('a machine without apt has no sources', async (t) => {
-  const setup = await readAptSetup(t.testdir())
+  const setup = await readAptSetup(testDir(t))
   t.same(setup.sources, [])
   t.same(setup.files, [])
 })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Guarded, guardUpstream } from '../../src/archives/guarded-upstream.ts'
 import { createUpstream, type Upstream, type UpstreamGet } from '../../src/archives/upstream.ts'
+import { testDir } from '../support/test-dir.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream-server.ts'
 
 interface Bed {
@@ -22,7 +23,7 @@ interface Bed {
 
 async function makeBed(t: Test, isOffline = false): Promise<Bed> {
   t.teardown(() => {})
-  const dir = t.testdir({ mirror: { a: 'bytes of a', b: 'bytes of b', c: 'bytes of c' } })
+  const dir = testDir(t, { mirror: { a: 'bytes of a', b: 'bytes of b', c: 'bytes of c' } })
   const mirror = await startUpstream(join(dir, 'mirror'))
   const time = { ms: 0 }
   const patient = createUpstream()

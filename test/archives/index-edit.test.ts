@@ -23,6 +23,7 @@ import {
   translationText,
 } from '../support/index-parts.ts'
 import { seedOr } from '../support/seed.ts'
+import { testDir } from '../support/test-dir.ts'
 
 type Parts = Awaited<ReturnType<typeof openIndexParts>>
 
@@ -56,7 +57,7 @@ async function entriesOf(
 }
 
 t.test('the order in which upstream lists stanzas does not matter', async (t) => {
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   const packages = Array.from({ length: 900 }, (_, at) => ({
     name: `pkg${at}`,
@@ -68,7 +69,7 @@ t.test('the order in which upstream lists stanzas does not matter', async (t) =>
 })
 
 t.test('a package in several versions stays in one chunk, sorted as dpkg does', async (t) => {
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   const versions = ['1.10-1', '1.9-1', '1:0.1-1', '1.9~rc1-1', '1.9-1+b1']
   const root = await build(
@@ -83,7 +84,7 @@ t.test('a package in several versions stays in one chunk, sorted as dpkg does', 
 })
 
 t.test('more than 256 names without a cut are cut by force', async (t) => {
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   const packages = Array.from({ length: 5000 }, (_, at) => ({ name: `n${at}`, version: '1' }))
   for (const chunk of await chunksAt(parts, await build(parts, packages))) {
@@ -92,7 +93,7 @@ t.test('more than 256 names without a cut are cut by force', async (t) => {
 })
 
 t.test('a stanza that cannot be taken is left out and named', async (t) => {
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   const text = Buffer.concat([
     packagesText([{ name: 'good', version: '1' }]),
@@ -115,7 +116,7 @@ t.test('a stanza that cannot be taken is left out and named', async (t) => {
 t.test(
   'what is published of a stanza points into the pool by digest, and is kept byte for byte',
   async (t) => {
-    const parts = await openIndexParts(t.testdir())
+    const parts = await openIndexParts(testDir(t))
     t.teardown(() => parts.close())
     const [entry] = await entriesOf(
       parts,
@@ -130,7 +131,7 @@ t.test('an index edited at random is the one built afresh from what it holds', a
   const seed = seedOr(process.env.SEED)
   t.comment(`SEED=${seed}`)
   const random = seededRandom(seed)
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   const pick = (count: number): number => Math.floor(random() * count)
   // Names are drawn from a few hundred, so that cut names come and go; some runs are long enough for forced cuts.
@@ -159,7 +160,7 @@ t.test('an index edited at random is the one built afresh from what it holds', a
 })
 
 t.test('an edit of one package makes one chunk anew and keeps the others', async (t) => {
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   const packages = Array.from({ length: 3000 }, (_, at) => ({ name: `pkg${at}`, version: '1' }))
   const root = await build(parts, packages)
@@ -183,7 +184,7 @@ for (const [kind, textOf] of [
     const seed = seedOr(process.env.SEED)
     t.comment(`SEED=${seed}`)
     const random = seededRandom(seed)
-    const parts = await openIndexParts(t.testdir())
+    const parts = await openIndexParts(testDir(t))
     t.teardown(() => parts.close())
     const build = async (some: Iterable<SamplePackage>): Promise<Sha256> => {
       const built = await buildText(parts, textOf([...some]), kind)

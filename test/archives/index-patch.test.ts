@@ -24,6 +24,7 @@ import {
 } from '../support/index-parts.ts'
 import { run, runOk } from '../support/run.ts'
 import { seedOr } from '../support/seed.ts'
+import { testDir } from '../support/test-dir.ts'
 
 type Parts = Awaited<ReturnType<typeof openIndexParts>>
 
@@ -81,7 +82,7 @@ async function misjudged(
 }
 
 async function openParts(t: Test): Promise<Parts & { readonly dir: string }> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const parts = await openIndexParts(dir)
   t.teardown(() => parts.close())
   return { ...parts, dir }
@@ -215,7 +216,7 @@ t.test('a line that ed would take for the end of a command makes no patch', asyn
 })
 
 t.test('rred refuses what is no script', async (t) => {
-  const dir = t.testdir({ old: 'a\n', patch: 'hello\n', new: '' })
+  const dir = testDir(t, { old: 'a\n', patch: 'hello\n', new: '' })
   const paths = ['old', 'new', 'patch'].map((name) => join(dir, name))
   t.not((await run('/usr/lib/apt/methods/rred', ['-t', ...paths])).code, 0)
 })

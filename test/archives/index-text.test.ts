@@ -2,13 +2,14 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { openIndexText } from '../../src/archives/index-text.ts'
+import { testDir } from '../support/test-dir.ts'
 
 async function* pieces(text: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < text.length; at += size) yield text.subarray(at, at + size)
 }
 
 t.test('a text of several blocks is found stanza by stanza', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   for (const [name, end, blank] of [
     ['lf', '\n', '\n'],
     ['crlf', '\r\n', '\r\n'],

@@ -11,9 +11,10 @@ import { createServer, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
 import { startSluice, type TestSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { makeWorld, type World } from '../support/world.ts'
 
-const keys = t.testdir()
+const keys = testDir(t)
 const authority = await makeAuthority(keys)
 const server = await authority.issue('server')
 const ours = await authority.issue('client')

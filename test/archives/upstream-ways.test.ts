@@ -14,6 +14,7 @@ import {
   type UpstreamOptions,
 } from '../../src/archives/upstream.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream-server.ts'
 
 const file = Buffer.alloc(300_000, 'the bytes of a package, ')
@@ -25,7 +26,7 @@ interface Bed {
 }
 
 async function makeBed(t: Test, options: UpstreamOptions = {}): Promise<Bed> {
-  const root = t.testdir()
+  const root = testDir(t)
   await writeFile(join(root, 'file'), file)
   const server = await startUpstream(root)
   t.teardown(() => server.close())
@@ -106,7 +107,7 @@ t.test('cuts from a URL what must not be seen', async (t) => {
 
 /** An HTTPS archive that this process trusts from now on; what it answers is told by `answer`. */
 async function startTls(t: Test, answer: Parameters<typeof createHttpsServer>[1]): Promise<Server> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createUpstream, type Upstream, type UpstreamOptions } from '../../src/archives/upstream.ts'
+import { testDir } from '../support/test-dir.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream-server.ts'
 
 const file = Buffer.alloc(300_000, 'the bytes of a package, ')
@@ -16,7 +17,7 @@ interface Bed {
 }
 
 async function makeBed(t: Test, options: UpstreamOptions = {}): Promise<Bed> {
-  const root = t.testdir()
+  const root = testDir(t)
   await writeFile(join(root, 'file'), file)
   await writeFile(join(root, 'Packages.gz'), file)
   const server = await startUpstream(root)

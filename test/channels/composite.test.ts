@@ -13,6 +13,7 @@ import { openComposite } from '../../src/channels/composite.ts'
 import { describeIndex } from '../../src/channels/index-forms.ts'
 import { openSigner } from '../../src/signing/signer.ts'
 import { openIndexParts, packagesText } from '../support/index-parts.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const packages = Array.from({ length: 3000 }, (_, at) => ({
   name: `p${String(at).padStart(4, '0')}`,
@@ -41,7 +42,7 @@ async function readAll(
 t.test(
   'an index is the same from the scratch file, from the store, and as another process sees it',
   async (t) => {
-    const parts = await openIndexParts(t.testdir())
+    const parts = await openIndexParts(testDir(t))
     t.teardown(() => parts.close())
     const text = await openIndexText(parts.blobs.tempPath())
     await text.append(Readable.from([packagesText(packages)]))

@@ -23,6 +23,7 @@ import { type PdiffIndex, parsePdiffIndex } from '../../src/debian/pdiff.ts'
 import { putRows } from '../../src/store/blobs.ts'
 import { inTransaction } from '../../src/store/database.ts'
 import { openIndexParts, packagesText, seededRandom } from '../support/index-parts.ts'
+import { testDir } from '../support/test-dir.ts'
 
 type Parts = Awaited<ReturnType<typeof openIndexParts>>
 
@@ -44,7 +45,7 @@ interface Published {
 }
 
 async function makeBed(t: Test, count = 1000): Promise<Bed> {
-  const parts = await openIndexParts(t.testdir())
+  const parts = await openIndexParts(testDir(t))
   t.teardown(() => parts.close())
   let maker = createPdiffMaker(parts)
   let releaseId = 0

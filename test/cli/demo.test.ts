@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const demo = join(import.meta.dirname, '../../tools/demo.ts')
 
@@ -23,7 +24,7 @@ t.test('the story goes as told, and leaves nothing behind', async (t) => {
 })
 
 t.test('it names the Debian packages that it lacks', async (t) => {
-  const bin = join(t.testdir(), 'bin')
+  const bin = join(testDir(t), 'bin')
   await mkdir(bin)
   for (const program of ['dpkg', 'dpkg-deb', 'apt-get']) {
     await symlink(`/usr/bin/${program}`, join(bin, program))

@@ -9,11 +9,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeImportBed } from '../support/imported.ts'
 import { runSluice } from '../support/program.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const DISK_BYTES = 12_000_000
 const RESERVE_BYTES = 2_000_000
 
-const dir = t.testdir()
+const dir = testDir(t)
 const bed = await makeImportBed(dir, [
   { name: 'big', version: '1', arch: 'amd64', content: DISK_BYTES },
   { name: 'half', version: '1', arch: 'amd64', content: DISK_BYTES / 4 },

@@ -8,6 +8,7 @@ import { buildDeb, type PackageSpec } from '../../fixtures/debs.ts'
 import { buildUpload } from '../../fixtures/uploads.ts'
 import { runSluice } from '../support/program.ts'
 import { startSluice, type TestSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 
 t.test('an archive is made, followed and filled by three commands', async (t) => {
   const { sluice, type, build } = await makeBed(t)
@@ -148,7 +149,7 @@ interface Bed {
 }
 
 async function makeBed(t: Test): Promise<Bed> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const sluice = await startSluice(join(dir, 'var'))
   t.teardown(() => sluice.close())
   return {

@@ -7,8 +7,9 @@ import Database from 'better-sqlite3'
 import t from 'tap'
 import { makeImportBed, readyAt, serve } from '../support/imported.ts'
 import { runSluice } from '../support/program.ts'
+import { testDir } from '../support/test-dir.ts'
 
-const dir = t.testdir()
+const dir = testDir(t)
 const bed = await makeImportBed(dir)
 
 t.test(

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { run } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts')
 
@@ -32,7 +33,7 @@ function nameOf(url: string): string {
 
 for (const args of [['pending'], ['archive', 'show', 'debian'], ['--help']]) {
   t.test(`sluice ${args.join(' ')} loads no part of the server`, async (t) => {
-    const loaded = await loadedBy(t.testdir(), args)
+    const loaded = await loadedBy(testDir(t), args)
     const packages = loaded.filter((name) => !/^(src\/|node:)/.test(name))
     t.same(packages, ['commander'])
     const floors = loaded
@@ -43,7 +44,7 @@ for (const args of [['pending'], ['archive', 'show', 'debian'], ['--help']]) {
 }
 
 t.test('sluice serve loads what it needs', async (t) => {
-  const dir = t.testdir({ taken: 'a file, not a directory' })
+  const dir = testDir(t, { taken: 'a file, not a directory' })
   const data = join(dir, 'taken/var')
   const loaded = await loadedBy(dir, ['serve', '--data', data, '--no-import'])
   t.ok(['fastify', 'openpgp', 'better-sqlite3'].every((name) => loaded.includes(name)))

@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import { Agent, get, request } from 'node:http'
 import t from 'tap'
 import { helloBytes, helloPath, makeImportBed, readyAt, serve } from '../support/imported.ts'
+import { testDir } from '../support/test-dir.ts'
 
-const bed = await makeImportBed(t.testdir())
+const bed = await makeImportBed(testDir(t))
 
 t.test('Ctrl-C lets a download end', async (t) => {
   const { upstream, server, deb } = await bed.serving(t, 'finish')

@@ -14,6 +14,7 @@ import {
   readChangelogEntries,
 } from '../../src/debian/changelog-entries.ts'
 import { run } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const by = ' -- A Maintainer <a@archive.example>  Mon, 01 Jan 2024 00:00:00 +0000'
 
@@ -85,7 +86,7 @@ hello-0.8 Debian 1
 ${entry('0.7-1', '  * Behind it nothing is read.')}`
 
 t.test('entries are what dpkg says they are, however odd', async (t) => {
-  const file = join(t.testdir(), 'changelog')
+  const file = join(testDir(t), 'changelog')
   await writeFile(file, odd)
   const mine = [...readChangelogEntries(odd)]
   t.same(versions(mine), ['3-1', '2-1', '1~rc1-1', '1~beta-1', '0.9-1'])
@@ -94,7 +95,7 @@ t.test('entries are what dpkg says they are, however odd', async (t) => {
 
 t.test('changelogs of real packages are read as dpkg reads them', async (t) => {
   const doc = '/usr/share/doc'
-  const file = join(t.testdir(), 'changelog')
+  const file = join(testDir(t), 'changelog')
   let compared = 0
   for (const name of (await readdir(doc)).sort()) {
     if (compared === 12) break

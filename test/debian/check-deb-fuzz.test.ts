@@ -5,12 +5,13 @@ import { askDpkg } from '../../fixtures/deb-judge.ts'
 import { createMutator, goodDebs } from '../../fixtures/deb-mutations.ts'
 import { isAppError } from '../../src/base/errors.ts'
 import { type CheckedDeb, checkDeb, checkLimits } from '../../src/debian/check-deb.ts'
+import { testDir } from '../support/test-dir.ts'
 import { once } from './make-debs.ts'
 
 const limits = { ...checkLimits, maxDataBytes: 32 * 1024 ** 2 }
 
 t.test('nothing crashes or hangs, and what is taken dpkg-deb takes as well', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const mutator = createMutator(await goodDebs(join(dir, 'good')), 20_261_121)
   const count = { taken: 0, refused: 0, judged: 0 }
   for (let drawn = 0; drawn < 1000; drawn += 1) {

@@ -14,6 +14,7 @@ import {
 } from '../../fixtures/odd-debs.ts'
 import { AppError } from '../../src/base/errors.ts'
 import { checkDeb, checkLimits } from '../../src/debian/check-deb.ts'
+import { testDir } from '../support/test-dir.ts'
 import { buildDeb, makeTree, once } from './make-debs.ts'
 
 /** What refuses it: `reason: message`; a refusal without a hint, or that is none of ours, throws. */
@@ -30,7 +31,7 @@ async function refusal(data: Buffer, limits = checkLimits): Promise<string> {
 }
 
 t.test('one that is cut off anywhere is refused', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   for (const compression of ['gzip', 'xz', 'zstd', 'none']) {
     const deb = await readFile(await buildDeb(dir, compression))

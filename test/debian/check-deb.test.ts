@@ -16,10 +16,11 @@ import { sha256Of } from '../../src/base/sha256.ts'
 import { checkDeb } from '../../src/debian/check-deb.ts'
 import { checkDebName } from '../../src/debian/deb-fields.ts'
 import { run, runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { buildDeb, makeTree, once } from './make-debs.ts'
 
 t.test('takes what dpkg-deb builds, however packed, with the same fields and files', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   for (const compression of ['gzip', 'xz', 'zstd', 'none']) {
     const deb = await buildDeb(dir, compression)
@@ -98,7 +99,7 @@ t.test('takes odd forms that dpkg takes as well', async (t) => {
   for (const [what, data] of Object.entries(odd)) {
     const found = await checkDeb(once(data))
     t.equal(found.controlText, goodControl, what)
-    const file = join(t.testdir({}), 'odd.deb')
+    const file = join(testDir(t), 'odd.deb')
     await writeFile(file, data)
     for (const how of ['--info', '--contents'])
       t.equal((await run('dpkg-deb', [how, file])).code, 0, `dpkg-deb ${how}: ${what}`)

@@ -14,6 +14,7 @@ import {
   gzipMember,
 } from '../../src/debian/compression.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { readRealIndex } from './real-index.ts'
 
 const kinds = ['gz', 'xz', 'bz2', 'zst'] as const
@@ -29,7 +30,7 @@ const roomy = { max: 100_000_000 }
 const plain = (await readRealIndex()).subarray(0, 600_000)
 
 async function compressed(t: Test, kind: (typeof kinds)[number], data: Buffer): Promise<Buffer> {
-  const file = join(t.testdir({}), `plain-${kind}`)
+  const file = join(testDir(t), `plain-${kind}`)
   await writeFile(file, data)
   await runOk('sh', ['-c', `${programs[kind]} -c "$1" > "$1.out"`, 'sh', file])
   return await readFile(`${file}.out`)
@@ -109,7 +110,7 @@ t.test('plain bytes pass as they are', async (t) => {
 })
 
 t.test('frames of pzstd are read as one file', async (t) => {
-  const file = join(t.testdir({}), 'plain')
+  const file = join(testDir(t), 'plain')
   await writeFile(file, plain)
   await runOk('pzstd', ['-q', '-p', '2', file, '-o', `${file}.zst`])
   const data = await readFile(`${file}.zst`)
@@ -118,7 +119,7 @@ t.test('frames of pzstd are read as one file', async (t) => {
 })
 
 t.test('a small file that unpacks to 300 MB takes little memory to refuse', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const bombs = { xz: 'xz -1', zst: 'zstd -q -1', gz: 'gzip -1' }
   for (const [kind, program] of Object.entries(bombs)) {
     const file = join(dir, `bomb.${kind}`)
@@ -168,7 +169,7 @@ t.test(
     const members = await Promise.all(parts.map(gzipMember))
     t.same(await Promise.all(parts.map(gzipMember)), members)
     t.same(members[0]?.subarray(0, 10), Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff]))
-    const file = join(t.testdir({}), 'members.gz')
+    const file = join(testDir(t), 'members.gz')
     await writeFile(file, Buffer.concat(members))
     await runOk('gzip', ['-t', file])
     const { stdout } = await runOk('gzip', ['-dc', file])

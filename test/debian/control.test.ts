@@ -13,6 +13,7 @@ import {
   splitStanzas,
 } from '../../src/debian/control.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { asDpkgReads, readWithDpkg } from './dpkg-control.ts'
 import { drawFrom, newSeed, readRealIndex } from './real-index.ts'
 
@@ -31,7 +32,7 @@ t.test('200 stanzas of the real index read as dpkg reads them', async (t) => {
   const draw = drawFrom(seed)
   const all = stanzaTexts(await readRealIndex())
   const drawn = Array.from({ length: 200 }, () => all[draw(all.length)] ?? '')
-  const file = join(t.testdir(), 'drawn')
+  const file = join(testDir(t), 'drawn')
   await writeFile(file, drawn.join('\n'))
   const judged = await readWithDpkg(file)
   t.equal(judged.length, 200)
@@ -63,7 +64,7 @@ t.test('200 stanzas of the real index read as dpkg reads them', async (t) => {
 
 t.test('the whole real index is cut where its blank lines are', async (t) => {
   const buf = await readRealIndex()
-  const file = join(t.testdir(), 'index')
+  const file = join(testDir(t), 'index')
   await writeFile(file, buf)
   const { stdout } = await runOk('perl', ['-00', '-ne', '$n++; END { print $n }', file])
   const places = splitStanzas(buf)

@@ -8,6 +8,7 @@ import { isAppError } from '../../src/base/errors.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
 import { contentsLimits, type DebContents, readContents } from '../../src/debian/deb-contents.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import {
   archiveOf,
   buildDeb as buildTree,
@@ -25,7 +26,7 @@ async function read(path: string): Promise<DebContents> {
 }
 
 t.test('tells what dpkg-deb tells, however it is packed', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   for (const compression of ['gzip', 'xz', 'zstd', 'none']) {
     const deb = await buildTree(dir, compression)
@@ -70,7 +71,7 @@ function withoutTime(line: string): string {
 }
 
 t.test('keeps scripts, conffiles and the texts that are asked for, within bounds', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const path = join(dir, 'one.deb')
   const postinst = '#!/bin/sh\nset -e\nsetcap cap_net_raw+ep /usr/bin/tool\n'
   const spec: PackageSpec = {
@@ -142,7 +143,7 @@ t.test('what is hostile is refused by name', async (t) => {
 })
 
 t.test('one that is cut short is refused, wherever it is cut', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   for (const compression of ['gzip', 'xz', 'zstd']) {
     const deb = await readFile(await buildTree(dir, compression))

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import t from 'tap'
 import { buildDeb, type PackageSpec } from '../../fixtures/debs.ts'
 import { type DebFile, readDebFile } from '../../src/debian/deb-file.ts'
+import { testDir } from '../support/test-dir.ts'
 import { archiveOf, once, tarOf } from './make-debs.ts'
 
 const limits = { maxFileBytes: 1000, maxTarBytes: 1_000_000 }
 const doc = 'usr/share/doc/foo'
 
 t.test('finds files, and where links in their place lead', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const read = async (spec: Partial<PackageSpec>, paths: string[]): Promise<object | undefined> => {
     const path = join(dir, 'one.deb')
     await buildDeb(path, { name: 'foo', version: '1', arch: 'all', ...spec })
@@ -41,7 +42,7 @@ t.test('finds files, and where links in their place lead', async (t) => {
 })
 
 t.test('reads no more than it must, and no more than it may', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const path = join(dir, 'one.deb')
   const files = { 'a/first': 'x', 'b/large': 'y'.repeat(1001), 'c/last': 'z' }
   await buildDeb(path, { name: 'foo', version: '1', arch: 'all', files, content: 2_000_000 })

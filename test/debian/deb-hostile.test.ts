@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import t from 'tap'
 import { isAppError } from '../../src/base/errors.ts'
 import { type Deb, type ReadDebOptions, readDeb } from '../../src/debian/deb.ts'
+import { testDir } from '../support/test-dir.ts'
 import { archiveOf, buildDeb, controlText, makeTree, once, tarOf } from './make-debs.ts'
 
 const everything: ReadDebOptions = { list: { maxEntries: 1000 } }
 const small: ReadDebOptions = { list: { maxEntries: 1000, maxBytes: 1_000_000 } }
 
 t.test('a damaged .deb is refused or reads the same, never otherwise', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   for (const compression of ['gzip', 'xz', 'zstd']) {
     const deb = await readFile(await buildDeb(dir, compression))
@@ -147,7 +148,7 @@ t.test('paths that leave the root are refused', async (t) => {
 })
 
 t.test('errors of the source and an abort stay what they are', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   const deb = await readFile(await buildDeb(dir, 'xz'))
   async function* failing(length: number): AsyncGenerator<Buffer> {

@@ -8,6 +8,7 @@ import { parseStanza, splitStanzas } from '../../src/debian/control.ts'
 import { type DebEntry, type ReadDebOptions, readDeb } from '../../src/debian/deb.ts'
 import { readPackageStanza } from '../../src/debian/packages-index.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { archiveOf, buildDeb, controlText, makeTree, once, tarOf } from './make-debs.ts'
 
 const extensions = { gzip: '.gz', xz: '.xz', zstd: '.zst', none: '' }
@@ -30,7 +31,7 @@ function permissions(mode: number): string {
 }
 
 t.test('files that dpkg-deb built read as dpkg-deb and tar read them', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   for (const [compression, extension] of Object.entries(extensions)) {
     const deb = await buildDeb(dir, compression)
@@ -59,7 +60,7 @@ t.test('files that dpkg-deb built read as dpkg-deb and tar read them', async (t)
 })
 
 t.test('our reading of a .deb agrees with the index that apt-ftparchive makes of it', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   await makeTree(join(dir, 'tree'))
   const deb = await buildDeb(dir, 'xz')
   const { control } = await readDeb(createReadStream(deb))
@@ -83,7 +84,7 @@ t.test('our reading of a .deb agrees with the index that apt-ftparchive makes of
 })
 
 t.test('old packages with a bzip2 data.tar are listed', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const data = await tarOf([['./usr/a', 'a'.repeat(3000)]])
   await writeFile(join(dir, 'data.tar'), data)
   await runOk('bzip2', ['-k', join(dir, 'data.tar')])

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { unifiedDiff } from '../../src/debian/line-diff.ts'
 import { run, runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 t.test('what diff says of small changes, word for word', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   const many = Array.from({ length: 40 }, (_, at) => `line ${at}\n`)
   const edited = many.map((line, at) => ([3, 20, 39].includes(at) ? `${line}new\n` : line))
   const pairs: [string, string][] = [
@@ -29,7 +30,7 @@ t.test('what diff says of small changes, word for word', async (t) => {
 })
 
 t.test('patch makes the one of the other, whatever they are', async (t) => {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   let seed = 7
   const draw = (below: number): number => {
     seed = (seed * 1103515245 + 12345) % 2147483648

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { pack } from 'tar-stream'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 /** The control file of `makeTree`. */
 export const controlText = `Package: odd-one
@@ -61,7 +62,7 @@ export async function archiveOf(
   t: Test,
   members: readonly [name: string, data: string | Buffer][],
 ): Promise<Buffer> {
-  const dir = t.testdir({})
+  const dir = testDir(t)
   for (const [name, data] of members) await writeFile(join(dir, name), data)
   await runOk('ar', ['qc', 'made.deb', ...members.map(([name]) => name)], { cwd: dir })
   return await readFile(join(dir, 'made.deb'))

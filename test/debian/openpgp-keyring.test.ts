@@ -6,9 +6,10 @@ import { type Keyring, limitKeyring, mergeKeyrings, readKeyring } from '../../sr
 import { readPackets } from '../../src/debian/openpgp-packets.ts'
 import { verifyClearSigned } from '../../src/debian/openpgp-verify.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { askApt, askGpgv, openGpgHome } from './openpgp-judges.ts'
 
-const dir = t.testdir()
+const dir = testDir(t)
 const gpg = await openGpgHome()
 t.teardown(() => gpg.close())
 

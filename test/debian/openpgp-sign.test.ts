@@ -13,6 +13,7 @@ import {
 import { verifyClearSigned, verifyDetached } from '../../src/debian/openpgp-verify.ts'
 import { createApt } from '../support/apt.ts'
 import { run, runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { askApt, askGpgv, askSqv, openGpgHome } from './openpgp-judges.ts'
 
 const now = Math.floor(Date.now() / 1000)
@@ -49,7 +50,7 @@ interface Paths {
 }
 
 t.test('gpgv, sqv and apt take what we sign, by either key when there are two', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   for (const keys of [[first], [first, second], [second, first]]) {
     const { inRelease, release: file, releaseGpg } = await publish(dir, keys)
     for (const key of keys) {
@@ -79,7 +80,7 @@ t.test('gpgv, sqv and apt take what we sign, by either key when there are two', 
 })
 
 t.test('sqv takes the signature of an InRelease, apart from its text', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const { inRelease } = await signRelease(release, [first], now)
   const lines = trimmedLines(inRelease)
   const begin = lines.indexOf('-----BEGIN PGP SIGNATURE-----')
@@ -174,7 +175,7 @@ t.test('refuses a text that signing would change', async (t) => {
 })
 
 t.test('reads a key that gpg made, and refuses one with a passphrase or none', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const gpg = await openGpgHome()
   t.teardown(() => gpg.close())
   const fingerprint = await gpg.makeKey('from gpg', ['rsa3072'])
@@ -198,7 +199,7 @@ t.test('reads a key that gpg made, and refuses one with a passphrase or none', a
 })
 
 t.test('apt-get update takes an archive that we signed, and no altered one', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const suite = join(dir, 'archive/dists/stable')
   await mkdir(join(suite, 'main/binary-amd64'), { recursive: true })
   const packages = `Package: hello\nVersion: 2\nArchitecture: amd64\nFilename: pool/hello.deb\nSize: 1\nSHA256: ${'0'.repeat(64)}\n\n`

@@ -5,9 +5,10 @@ import { AppError } from '../../src/base/errors.ts'
 import { type Keyring, readKeyring } from '../../src/debian/keyring.ts'
 import { verifyClearSigned, verifyDetached } from '../../src/debian/openpgp-verify.ts'
 import { run } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { askApt, askGpgv, askSqv, openGpgHome } from './openpgp-judges.ts'
 
-const dir = t.testdir()
+const dir = testDir(t)
 const gpg = await openGpgHome()
 t.teardown(() => gpg.close())
 

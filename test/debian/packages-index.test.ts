@@ -11,6 +11,7 @@ import {
   rewriteStanza,
 } from '../../src/debian/packages-index.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { type JudgedStanza, readWithDpkg } from './dpkg-control.ts'
 import { drawFrom, newSeed, readRealIndex } from './real-index.ts'
 
@@ -72,7 +73,7 @@ t.test('200 stanzas of the real index say what dpkg reads in them', async (t) =>
     const at = 2 * draw(places.length / 2)
     return buf.toString('utf8', places[at], places[at + 1])
   })
-  const file = join(t.testdir(), 'drawn')
+  const file = join(testDir(t), 'drawn')
   await writeFile(file, drawn.join('\n'))
   const judged = await readWithDpkg(file)
   t.match(drawn.map(read), judged.map(expected))
@@ -85,7 +86,7 @@ t.test('200 stanzas of the real index say what dpkg reads in them', async (t) =>
 t.test('the whole real index is read, and rewritten as sed would', async (t) => {
   const buf = await readRealIndex()
   const places = splitStanzas(buf)
-  const file = join(t.testdir(), 'index')
+  const file = join(testDir(t), 'index')
   await writeFile(file, buf)
   let size = 0
   const sink = createByteSink()

@@ -13,6 +13,7 @@ import {
 } from '../../src/debian/pdiff.ts'
 import { diffStanzas } from '../../src/debian/stanza-diff.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const file = (text: string): PdiffFile => ({ sha256: sha256Of(text), size: text.length })
 
@@ -83,7 +84,7 @@ t.test('stanzas in any order become one another', async (t) => {
     ] as const) {
       const hunks = diffStanzas(Buffer.from(old, 'latin1'), Buffer.from(fresh, 'latin1'))
       t.equal(
-        await patched(t.testdir({ file: Buffer.from(old, 'latin1') }), formatEdScript(hunks)),
+        await patched(testDir(t, { file: Buffer.from(old, 'latin1') }), formatEdScript(hunks)),
         fresh,
         name,
       )

@@ -12,6 +12,7 @@ import {
 } from '../../src/debian/release.ts'
 import { createApt } from '../support/apt.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { drawFrom, findRealIndex, newSeed } from './real-index.ts'
 
 const digest = sha256Of('')
@@ -30,7 +31,7 @@ function fields(changes: Partial<ReleaseFields> = {}): ReleaseFields {
 }
 
 t.test('a Release of apt-ftparchive reads back as it was made', async (t) => {
-  const dir = t.testdir({
+  const dir = testDir(t, {
     main: { 'binary-amd64': { Packages: 'Package: a\n' }, source: { Sources: 'Package: b\n' } },
   })
   const options = {
@@ -104,7 +105,7 @@ t.test("the machine's own archives are read with every file that they list", asy
 })
 
 t.test('apt takes what is written, and sees the fields in it', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const index = Buffer.from(`Package: a\nVersion: 1\nArchitecture: all\nFilename: a\nSize: 1\n`)
   const path = 'main/binary-amd64/Packages'
   await mkdir(join(dir, 'archive/dists/nut/main/binary-amd64'), { recursive: true })

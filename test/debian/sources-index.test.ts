@@ -13,6 +13,7 @@ import {
   type SourceStanza,
 } from '../../src/debian/sources-index.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { openGpgHome } from './openpgp-judges.ts'
 
 const dsc = 'aa'.repeat(32)
@@ -102,7 +103,7 @@ t.test('what cannot be a source package is refused, and the field named', async 
 })
 
 t.test('a .dsc of dpkg-source, signed or not, tells its files', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const gpg = await openGpgHome()
   t.teardown(() => gpg.close())
   await mkdir(join(dir, 'made'))

@@ -5,6 +5,7 @@ import t from 'tap'
 import { splitStanzas } from '../../src/debian/control.ts'
 import { descriptionMd5Of, readTranslationEntry } from '../../src/debian/translation-index.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { drawFrom, newSeed, readRealIndex } from './real-index.ts'
 
 const md5 = '0123456789abcdef'.repeat(2)
@@ -42,7 +43,7 @@ t.test('a stanza that carries its whole description has the MD5 that apt gives i
     const head = `Package: p${at}\nVersion: 1\nArchitecture: all\nMaintainer: x <x@archive.example>`
     return `${head}\n${description}\nFilename: pool/p${at}.deb\nSize: 1\nSHA256: ${'a'.repeat(64)}\n`
   })
-  const dir = t.testdir()
+  const dir = testDir(t)
   for (const name of ['lists/partial', 'cache', 'a'])
     await mkdir(join(dir, name), { recursive: true })
   await writeFile(join(dir, 'a/Packages'), stanzas.join('\n'))

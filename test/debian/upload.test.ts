@@ -9,6 +9,7 @@ import { type Keyring, readKeyring } from '../../src/debian/keyring.ts'
 import { missingFiles } from '../../src/debian/match-upload.ts'
 import { readUpload } from '../support/read-upload.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { asDpkgReads, readWithDpkg } from './dpkg-control.ts'
 import { openGpgHome } from './openpgp-judges.ts'
 
@@ -17,7 +18,7 @@ t.teardown(() => gpg.close())
 const alice = await gpg.makeKey('alice', ['ed25519'])
 const mallory = await gpg.makeKey('mallory', ['ed25519'])
 const ring: Keyring = await readKeyring(await gpg.exportKeys(alice))
-const dir = t.testdir({})
+const dir = testDir(t)
 const signer = { home: gpg.dir, fingerprint: alice }
 const spec = { source: 'acme', version: '1:1.2-3', binaries: ['acme', 'acme-data'] }
 const name = await buildUpload(join(dir, 'good'), spec, signer)

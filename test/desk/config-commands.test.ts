@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { runSluice } from '../support/program.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { makeWorld } from '../support/world.ts'
 
 t.test('the configuration is exported, tried, applied, and applied again', async (t) => {
@@ -49,7 +50,7 @@ t.test('the configuration is exported, tried, applied, and applied again', async
 })
 
 t.test('faults are told with file and line, and what failed by the exit code', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const sluice = await startSluice(join(dir, 'var'))
   t.teardown(() => sluice.close())
   const apply = async (content: string | Buffer): ReturnType<typeof runSluice> => {

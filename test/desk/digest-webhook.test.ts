@@ -8,6 +8,7 @@ import t from 'tap'
 import { makeBed, secret, secrets, sendFrom } from '../support/digest-bed.ts'
 import { makeCertificate } from '../support/digest-world.ts'
 import { startPython } from '../support/python-server.ts'
+import { testDir } from '../support/test-dir.ts'
 
 t.test('calls are signed with the secret, which nobody else may read', async (t) => {
   const server = await startPython(t, 'webhook-server.py', { secret })
@@ -41,7 +42,7 @@ t.test('calls are signed with the secret, which nobody else may read', async (t)
 })
 
 t.test('a webhook over https is verified', async (t) => {
-  const place = t.testdir({ ca: {} })
+  const place = testDir(t, { ca: {} })
   const own = await makeCertificate(join(place, 'ca'), '127.0.0.1')
   const server = await startPython(t, 'webhook-server.py', own)
   await t.test('by authorities that are known', async (t) => {

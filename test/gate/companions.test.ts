@@ -7,6 +7,7 @@ import { openOurs } from '../../bench/gate-ours.ts'
 import { randomFrom, sample } from '../../bench/random.ts'
 import { newSeed } from '../debian/real-index.ts'
 import { readRealStates } from '../support/real-states.ts'
+import { testDir } from '../support/test-dir.ts'
 
 t.test(
   'with what has to go with it a source breaks nothing, and none of that can stay',
@@ -16,7 +17,7 @@ t.test(
     const random = randomFrom(seed)
     const { main } = await readRealStates(random, 400)
     const route = openTransitions(main, 10, random)
-    const dose = openDose(t.testdir(), { asApt: true })
+    const dose = openDose(testDir(t), { asApt: true })
     const companions = await openCompanions(route, openOurs(), dose)
     let sets = 0
     for (const source of sample(route.sources, route.sources.length, random)) {

@@ -7,6 +7,7 @@ import { makeState } from '../../bench/gate-states.ts'
 import { randomFrom } from '../../bench/random.ts'
 import { newSeed } from '../debian/real-index.ts'
 import { readRealStates } from '../support/real-states.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const PACKAGES = 600
 
@@ -17,7 +18,7 @@ t.test('what 30 random promotions break is what dose-debcheck says', async (t) =
   const { main, updates } = await readRealStates(random, PACKAGES)
   t.comment(`${main.packages.length} packages, ${updates.packages.length} of updates`)
   const newest = makeState('point release', updates.packages)
-  const dose = openDose(t.testdir(), { asApt: true })
+  const dose = openDose(testDir(t), { asApt: true })
   const ours = openOurs()
   const routes = [
     openRoute('beside', main, updates),

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { checkDead, completeBlobs } from '../support/crash-checks.ts'
 import { type SluiceProcess, startProcess } from '../support/sluice-process.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles } from '../support/world.ts'
 
 const DAY_MS = 24 * 3600_000
@@ -129,7 +130,7 @@ async function finish(
 }
 
 t.test('a collection that is killed anywhere goes on', { timeout: 1_700_000 }, async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const whole = await prepare(t)
   const run = async (name: string): Promise<string> => {
     const dataDir = join(dir, `data-${name}`)

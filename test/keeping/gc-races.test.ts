@@ -22,6 +22,7 @@ import { collectGarbage, type GcReport } from '../../src/keeping/gc.ts'
 import { verifyStore } from '../../src/keeping/verify.ts'
 import { openParts, type ServerParts } from '../../src/server/parts.ts'
 import { createTestClock, type TestClock } from '../support/test-clock.ts'
+import { testDir } from '../support/test-dir.ts'
 import { startUpstream } from '../support/upstream-server.ts'
 
 const DAY_MS = 24 * 3600_000
@@ -38,7 +39,7 @@ interface Store {
 const hello = (version: string): PackageSpec => ({ name: 'hello', version, arch: 'all' })
 
 async function openStore(t: Test): Promise<Store> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const clock = createTestClock(100 * DAY_MS)
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', {
     createdAt: new Date(clock.now() - DAY_MS),

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { getFile, poolFiles } from '../support/pool-files.ts'
 import { runSluice } from '../support/program.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
 const names = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox']
@@ -107,6 +108,6 @@ t.test('what was rescued is never evicted, what upstream still has is', async (t
 })
 
 t.test('a limit that is no size is refused', async (t) => {
-  const refused = await runSluice(['serve', '--max-size', 'much', '--data', t.testdir()])
+  const refused = await runSluice(['serve', '--max-size', 'much', '--data', testDir(t)])
   t.match(refused, { code: 2, stderr: /max-size: "much" is not a size like 500 MB, 20G or/ })
 })

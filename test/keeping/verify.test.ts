@@ -7,12 +7,13 @@ import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { startSluice, type TestSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles } from '../support/world.ts'
 
 const hello = (version: string): PackageSpec => ({ name: 'hello', version, arch: 'amd64' })
 
 /** The data of a server with two generations of approved and one .deb, all well. */
-const whole = join(t.testdir(), 'whole')
+const whole = join(testDir(t), 'whole')
 
 t.test('a store that is whole is well', async (t) => {
   const { sluice, publish, machine } = await makeWorld(t, [hello('1')])
@@ -30,7 +31,7 @@ t.test('a store that is whole is well', async (t) => {
 
 /** A server over a copy of that, whose database was changed while no server ran. */
 async function damaged(t: Test, statement: string): Promise<TestSluice> {
-  const dataDir = join(t.testdir(), 'var')
+  const dataDir = join(testDir(t), 'var')
   await cp(whole, dataDir, { recursive: true })
   const db = new Database(join(dataDir, 'sluice.db'))
   const { changes } = db.prepare(statement).run()

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { ask, openSocket, type RawAnswer } from '../support/raw-http.ts'
 import { startSluice, type TestSluice } from '../support/sluice.ts'
 import { createTestClock, type TestClock } from '../support/test-clock.ts'
+import { testDir } from '../support/test-dir.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream-server.ts'
 
 const MINUTE_MS = 60_000
@@ -25,7 +26,7 @@ interface Bed {
 }
 
 async function makeBed(t: Test, flags: Record<string, string> = {}): Promise<Bed> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const root = join(dir, 'host')
   await mkdir(root)
   const host = await startUpstream(root)

@@ -10,6 +10,7 @@ import { readWhen } from '../../src/cli/when.ts'
 import { sluiceProgram, startProgram } from '../support/program.ts'
 import { run } from '../support/run.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const ROWS = 60_000
 /** Of each process: a third of what the rows are as text. */
@@ -18,7 +19,7 @@ const detail = JSON.stringify({ changes: 'x'.repeat(3000) })
 
 /** A data directory whose audit has so many rows. */
 async function makeOld(t: Test): Promise<string> {
-  const dir = join(t.testdir(), 'var')
+  const dir = join(testDir(t), 'var')
   await (await startSluice(dir)).close()
   const file = new Database(join(dir, 'sluice.db'))
   const insert = file.prepare('INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { run } from '../support/run.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const settings = `[server]
 host-name=cache
@@ -37,7 +38,7 @@ kill $avahi $bus
 `
 
 t.test('machines of the local network find the proxy while it runs', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const services = join(dir, 'services')
   await mkdir(services)
   await writeFile(join(dir, 'avahi.conf'), settings)
@@ -64,7 +65,7 @@ t.test('machines of the local network find the proxy while it runs', async (t) =
 })
 
 t.test('where there is no avahi, the server goes on', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const services = join(dir, 'none')
   const flags = { avahi: services, 'log-level': 'silent' }
   const sluice = await startSluice(join(dir, 'var'), { flags })

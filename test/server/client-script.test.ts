@@ -14,6 +14,7 @@ import {
 } from '../../src/server/client-script.ts'
 import { createApt } from '../support/apt.ts'
 import { type RunResult, run, runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const keyText = '-----BEGIN PGP PUBLIC KEY BLOCK-----\nnot a real one\n'
 const keySha256 = createHash('sha256').update(keyText).digest('hex')
@@ -51,7 +52,7 @@ function setupFor(more: Partial<Parameters<typeof clientSetup>[0]> = {}): Client
 /** A machine with these files, and the script in it. */
 async function machine(t: Test, files: Record<string, string>, setup = setupFor()) {
   served = keyText
-  const root = join(t.testdir(), 'a machine')
+  const root = join(testDir(t), 'a machine')
   for (const [path, text] of Object.entries(files)) await put(join(root, path), text)
   const script = join(root, 'script')
   await put(script, renderClientScript(setup))

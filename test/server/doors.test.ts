@@ -11,10 +11,11 @@ import { createApt } from '../support/apt.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { startProgram } from '../support/program.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles } from '../support/world.ts'
 
 const hello: PackageSpec = { name: 'hello', version: '1', arch: 'amd64', content: 3000 }
-const certificates = t.testdir()
+const certificates = testDir(t)
 
 t.test('apt gets all over https, and the certificate can be replaced meanwhile', async (t) => {
   const authority = await makeAuthority(certificates)
@@ -64,9 +65,9 @@ t.test('a certificate that is none is told at the start', async (t) => {
     [one.cert, join(certificates, 'nowhere'), /tls-key: .*nowhere cannot be read: ENOENT/],
   ] as const) {
     const flags = { ...listen, 'tls-cert': cert, 'tls-key': key }
-    await t.rejects(startSluice(t.testdir(), { flags }), { code: 'ERR_CONFIG', message })
+    await t.rejects(startSluice(testDir(t), { flags }), { code: 'ERR_CONFIG', message })
   }
-  await t.rejects(async () => startSluice(t.testdir(), { flags: listen }), {
+  await t.rejects(async () => startSluice(testDir(t), { flags: listen }), {
     message: /tls-listen, tls-cert and tls-key: there must be all three/,
   })
 })
@@ -75,7 +76,7 @@ const commonFormat =
   /^(\S+) - - \[(\d\d\/[A-Z][a-z]{2}\/\d{4}(?::\d\d){3} [+-]\d{4})\] "([A-Z]+) ([^" ]+) HTTP\/1\.1" (\d{3}) (\d+|-)$/
 
 t.test('every answer is a line in common log format, without what opens doors', async (t) => {
-  const path = join(t.testdir(), 'access.log')
+  const path = join(testDir(t), 'access.log')
   const { sluice, upstream, machine, proxied } = await makeWorld(t, [hello], {
     start: { flags: { 'access-log': path } },
   })
@@ -131,7 +132,7 @@ async function ask(url: string, path: string, method = 'GET'): Promise<void> {
 }
 
 t.test('after a SIGHUP the access log is a new file', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const path = join(dir, 'access.log')
   const args = ['serve', '--data', join(dir, 'var'), '--listen', '127.0.0.1:0', '--no-import']
   const program = startProgram(t, [...args, '--access-log', path])
@@ -152,8 +153,8 @@ t.test('after a SIGHUP the access log is a new file', async (t) => {
 })
 
 t.test('a log that cannot be written is told at the start', async (t) => {
-  const flags = { 'access-log': join(t.testdir(), 'no', 'such', 'folder') }
-  await t.rejects(startSluice(join(t.testdir(), 'var'), { flags }), {
+  const flags = { 'access-log': join(testDir(t), 'no', 'such', 'folder') }
+  await t.rejects(startSluice(join(testDir(t), 'var'), { flags }), {
     code: 'ERR_CONFIG',
     message: /access-log: .* cannot be opened: ENOENT/,
   })

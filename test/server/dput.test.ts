@@ -9,6 +9,7 @@ import { buildUpload, type UploadSpec } from '../../fixtures/uploads.ts'
 import { type GpgHome, openGpgHome } from '../debian/openpgp-judges.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
 import { type RunResult, run } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, troubles } from '../support/world.ts'
 
 const gpg: GpgHome = await openGpgHome()
@@ -16,7 +17,7 @@ t.teardown(() => gpg.close())
 const alice = await gpg.makeKey('alice', ['ed25519'])
 const mallory = await gpg.makeKey('mallory', ['ed25519'])
 const signer = { home: gpg.dir, fingerprint: alice }
-const built = t.testdir({})
+const built = testDir(t)
 const spec: UploadSpec = { source: 'acme', version: '1.2-3', binaries: ['acme', 'acme-data'] }
 const changes = await buildUpload(join(built, 'good'), spec, signer)
 

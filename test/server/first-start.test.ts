@@ -12,9 +12,10 @@ import { type Chroot, type ChrootRun, makeChroot } from '../support/chroot.ts'
 import { blocksOf } from '../support/markdown.ts'
 import { runOk } from '../support/run.ts'
 import { startTerminal } from '../support/terminal.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const repository = join(import.meta.dirname, '../..')
-const dir = t.testdir()
+const dir = testDir(t)
 const dataDir = join(dir, 'var')
 const helper = '/usr/lib/apt/apt-helper -o APT::Sandbox::User=root'
 const clean = { code: 0, troubles: [] }

@@ -14,12 +14,13 @@ import { createReadBuffers } from '../../src/server/read-buffers.ts'
 import { createReadyAnswers } from '../../src/server/ready-answers.ts'
 import { createHotBlobs } from '../../src/store/hot-blobs.ts'
 import { openSocket, readAnswers } from '../support/raw-http.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const request = (url: string): string => `GET ${url} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`
 
 /** A server of these files, of which memory holds none. */
 async function serve(t: Test, files: Readonly<Record<string, Buffer>>): Promise<string> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const pathOf = (sha256: Sha256): string => join(dir, sha256)
   const hot = createHotBlobs(pathOf, { bytes: 0 })
   const ready = createReadyAnswers(hot, () => true)

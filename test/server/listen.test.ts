@@ -5,6 +5,7 @@ import type { PackageSpec } from '../../fixtures/debs.ts'
 import { createApt } from '../support/apt.ts'
 import { ask } from '../support/raw-http.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles } from '../support/world.ts'
 
 const hello: PackageSpec = { name: 'hello', version: '1', arch: 'amd64' }
@@ -40,7 +41,7 @@ t.test('machines with IPv4 and with IPv6 are served alike', async (t) => {
 })
 
 t.test('or on one address', async (t) => {
-  const sluice = await startSluice(t.testdir(), { flags: { listen: '[::1]:0' } })
+  const sluice = await startSluice(testDir(t), { flags: { listen: '[::1]:0' } })
   t.teardown(() => sluice.close())
   t.match(sluice.url, /^http:\/\/\[::1\]:\d+$/)
   t.equal((await fetch(`${sluice.url}/healthz`)).status, 200)

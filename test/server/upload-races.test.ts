@@ -9,12 +9,13 @@ import t, { type Test } from 'tap'
 import { buildUpload, type UploadSpec } from '../../fixtures/uploads.ts'
 import { openGpgHome } from '../debian/openpgp-judges.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const gpg = await openGpgHome()
 t.teardown(() => gpg.close())
 const alice = await gpg.makeKey('alice', ['ed25519'])
 const signer = { home: gpg.dir, fingerprint: alice }
-const built = t.testdir({})
+const built = testDir(t)
 const spec: UploadSpec = { source: 'acme', version: '1.2-3', binaries: ['acme', 'acme-data'] }
 const changes = await buildUpload(join(built, 'good'), spec, signer)
 const other = await buildUpload(join(built, 'other'), { source: 'acme2', version: '2.0' }, signer)

@@ -10,12 +10,13 @@ import { openGpgHome } from '../debian/openpgp-judges.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
 import { runSluice } from '../support/program.ts'
 import type { RunResult } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const gpg = await openGpgHome()
 t.teardown(() => gpg.close())
 const alice = await gpg.makeKey('alice', ['ed25519'])
 const signer = { home: gpg.dir, fingerprint: alice }
-const built = t.testdir({})
+const built = testDir(t)
 const foo = { source: 'acme-foo', version: '1.0', binaries: ['acme-foo', 'acme-foo-data'] }
 const signed = join(built, 'foo', await buildUpload(join(built, 'foo'), foo, signer))
 const forbidden = await buildUpload(

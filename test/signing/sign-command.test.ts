@@ -7,6 +7,7 @@ import { createSignCommand } from '../../src/signing/sign-command.ts'
 import { type GpgHome, openGpgHome } from '../debian/openpgp-judges.ts'
 import { keysAt } from '../support/key-files.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
 const hello = (version: string): PackageSpec => ({ name: 'hello', version, arch: 'amd64' })
@@ -152,7 +153,7 @@ t.test('rotating moves a channel from a key file to the command', async (t) => {
 })
 
 t.test('a command that hangs is killed, with all that it started', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const pidFile = join(dir, 'pid')
   const command = ['/bin/sh', '-c', `sleep 1000 & echo $! >${pidFile}; wait`]
   const hanging = createSignCommand({ command, environment: {}, timeoutMs: 5000 })

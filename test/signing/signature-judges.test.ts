@@ -5,6 +5,7 @@ import t from 'tap'
 import { createLog } from '../../src/base/log.ts'
 import { generateSigningKey, readSigningKey, signRelease } from '../../src/debian/openpgp-sign.ts'
 import { type Case, findJudges } from '../../src/signing/judges.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const log = createLog({ level: 'silent' })
 const now = Math.floor(Date.now() / 1000)
@@ -36,7 +37,7 @@ const wrong: Readonly<Record<string, Case>> = {
 
 for (const names of [['gpgv', 'sqv'], ['gpgv'], ['sqv'], []]) {
   t.test(`judged by ${names.join(' and ') || 'ourselves'}`, async (t) => {
-    const dir = t.testdir()
+    const dir = testDir(t)
     const bin = join(dir, 'bin')
     await mkdir(bin)
     for (const name of names) await symlink(`/usr/bin/${name}`, join(bin, name))
@@ -57,7 +58,7 @@ for (const names of [['gpgv', 'sqv'], ['gpgv'], ['sqv'], []]) {
 }
 
 t.test('a judge that cannot be run keeps a publication back', async (t) => {
-  const dir = t.testdir({ gpgv: '#!/nonexistent/interpreter\n' })
+  const dir = testDir(t, { gpgv: '#!/nonexistent/interpreter\n' })
   await chmod(join(dir, 'gpgv'), 0o755)
   const judges = await findJudges({
     environment: { PATH: dir },

@@ -9,6 +9,7 @@ import { startSigningProcess } from '../../src/signing/signing-process.ts'
 import { keysAt } from '../support/key-files.ts'
 import { runOk } from '../support/run.ts'
 import { startSluice } from '../support/sluice.ts'
+import { testDir } from '../support/test-dir.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
 const hello = (version: string): PackageSpec => ({ name: 'hello', version, arch: 'amd64' })
@@ -81,7 +82,7 @@ t.test('a signing process that is killed is started again, and nothing is lost',
 })
 
 t.test('one that does not answer costs it its life, not the server’s time', async (t) => {
-  const keysDir = join(t.testdir(), 'keys')
+  const keysDir = join(testDir(t), 'keys')
   const signing = startSigningProcess({ keysDir, log, environment: {}, answerWithinMs: 10_000 })
   t.teardown(() => signing.close())
   const make = { kind: 'make', publication: 'channel:x', at: 1_700_000_000, known: [] } as const
@@ -95,7 +96,7 @@ t.test('one that does not answer costs it its life, not the server’s time', as
 })
 
 t.test('a private key is written whole or not at all, whenever the power goes', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const keysDir = join(dir, 'keys')
   const make = { kind: 'make', publication: 'channel:x', at: 1_700_000_000, known: [] } as const
   const dyingAt = (nth: number) =>
@@ -188,7 +189,7 @@ t.test('keys of an older data directory are taken over, whenever it is killed', 
 })
 
 t.test('it signs from what npm packs, too', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   await runOk('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(dir, 'dist')])
   const packed: typeof import('../../src/signing/signing-process.ts') = await import(
     join(dir, 'dist/signing/signing-process.js')

@@ -17,6 +17,7 @@ import {
   writeAudit,
 } from '../../src/store/audit.ts'
 import { closeDatabase, type Db, inTransaction, openDatabase } from '../../src/store/database.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const whys = ['first', 'second', 'third', 'fourth', 'fifth']
 const object = 'channel approved'
@@ -29,7 +30,7 @@ async function openAudit(t: Test, path: string): Promise<Db> {
 
 /** A file with five rows, closed. */
 async function makeAudit(t: Test): Promise<string> {
-  const path = join(t.testdir(), 'sluice.db')
+  const path = join(testDir(t), 'sluice.db')
   const db = await openDatabase(path, auditMigrations)
   for (const [at, why] of whys.entries()) {
     const entry = { at: 1000 + at, who: 'admin', what: 'promote', object, why }
@@ -217,7 +218,7 @@ t.test('rows written before the end was kept are taken over, with their end', as
 })
 
 t.test('rows are found by time, token, what was done, and what it was done to', async (t) => {
-  const db = await openAudit(t, join(t.testdir(), 'sluice.db'))
+  const db = await openAudit(t, join(testDir(t), 'sluice.db'))
   const objects = ['channel a', 'channel a generation 7', 'channel ab', 'archive a', '100%']
   const whats = ['promote', 'channel create', 'channel set', 'channels']
   // More rows than are looked at between two breaths.

@@ -15,6 +15,7 @@ import {
 } from '../../src/store/blobs.ts'
 import { closeDatabase, type Db, inTransaction, openDatabase } from '../../src/store/database.ts'
 import { runOk } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const text = Buffer.from('some bytes of a package\n'.repeat(10_000))
 const sha256 = sha256Of(text)
@@ -29,7 +30,7 @@ interface World {
 }
 
 async function openWorld(t: Test): Promise<World> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const open = async (): Promise<Pick<World, 'db' | 'blobs'>> => {
     const db = await openDatabase(join(dir, 'sluice.db'), blobMigrations)
     return { db, blobs: await openBlobStore(db, dir) }

@@ -14,9 +14,10 @@ import {
   openDatabase,
   sql,
 } from '../../src/store/database.ts'
+import { testDir } from '../support/test-dir.ts'
 
 t.test('pages that hold nothing are given back, and what is kept stays', async (t) => {
-  const path = join(t.testdir(), 'sluice.db')
+  const path = join(testDir(t), 'sluice.db')
   const db = await openDatabase(path, blobMigrations)
   const blobs = Array.from({ length: 400 }, (_, at) => Buffer.alloc(20_000, `blob ${at} `))
   const digests = await putRows(db, blobs)
@@ -48,7 +49,7 @@ t.test('pages that hold nothing are given back, and what is kept stays', async (
 })
 
 t.test('a database that was made before pages could be given back is left as it is', async (t) => {
-  const path = join(t.testdir(), 'sluice.db')
+  const path = join(testDir(t), 'sluice.db')
   const old = new Database(path)
   old.exec('CREATE TABLE something (data BLOB)')
   old.prepare('INSERT INTO something VALUES (zeroblob(1000000))').run()

@@ -11,6 +11,7 @@ import { closeDatabase, type Db, openDatabase } from '../../src/store/database.t
 import { doom, doomedSince, nextDoomed } from '../../src/store/doomed.ts'
 import { seededRandom } from '../support/index-parts.ts'
 import { seedOr } from '../support/seed.ts'
+import { testDir } from '../support/test-dir.ts'
 
 interface Store {
   readonly db: Db
@@ -20,7 +21,7 @@ interface Store {
 const lowest = '0'.repeat(64) as Sha256
 
 async function openStore(t: Test): Promise<Store> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const db = await openDatabase(join(dir, 'sluice.db'), blobMigrations)
   t.teardown(() => closeDatabase(db))
   return { db, blobs: await openBlobStore(db, dir) }

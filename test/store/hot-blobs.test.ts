@@ -14,6 +14,7 @@ import {
   type HotLimits,
   type SmallBlob,
 } from '../../src/store/hot-blobs.ts'
+import { testDir } from '../support/test-dir.ts'
 
 interface Bed {
   readonly dir: string
@@ -25,7 +26,7 @@ interface Bed {
 }
 
 async function openBed(t: Test, limits: Partial<HotLimits>): Promise<Bed> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const db = await openDatabase(`${dir}/sluice.db`, blobMigrations)
   t.teardown(() => closeDatabase(db))
   const blobs = await openBlobStore(db, dir)

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { lockDataDir } from '../../src/store/lock.ts'
 import { startProgram } from '../support/program.ts'
+import { testDir } from '../support/test-dir.ts'
 
 t.test('is held by one at a time', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const path = join(dir, 'lock')
   const held = lockDataDir(path, dir)
   t.throws(() => lockDataDir(path, dir), { code: 'ERR_DATA_LOCKED', hint: /--data/ })
@@ -17,7 +18,7 @@ t.test('is held by one at a time', async (t) => {
 })
 
 t.test('a file that can be no lock is not taken for another server', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   await writeFile(
     join(dir, 'lock'),
     'this is no database, and longer than its header is\n'.repeat(99),
@@ -27,7 +28,7 @@ t.test('a file that can be no lock is not taken for another server', async (t) =
 })
 
 t.test('a second server on a directory is refused, until the first is killed', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const args = ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--no-import']
   const first = startProgram(t, args)
   await first.says(/\bready\b/)

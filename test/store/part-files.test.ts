@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { openPartFiles } from '../../src/store/part-files.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const maxBytes = 1000
 const name = { folder: 'one', file: 'a_1_all.deb' }
 
 t.test('who comes while one is sent is told so; who comes when it is read waits', async (t) => {
-  const files = openPartFiles(t.testdir())
+  const files = openPartFiles(testDir(t))
   const first = Promise.withResolvers<Buffer>()
   const sent = Promise.withResolvers<void>()
   const read = Promise.withResolvers<void>()
@@ -38,7 +39,7 @@ t.test('who comes while one is sent is told so; who comes when it is read waits'
 })
 
 t.test('what is too long leaves nothing, and its source is not destroyed', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const files = openPartFiles(dir)
   const source = Readable.from([Buffer.alloc(600), Buffer.alloc(600), Buffer.alloc(600)])
   await t.rejects(
@@ -50,7 +51,7 @@ t.test('what is too long leaves nothing, and its source is not destroyed', async
 })
 
 t.test('it is asked time and again whether more may come', async (t) => {
-  const files = openPartFiles(t.testdir())
+  const files = openPartFiles(testDir(t))
   const asked: number[] = []
   const mayGrow = async (size: number): Promise<void> => {
     asked.push(size)
@@ -67,7 +68,7 @@ t.test('it is asked time and again whether more may come', async (t) => {
 })
 
 t.test('what nobody goes on with is swept file by file', async (t) => {
-  const dir = t.testdir({ one: { old: '1', young: '2' }, two: { old: '3' } })
+  const dir = testDir(t, { one: { old: '1', young: '2' }, two: { old: '3' } })
   const past = new Date('2001-09-09T01:46:40Z')
   for (const file of ['one/old', 'two/old']) await utimes(join(dir, file), past, past)
   t.equal(await openPartFiles(dir).sweep(past.getTime() + 1000), 2)
@@ -76,7 +77,7 @@ t.test('what nobody goes on with is swept file by file', async (t) => {
 })
 
 t.test('a folder that somebody else removes meanwhile is made again', async (t) => {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const files = openPartFiles(dir)
   const all = Array.from({ length: 200 }, (_, at) => ({ folder: 'one', file: `f${at}` }))
   await Promise.all(

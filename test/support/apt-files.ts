@@ -8,13 +8,14 @@ import type { Test } from 'tap'
 import type { AptSource } from '../../src/archives/apt-source.ts'
 import { type AptReadOptions, type AptSetup, readAptSetup } from '../../src/archives/apt-sources.ts'
 import { run } from './run.ts'
+import { testDir } from './test-dir.ts'
 
 /** By path below `etc/apt`. */
 export type Files = Readonly<Record<string, string>>
 
 /** A root directory with these files, and amd64 with i386 unless a file says otherwise. */
 export async function makeRoot(t: Test, files: Files): Promise<string> {
-  const root = t.testdir({ etc: { apt: {} }, var: { lib: { apt: { lists: {} } } } })
+  const root = testDir(t, { etc: { apt: {} }, var: { lib: { apt: { lists: {} } } } })
   const all = {
     'apt.conf.d/00arch': 'APT::Architecture "amd64"; APT::Architectures { "amd64"; "i386"; };',
   }

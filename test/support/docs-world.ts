@@ -12,6 +12,7 @@ import type { SourceSpec } from '../../fixtures/source-packages.ts'
 import { createApt, type TestApt } from './apt.ts'
 import { type RunResult, run } from './run.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
 const repository = join(import.meta.dirname, '../..')
@@ -56,7 +57,7 @@ export async function makeDocsWorld(t: Test): Promise<DocsWorld> {
   t.teardown(async () => {
     for (const one of open) await one.close()
   })
-  const dir = t.testdir()
+  const dir = testDir(t)
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
   const files = join(dir, 'files')
   await publishAll(files, key, { openssl: '3.0.15-1~deb12u1', tzdata: '2025a-0+deb12u1' })

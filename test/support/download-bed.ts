@@ -18,6 +18,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { type Sha256, sha256Of } from '../../src/base/sha256.ts'
 import { type BlobStore, blobMigrations, openBlobStore } from '../../src/store/blobs.ts'
 import { closeDatabase, openDatabase } from '../../src/store/database.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
 export interface DownloadBed {
@@ -57,7 +58,7 @@ export interface BedOptions {
 export async function makeDownloadBed(t: Test, options: BedOptions = {}): Promise<DownloadBed> {
   // Before the folder is made, so that it is removed after all handlers (see test-dir.ts).
   t.teardown(() => {})
-  const dir = t.testdir({ mirror: {} })
+  const dir = testDir(t, { mirror: {} })
   const root = join(dir, 'mirror')
   const first = await startUpstream(root)
   const second = await startUpstream(root)

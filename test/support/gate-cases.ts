@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { aptBroken } from './apt-judge.ts'
 import { doseBroken, gateBroken, newly, stanza } from './dose.ts'
+import { testDir } from './test-dir.ts'
 
 export interface GateCase {
   readonly title: string
@@ -22,7 +23,7 @@ export function judgeWithDose(cases: readonly GateCase[]): void {
       const { architecture } = one
       const { before, after, ...change } = stanzasOf(one)
       t.same(await gateBroken({ before, ...change }, architecture), one.broken, 'the gate')
-      const dir = t.testdir()
+      const dir = testDir(t)
       const known = await doseBroken(dir, before, architecture)
       t.same(newly(known, await doseBroken(dir, after, architecture)), one.broken, 'dose-debcheck')
     })
@@ -35,7 +36,7 @@ export function judgeWithApt(cases: readonly GateCase[]): void {
     t.test(one.title, async (t) => {
       const { before, after, ...change } = stanzasOf(one)
       t.same(await gateBroken({ before, ...change }), one.broken, 'the gate')
-      const dir = t.testdir()
+      const dir = testDir(t)
       const known = await aptBroken(join(dir, 'before'), before)
       t.same(newly(known, await aptBroken(join(dir, 'after'), after)), one.broken, 'apt')
     })

@@ -12,6 +12,7 @@ import { sha256Of } from '../../src/base/sha256.ts'
 import { formatRelease } from '../../src/debian/release.ts'
 import { field, stanza } from './dose.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream } from './upstream-server.ts'
 
 /** A suite of an archive: `nut/stable`, `tools/nodistro`. */
@@ -38,7 +39,7 @@ const architectures = ['amd64', 'arm64']
 
 /** A world whose `testing` and `approved` have these suites; suites that come later have to be among them. */
 export async function makeGateWorld(t: Test, suites: GateSuites): Promise<GateWorld> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')
   let seconds = Math.floor(Date.now() / 1000) - 3600
   const write = async (some: GateSuites): Promise<void> => {

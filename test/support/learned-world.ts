@@ -13,6 +13,7 @@ import { createApt, type TestApt } from './apt.ts'
 import { ask, type RawAnswer } from './raw-http.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
 import { createTestClock, type TestClock } from './test-clock.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
 export interface LearnedWorld {
@@ -49,7 +50,7 @@ export async function makeLearnedWorld(
   t.teardown(async () => {
     for (const one of open) await one.close()
   })
-  const dir = t.testdir()
+  const dir = testDir(t)
   const archive = join(dir, 'archive')
   await mkdir(archive, { recursive: true })
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>')

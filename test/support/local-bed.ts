@@ -7,6 +7,7 @@ import type { Test } from 'tap'
 import { buildDeb, type PackageSpec } from '../../fixtures/debs.ts'
 import { createApt, type TestApt } from './apt.ts'
 import { startSluice, type TestSluice } from './sluice.ts'
+import { testDir } from './test-dir.ts'
 
 export interface LocalBed {
   readonly dir: string
@@ -34,7 +35,7 @@ export async function makeLocalBed(
   t.teardown(async () => {
     for (const one of open) await one.close()
   })
-  const dir = t.testdir()
+  const dir = testDir(t)
   const startOne: LocalBed['start'] = async (dataDir, options) => {
     const one = await startSluice(dataDir, options)
     open.push(one)

@@ -13,6 +13,7 @@ import { makeSigningKey, type SigningKey } from '../../fixtures/signing-key.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
 import { formatRelease } from '../../src/debian/release.ts'
 import type { SteeredInput } from './steered-server.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream } from './upstream-server.ts'
 
 export const suites = ['stable', 'stable-security', 'stable-updates'] as const
@@ -45,7 +46,7 @@ export async function makePolicyWorld(
   at: number,
   versions: Versions,
 ): Promise<PolicyWorld> {
-  const dir = t.testdir()
+  const dir = testDir(t)
   const archive = join(dir, 'archive')
   const dataDir = join(dir, 'var')
   let ahead = at - Date.now()

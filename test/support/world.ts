@@ -12,6 +12,7 @@ import { type KeyOptions, makeSigningKey, type SigningKey } from '../../fixtures
 import type { ArchiveSettings } from '../../src/archives/archive-table.ts'
 import { type AptRun, createApt, type TestApt } from './apt.ts'
 import { closeBelow, startSluice, type TestSluice } from './sluice.ts'
+import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 
 /** What `troubles` says of a run without any. */
@@ -64,7 +65,7 @@ export async function makeWorld(
     await closeBelow(t.testdirName)
     for (const one of open) await one.close()
   })
-  const dir = t.testdir()
+  const dir = testDir(t)
   const key = await makeSigningKey(join(dir, 'keys'), 'Up <up@archive.example>', options.key)
   const publish: World['publish'] = async (some, more = {}) => {
     const names = { suite: 'stable', codename: 'nut', origin: 'Nut', label: 'Nut' }

@@ -6,6 +6,7 @@ import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type RunResult, run } from '../support/run.ts'
+import { testDir } from '../support/test-dir.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -27,7 +28,7 @@ interface Checkout {
 }
 
 async function makeCheckout(t: Test, env: Record<string, string> = {}): Promise<Checkout> {
-  const dir = t.testdir({ tools: {}, 'npm.mjs': npm, asked: '', 'package-lock.json': '{}' })
+  const dir = testDir(t, { tools: {}, 'npm.mjs': npm, asked: '', 'package-lock.json': '{}' })
   await copyFile(join(root, 'tools/setup'), join(dir, 'tools/setup'))
   const given = { npm_execpath: join(dir, 'npm.mjs'), ASKED: join(dir, 'asked'), ...env }
   return {
@@ -97,7 +98,7 @@ t.test('a machine without npm is told how to get it', async (t) => {
 })
 
 t.test('bin/sluice names the way when the packages are not there', async (t) => {
-  const dir = t.testdir({ bin: {} })
+  const dir = testDir(t, { bin: {} })
   await copyFile(join(root, 'bin/sluice'), join(dir, 'bin/sluice'))
   await chmod(join(dir, 'bin/sluice'), 0o755)
   t.same(await run(join(dir, 'bin/sluice'), ['pending']), {
