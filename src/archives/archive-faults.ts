@@ -93,15 +93,21 @@ function faultsOfKept({ kind, keepVersions: keep = 0 }: ArchiveSettings): Archiv
 
 /** What only an archive of somebody else has. */
 function faultsOfLocal(settings: ArchiveSettings): ArchiveFault[] {
-  const foreign = ['urls', 'fallbacks', 'languages', 'extras', 'proxy', 'allowExpired'] as const
+  const foreign = ['urls', 'fallbacks', 'languages', 'proxy', 'allowExpired'] as const
   const all = [...foreign, 'allowOtherSuite', 'rescue'] as const
-  return all.flatMap((key): ArchiveFault[] => {
+  const others = (settings.extras ?? []).filter((one) => one !== 'contents')
+  const extras = others.map((one): ArchiveFault => {
+    const message = `a local archive has contents, and no ${one}`
+    return { key: 'extras', message, hint: 'sluice archive set NAME --with contents' }
+  })
+  const told = all.flatMap((key): ArchiveFault[] => {
     const value = settings[key]
     const isTold = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false
     if (!isTold) return []
     const message = `a local archive is filled by uploads, and has no ${key}`
     return [{ key, message, hint: 'sluice archive create --help' }]
   })
+  return [...extras, ...told]
 }
 
 /** The form in which URLs of archives are kept; undefined for what is none. */

@@ -10,6 +10,7 @@ import { type Db, inTransaction } from '../store/database.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { type Archive, listSuites, saveSuite } from './archive-table.ts'
 import { editState, type LocalEdit, shapeState } from './local-state.ts'
+import { fitContents } from './own-contents.ts'
 import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
 /** What of an archive's parts is needed for it. */
@@ -27,15 +28,17 @@ export function assertLocal({ name, settings }: Archive): void {
   })
 }
 
-/** The state of a suite as it is now; an empty one where there is none yet. */
-export async function stateOfSuite(
+/** The state of a suite after these edits, in the shape that the archive's settings ask for. */
+async function editedSuite(
   parts: LocalParts,
   archive: Archive,
   suite: string,
+  edits: readonly LocalEdit[],
 ): Promise<SuiteState> {
   const known = (await listSuites(parts.db, archive)).find((one) => one.suite === suite)
   const old = known?.state === undefined ? undefined : await readState(parts.blobs, known.state)
-  return shapeState(parts, archive, suite, old)
+  const shaped = await shapeState(parts, archive, suite, old)
+  return fitContents(parts, old, await editState(parts, shaped, edits))
 }
 
 /** Makes these edits of suites, and writes what is `also` to be written with them. */
@@ -46,8 +49,7 @@ export async function changeLocal(
   also: (trx: Db) => Promise<void>,
 ): Promise<void> {
   const states: SuiteState[] = []
-  for (const [suite, some] of edits)
-    states.push(await editState(parts, await stateOfSuite(parts, archive, suite), some))
+  for (const [suite, some] of edits) states.push(await editedSuite(parts, archive, suite, some))
   await writeStates(parts, archive, states, async (trx) => {
     await also(trx)
     return undefined
@@ -62,7 +64,7 @@ export async function shapeLocal(
 ): Promise<Archive> {
   const states: SuiteState[] = []
   for (const suite of archive.settings.suites)
-    states.push(await stateOfSuite(parts, archive, suite))
+    states.push(await editedSuite(parts, archive, suite, []))
   let made = archive
   const before = async (trx: Db): Promise<Archive> => {
     made = await also(trx)

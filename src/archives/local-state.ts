@@ -40,7 +40,8 @@ export async function shapeState(
   }
   const names = { origin: name, label: name, suite, codename: suite }
   const identity = old?.identity ?? { ...names, notAutomatic: false, butAutomaticUpgrades: false }
-  return { archive: name, suite, identity, indexes }
+  const ownContents = settings.extras?.includes('contents')
+  return { archive: name, suite, identity, indexes, ownContents }
 }
 
 async function newIndex(

@@ -64,6 +64,8 @@ export interface SuiteState {
   readonly extras?: Readonly<Record<string, FileDigest>> | undefined
   /** The uncompressed forms of extras that are kept compressed: apt wants them listed, and nobody fetches them. */
   readonly plainForms?: Readonly<Record<string, FileDigest>> | undefined
+  /** The extras are Contents made here, which fit just these packages: see own-contents.ts. */
+  readonly ownContents?: boolean | undefined
   readonly upstream?: UpstreamFiles | undefined
 }
 
@@ -100,6 +102,7 @@ export function encodeState(state: SuiteState): { digest: Sha256; blob: Buffer }
       })),
       extras: sortedFiles(state.extras),
       plainForms: sortedFiles(state.plainForms),
+      ownContents: state.ownContents === true ? true : undefined,
       upstream: state.upstream,
     }),
   )

@@ -3,8 +3,8 @@
  * nothing. What is refused leaves nothing behind: its files go with it.
  */
 import type { Abortable } from '../base/abortable.ts'
+import type { Sha256 } from '../base/sha256.ts'
 import type { ByteSource } from '../debian/byte-source.ts'
-import type { CheckedDeb } from '../debian/check-deb.ts'
 import type { DebWarning } from '../debian/deb-fields.ts'
 import { type Dsc, readDsc } from '../debian/dsc-file.ts'
 import { checkListed, type ListedFile } from '../debian/file-lists.ts'
@@ -15,10 +15,12 @@ import { unverified } from '../debian/upload-signature.ts'
 import type { PartName } from '../store/part-files.ts'
 import { type Archive, getArchive } from './archive-table.ts'
 import { assertLocal } from './change-local.ts'
+import { checkInTurn } from './check-in-turn.ts'
+import { putFileList } from './file-list-table.ts'
 import { isFinal } from './is-final.ts'
 import { packageEntry, sourceEntry } from './local-stanza.ts'
 import { type ChangesAsked, judgeChanges, type KnownChanges } from './read-changes.ts'
-import { checkInTurn, type UploadParts } from './take-deb.ts'
+import type { UploadParts } from './take-deb.ts'
 import { isPublished, listedFiles, readPublished, readSmall, removeUpload } from './upload-files.ts'
 import { admit, type Publication, type Published } from './upload-queue.ts'
 
@@ -103,8 +105,9 @@ async function publishAll(
 ): Promise<ChangesOutcome> {
   const { folder, name } = input
   const files = new Map<string, UploadedFile>()
+  const reading = { of: name, here, lists: listsFor(archive), signal }
   for (const listed of changes.files)
-    files.set(listed.name, await readUploaded(parts, folder, listed, { of: name, here, signal }))
+    files.set(listed.name, await readUploaded(parts, folder, listed, reading))
   const matched = matchUpload(name, changes, files)
   await findAbsent(parts, archive, changes.source, { name, matched })
   const publication: Publication = {
@@ -117,6 +120,7 @@ async function publishAll(
   for (const [file, { sums }] of files)
     if (!file.endsWith('.buildinfo') && here.has(file))
       await parts.blobs.take(parts.partFiles.path({ folder, file }), sums)
+  for (const [sha256, list] of reading.lists ?? []) await putFileList(parts.db, sha256, list)
   const published = await parts.uploads.publish(publication)
   const warnings = matched.debs.flatMap((deb) => deb.warnings)
   return { kind: 'published', published, warnings, signer }
@@ -136,13 +140,19 @@ interface Reading extends Abortable {
   /** The name of the `.changes`. */
   readonly of: string
   readonly here: ReadonlySet<string>
+  /** Which files each .deb has; where the archive is asked for Contents. */
+  readonly lists: Map<Sha256, Buffer> | undefined
+}
+
+function listsFor({ settings }: Archive): Reading['lists'] {
+  return settings.extras?.includes('contents') ? new Map() : undefined
 }
 
 async function readUploaded(
   parts: UploadParts,
   folder: string,
   listed: ListedFile,
-  { of, here, signal }: Reading,
+  { of, here, lists, signal }: Reading,
 ): Promise<UploadedFile> {
   const part = { folder, file: listed.name }
   const read = (): ByteSource =>
@@ -151,7 +161,8 @@ async function readUploaded(
   const sums: FileSums = await sumsOf(read())
   checkListed(listed, sums, of)
   if (listed.name.endsWith('.deb')) {
-    const deb: CheckedDeb = await checkInTurn(read, { signal })
+    const deb = await checkInTurn(read, { listFiles: lists !== undefined, signal })
+    if (deb.fileList !== undefined) lists?.set(deb.sha256, deb.fileList)
     return { kind: 'deb', sums: deb, deb }
   }
   if (!listed.name.endsWith('.dsc')) return { kind: 'other', sums }

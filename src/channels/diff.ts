@@ -70,7 +70,9 @@ export function differsOtherwise(from: SuiteState | undefined, to: SuiteState): 
   }
   const files = ({ extras, plainForms }: SuiteState): string =>
     encodeState({ ...to, extras, plainForms }).digest
-  return to.indexes.some(isOther) || files(from) !== files(to)
+  // Contents that are made here fit the packages of each.
+  const isOwn = from.ownContents === true && to.ownContents === true
+  return to.indexes.some(isOther) || (!isOwn && files(from) !== files(to))
 }
 
 /** Whether the state has binary packages of the component, and no index of its sources. */

@@ -5,6 +5,7 @@
 import { editIndex } from '../archives/index-edit.ts'
 import type { IndexParts } from '../archives/index-parts.ts'
 import { measure } from '../archives/index-tree.ts'
+import { fitContents } from '../archives/own-contents.ts'
 import {
   findIndex,
   type IndexState,
@@ -40,6 +41,6 @@ export async function editState(
   }
   const translations = await carryTranslations(parts, { old: state, donors, indexes, diffs })
   const own = translations.filter((index) => findIndex(state, index) !== undefined)
-  const { archive, suite, identity, extras, plainForms } = state
-  return { archive, suite, identity, indexes: [...indexes, ...own], extras, plainForms }
+  const { upstream: _, ...same } = state
+  return fitContents(parts, state, { ...same, indexes: [...indexes, ...own] })
 }

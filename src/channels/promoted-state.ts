@@ -1,6 +1,7 @@
 /**
  * What a suite of a channel holds after a promotion: the stanzas of the plan are put in place of those that were there,
- * Translations go with the packages, and files that are listed as they are come from the channel promoted from.
+ * Translations go with the packages, and files that are listed as they are come from the channel promoted from;
+ * Contents that are made here are those of the packages that it then has.
  *
  * Where the channel had no index of sources (they were just switched on), it gets the one that it is promoted from,
  * without the source packages in which the two differ after this promotion: it holds no binaries of these versions.
@@ -8,6 +9,7 @@
 import { editIndex } from '../archives/index-edit.ts'
 import { chunksAt, type IndexParts } from '../archives/index-parts.ts'
 import { measure } from '../archives/index-tree.ts'
+import { fitContents } from '../archives/own-contents.ts'
 import {
   findIndex,
   type IndexName,
@@ -31,14 +33,15 @@ export async function promotedState(parts: IndexParts, plan: SuitePlan): Promise
     indexes.push({ ...name, root, stanzas, plainSize })
   }
   const translations = await carryTranslations(parts, { old, donors: [from], indexes, diffs })
-  return {
+  return fitContents(parts, old, {
     archive,
     suite,
     identity: old?.identity ?? from.identity,
     indexes: [...indexes, ...translations],
     extras: from.extras,
     plainForms: from.plainForms,
-  }
+    ownContents: from.ownContents,
+  })
 }
 
 async function promotedRoot(parts: IndexParts, plan: SuitePlan, name: IndexName): Promise<Sha256> {

@@ -13,6 +13,7 @@ interface CreateOptions {
   readonly arch?: readonly string[]
   readonly keyring?: string
   readonly uploader?: readonly string[]
+  readonly with?: readonly string[]
   readonly reason?: string
 }
 
@@ -26,6 +27,7 @@ export function createCommand(archive: Command, around: Surroundings): void {
     .option('--arch <architecture...>', "its architectures (default: this machine's)")
     .option('--keyring <file>', 'keys of who may upload by a signature, with dput')
     .option('--uploader <rule...>', "which of them what: 'KEY SOURCE…', such as '9F3C…E1 acme-*'")
+    .option('--with <what...>', 'what else to publish: contents, which tell who has which file')
     .option('--reason <text>', 'why, for the audit')
   run(around, create, createArchive)
 }
@@ -41,6 +43,7 @@ async function createArchive(
     components: splitList(options.component),
     architectures: splitList(options.arch) ?? [await machineArchitecture()],
     uploaders: options.uploader,
+    extras: splitList(options.with),
     ...(options.keyring === undefined ? {} : await readKeys(options.keyring)),
   }
   const client = await context.connect()

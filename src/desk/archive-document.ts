@@ -41,12 +41,16 @@ export async function archiveLines(
   if (settings.sources === true) lines.push('sources = true')
   const { languages = ['en'] } = settings
   if (languages.join() !== 'en') lines.push(...tomlLines('languages', languages))
-  if ((settings.extras ?? []).length > 0) lines.push(...tomlLines('extras', settings.extras ?? []))
+  lines.push(...extraLines(settings))
   if (proxy !== undefined) lines.push(...tomlLines('proxy', withoutSecret(proxy)))
   if (settings.allowExpired === true) lines.push('allow-expired = true')
   if (settings.allowOtherSuite === true) lines.push('allow-other-suite = true')
   if (settings.rescue === false) lines.push('rescue = false')
   return [...lines, ...(await keyLines(keyring))]
+}
+
+function extraLines({ extras = [] }: ArchiveSettings): string[] {
+  return extras.length === 0 ? [] : tomlLines('extras', extras)
 }
 
 async function localLines(settings: ArchiveSettings, keyring: Buffer): Promise<string[]> {
@@ -56,6 +60,7 @@ async function localLines(settings: ArchiveSettings, keyring: Buffer): Promise<s
     ...tomlLines('suites', settings.suites),
     ...tomlLines('components', settings.components),
     ...tomlLines('architectures', settings.architectures),
+    ...extraLines(settings),
     ...(uploaders.length > 0 ? tomlLines('uploaders', uploaders.map(formatUploader)) : []),
     ...(keepVersions > 0 ? [`keep-versions = ${keepVersions}`] : []),
     ...(keyring.length > 0 ? await keyLines(keyring) : []),
@@ -83,12 +88,6 @@ export function readSettings(table: TableReader, now: Archive | undefined): Arch
     architectures: table.texts('architectures') ?? [],
   }
   const languages = table.texts('languages')
-  const named = table.texts('extras') ?? []
-  const extras = extraKinds.filter((one) => named.includes(one))
-  for (const [at, one] of named.entries()) {
-    if (!extras.some((extra) => extra === one))
-      table.fault(['extras', at], `${JSON.stringify(one)} is not one of ${extraKinds.join(', ')}`)
-  }
   return {
     urls: all.urls.map((url) => withKnownLogin(url, known?.urls ?? [])),
     suites: all.suites.map(normalizeSuite),
@@ -97,12 +96,22 @@ export function readSettings(table: TableReader, now: Archive | undefined): Arch
     fallbacks: all.fallbacks.map((url) => withKnownLogin(url, known?.fallbacks ?? [])),
     sources: table.boolean('sources') ?? false,
     languages: languages ?? ['en'],
-    extras,
+    extras: readExtras(table),
     proxy: proxy && withKnownLogin(proxy, known?.proxy === undefined ? [] : [known.proxy]),
     allowExpired: table.boolean('allow-expired') ?? false,
     allowOtherSuite: table.boolean('allow-other-suite') ?? false,
     rescue: table.boolean('rescue') ?? true,
   }
+}
+
+function readExtras(table: TableReader): ArchiveSettings['extras'] {
+  const named = table.texts('extras') ?? []
+  const extras = extraKinds.filter((one) => named.includes(one))
+  for (const [at, one] of named.entries()) {
+    if (!extras.some((extra) => extra === one))
+      table.fault(['extras', at], `${JSON.stringify(one)} is not one of ${extraKinds.join(', ')}`)
+  }
+  return extras
 }
 
 function readLocal(table: TableReader): ArchiveSettings {
@@ -121,6 +130,7 @@ function readLocal(table: TableReader): ArchiveSettings {
     suites: table.texts('suites') ?? [],
     components: table.texts('components') ?? [],
     architectures: table.texts('architectures') ?? [],
+    extras: readExtras(table),
     uploaders,
     keepVersions: table.whole('keep-versions', 0, 10_000) ?? 0,
   }

@@ -8,6 +8,7 @@
  */
 import { membersNamed, removeChunks } from '../archives/chunk-removal.ts'
 import { deleteEarlierStates } from '../archives/earlier-states.ts'
+import { dropOrphanLists } from '../archives/file-list-table.ts'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
@@ -60,6 +61,8 @@ export async function sweep(
   await eachDoomed(parts, 'blob', plan.before, signal, forget)
   await sweepChunks(parts, input, signal)
   await sweepBlobs(parts, input, signal)
+  await inTransaction(parts.db, dropOrphanLists)
+  crashPoint('gc: file lists dropped')
   await removeOrphans(
     parts,
     plan.names,

@@ -57,7 +57,10 @@ async function verifyState(
   )
   for (const [path, { sha256 }] of extras) {
     if (!absent.includes(sha256)) continue
-    const hint = `sluice archive refresh ${state.archive} fetches it if upstream still has it`
+    const hint =
+      state.ownContents === true
+        ? `sluice archive set ${state.archive} --with contents makes it anew`
+        : `sluice archive refresh ${state.archive} fetches it if upstream still has it`
     report.problems.push({ what, message: `its file ${path} is missing`, hint })
   }
   for (const { root } of state.indexes) {

@@ -4,6 +4,7 @@
 import { archiveMigrations } from '../archives/archive-table.ts'
 import { chunkMigrations } from '../archives/chunk-table.ts'
 import { earlierStateMigrations } from '../archives/earlier-states.ts'
+import { fileListMigrations } from '../archives/file-list-table.ts'
 import { originMigrations } from '../archives/origins.ts'
 import { revocationMigrations } from '../archives/revocation-table.ts'
 import { uploadEndMigrations } from '../archives/upload-ends.ts'
@@ -60,4 +61,5 @@ export const migrations = [
   ...unknownMigrations,
   ...revocationMigrations,
   ...uploadEndMigrations,
+  ...fileListMigrations,
 ]
