@@ -39,6 +39,7 @@ import { uploadRoutes } from './api-uploads.ts'
 import { createGuard } from './authorize.ts'
 import { renderClientScript } from './client-script.ts'
 import { createHttpServer } from './http.ts'
+import { compileLate } from './late-schemas.ts'
 import { putRoutes } from './put-uploads.ts'
 import { passOver } from './rest-of-body.ts'
 import { setupOf } from './setups.ts'
@@ -50,6 +51,7 @@ export function buildApi(context: ApiContext): FastifyInstance {
   const { parts } = context
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
+    ajv: { onCreate: compileLate },
     // Names of files, each character of which may be three of a URL.
     routerOptions: { maxParamLength: 1000 },
     frameworkErrors: (_error, { raw }, reply) => refusePath(raw, reply.hijack().raw),
