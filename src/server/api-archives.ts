@@ -102,6 +102,8 @@ export function archiveRoutes(api: FastifyInstance, context: ApiContext): void {
       const change = { settings: settingsOf(body), keyring: keyringOf(body), auth: body.auth }
       const archive = await setArchive(parts, request.params.name, change, reasonOf(request))
       routeArchive(parts.upstream, archive)
+      // One of ours may have other indexes now.
+      if (archive.settings.kind === 'local') parts.uploadFollow.note(archive.name)
       // What no URL had may be at one of these.
       parts.rescue.wake({ retryLost: true })
       return show(context, archive)

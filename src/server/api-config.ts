@@ -52,6 +52,7 @@ function serverSideOf({ parts, jobs }: ApiContext, who: string, emit: Emit): Ser
   return {
     archiveChanged: (archive) => {
       routeArchive(parts.upstream, archive)
+      if (archive.settings.kind === 'local') parts.uploadFollow.note(archive.name)
       parts.rescue.wake({ retryLost: true })
     },
     archiveRemoved: () => parts.rescue.wake(),

@@ -4,11 +4,13 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import type { TestApt } from '../support/apt.ts'
 import { contentsOf, judgedLines, linesFor } from '../support/contents-judge.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
+import { bodyOf } from '../support/odd-world.ts'
 import { run } from '../support/run.ts'
 import { clean, troubles } from '../support/world.ts'
 
@@ -91,6 +93,8 @@ t.test('apt finds who has which file, as apt-ftparchive would tell it', async (t
       .sort(Buffer.compare),
     'in the order of their bytes',
   )
+  const url = `${bed.sluice.url}/channels/testing/internal/dists/stable/main/Contents-amd64.gz`
+  t.equal(gunzipSync(await bodyOf(url)).toString(), text, 'by its name')
   const machine = await apt(bed, 'testing')
   t.same(troubles(await machine.update()), clean)
   t.same(await search(machine, 'usr/bin/acme'), ['acme-app', 'acme-odd'])

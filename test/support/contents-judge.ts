@@ -9,25 +9,41 @@ import type { LocalBed } from './local-bed.ts'
 import { bodyOf, listedFiles } from './odd-world.ts'
 import { runOk } from './run.ts'
 
-/** The Contents of a channel's suite by their paths, without `.gz`; throws if one is not what the Release says. */
-export async function contentsOf(
-  { sluice }: Pick<LocalBed, 'sluice'>,
-  channel: string,
-): Promise<Map<string, string>> {
+/** One generation of a channel's suite: all is fetched by the digests of one Release, so that a new one meanwhile does no harm. */
+interface Suite {
+  readonly files: ReturnType<typeof listedFiles>
+  read(path: string): Promise<Buffer>
+}
+
+async function openSuite({ sluice }: Pick<LocalBed, 'sluice'>, channel: string): Promise<Suite> {
   const base = `${sluice.url}/channels/${channel}/internal/dists/stable`
   const files = listedFiles((await bodyOf(`${base}/Release`)).toString())
+  const read = async (path: string): Promise<Buffer> => {
+    const file = files.get(path)
+    const dir = path.slice(0, path.lastIndexOf('/'))
+    const data = await bodyOf(`${base}/${dir}/by-hash/SHA256/${file?.sha256}`)
+    if (file !== undefined && isSame(data, file)) return data
+    throw new Error(`${path} is not what the Release of ${channel} says`)
+  }
+  return { files, read }
+}
+
+/** The Contents of a channel's suite by their paths, without `.gz`; throws if one is not what the Release says. */
+export async function contentsOf(
+  bed: Pick<LocalBed, 'sluice'>,
+  channel: string,
+): Promise<Map<string, string>> {
+  return readContents(await openSuite(bed, channel))
+}
+
+async function readContents({ files, read }: Suite): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (const [path, file] of files) {
+  for (const path of files.keys()) {
     if (!/\/Contents-[^/]+\.gz$/.test(path)) continue
     const name = path.replace(/\.gz$/, '')
-    const packed = await bodyOf(`${base}/${path}`)
-    const byHash = await bodyOf(`${base}/main/by-hash/SHA256/${file.sha256}`)
-    const plain = gunzipSync(packed)
-    const isRight =
-      packed.equals(byHash) &&
-      isSame(packed, file) &&
-      isSame(plain, files.get(name) ?? { sha256: '', size: 0 })
-    if (!isRight) throw new Error(`${path} is not what the Release of ${channel} says`)
+    const plain = gunzipSync(await read(path))
+    const isRight = isSame(plain, files.get(name) ?? { sha256: '', size: 0 })
+    if (!isRight) throw new Error(`${name} is not what the Release says`)
     found.set(name, plain.toString())
   }
   return found
@@ -66,4 +82,25 @@ export async function judgedLines(dir: string, debs: readonly string[]): Promise
   await writeFile(join(dir, 'conf'), config.join('\n'))
   await runOk('apt-ftparchive', ['-qq', 'generate', join(dir, 'conf')])
   return normalized([await readFile(join(dir, 'Contents'), 'utf8')])
+}
+
+/** For each architecture what a channel's Contents say, and what apt-ftparchive makes of the packages that it offers. */
+export async function compareContents(
+  bed: Pick<LocalBed, 'sluice' | 'dir'>,
+  channel: string,
+  architectures: readonly string[] = ['amd64', 'arm64'],
+): Promise<{ readonly found: readonly string[]; readonly wanted: readonly string[] }> {
+  const suite = await openSuite(bed, channel)
+  const contents = await readContents(suite)
+  const [found, wanted]: [string[], string[]] = [[], []]
+  for (const architecture of architectures) {
+    const path = `main/binary-${architecture}/Packages.gz`
+    const index = gunzipSync(await suite.read(path)).toString()
+    const debs = [...index.matchAll(/^Filename: .*\/([^/\n]+)$/gm)].map(([, name]) =>
+      join(bed.dir, 'built', name ?? ''),
+    )
+    found.push(`= ${architecture}`, ...linesFor(contents, architecture))
+    wanted.push(`= ${architecture}`, ...(await judgedLines(join(bed.dir, 'judge'), debs)))
+  }
+  return { found, wanted }
 }
