@@ -6,7 +6,6 @@
  */
 import { readSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { createRoom, type Room } from './chunk-cache.ts'
 
@@ -34,7 +33,7 @@ export interface StanzaList {
 
 export interface IndexText {
   /** Adds a text behind those that are there; it is as if it had not been, if the pieces end in an error. */
-  append(pieces: AsyncIterable<Buffer>): Promise<{ readonly size: number; readonly sha256: Sha256 }>
+  append(pieces: AsyncIterable<Buffer>): Promise<void>
   /** The stanzas of all texts; only those to take, if a filter is told. */
   stanzas(isTaken?: StanzaFilter): StanzaList
   close(): Promise<void>
@@ -47,14 +46,12 @@ export async function openIndexText(path: string, keyField?: string): Promise<In
   let end = 0
   const found: Found = { names: [], keys: [], starts: [], stops: [] }
   const append: IndexText['append'] = async (pieces) => {
-    const hash = sha256Stream()
     const scanner = createScanner(end, keyField)
     let at = end
-    // One write is under way while the next piece is unpacked, hashed and looked through.
+    // One write is under way while the next piece is unpacked and looked through.
     let writing: Promise<unknown> = Promise.resolve()
     try {
       for await (const piece of pieces) {
-        hash.update(piece)
         scanner.push(piece)
         await writing
         writing = handle.write(piece, 0, piece.length, at)
@@ -69,9 +66,7 @@ export async function openIndexText(path: string, keyField?: string): Promise<In
     for (const key of keys) found.keys.push(key)
     for (const start of starts) found.starts.push(start)
     for (const stop of stops) found.stops.push(stop)
-    const size = at - end
     end = at
-    return { size, sha256: hash.digest() }
   }
   const stanzas: IndexText['stanzas'] = (isTaken) => {
     const { names, starts, stops } = isTaken === undefined ? found : filtered(found, isTaken)
