@@ -3,7 +3,7 @@
  * the Translation entries that its own packages name, and no others: upstream's file is for all architectures, and a
  * channel that holds packages back should not describe newer ones.
  */
-import { breathe } from '../base/mutex.ts'
+import { breathe, mapBounded } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { fieldValue, splitStanzas } from '../debian/control.ts'
 import { descriptionMd5Of } from '../debian/translation-index.ts'
@@ -16,6 +16,8 @@ import type { IndexKind } from './suite-state.ts'
 const BOUNDARY = '\n\n'
 const MD5_LINE = '\nDescription-md5: '
 const MD5_DIGITS = 32
+/** Chunks unpacked side by side, by other threads. */
+const READ_TOGETHER = 4
 
 /** How a description is called here. */
 export function descriptionName(name: string, md5: string): string {
@@ -45,10 +47,13 @@ export async function nameSameDescriptions(
 ): Promise<boolean> {
   const [left, right] = [await chunksOf(parts, a), await chunksOf(parts, b)]
   const [gone, fresh] = [new Set<string>(), new Set<string>()]
-  for (const [plain, chunk] of left)
-    if (!right.has(plain)) noteDescriptions(await readChunk(parts, chunk), gone)
-  for (const [plain, chunk] of right)
-    if (!left.has(plain)) noteDescriptions(await readChunk(parts, chunk), fresh)
+  const note = (chunks: Map<Sha256, Chunk>, others: Map<Sha256, Chunk>, into: Set<string>) =>
+    mapBounded(
+      [...chunks].filter(([plain]) => !others.has(plain)),
+      READ_TOGETHER,
+      async ([, chunk]) => noteDescriptions(await readChunk(parts, chunk), into),
+    )
+  await Promise.all([note(left, right, gone), note(right, left, fresh)])
   return gone.size === fresh.size && [...gone].every((one) => fresh.has(one))
 }
 

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream'
 import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
+import type { ByteSource } from '../debian/byte-source.ts'
 import { type Compression, compressionOf, decompress } from '../debian/compression.ts'
 import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
@@ -76,19 +77,7 @@ export async function fetchIndex(
   let problem: unknown
   for (const file of indexForms(source.release, path)) {
     try {
-      if (!(await parts.blobs.has(file.sha256))) {
-        const wanted = {
-          sha256: file.sha256,
-          size: file.size,
-          label: `${source.suite} ${file.path}`,
-        }
-        await parts.downloads.fetch(
-          wanted,
-          { urls: fileUrls(source, file) },
-          { signal, onBytes: (written) => onBytes?.(written, file.size) },
-        )
-      }
-      await text.append(unpack(parts.blobs, source.release, { path, file }, signal))
+      await addFile(parts, source, { path, text, file }, { signal, onBytes })
       return file
     } catch (error) {
       if (signal?.aborted) throw error
@@ -99,6 +88,44 @@ export async function fetchIndex(
     problem ??
     new AppError('ERR_FORMAT', { message: `${source.suite}: Release does not name ${path}` })
   )
+}
+
+interface Added {
+  readonly path: string
+  readonly text: IndexText
+  readonly file: ReleaseFile
+}
+
+/** Adds the text of one form. One that is not here is unpacked while it arrives: its end comes when its digest matched. */
+async function addFile(
+  { blobs, downloads }: { readonly blobs: BlobStore; readonly downloads: Downloads },
+  source: IndexSource,
+  { path, text, file }: Added,
+  { signal, onBytes }: FetchOptions,
+): Promise<void> {
+  const add = (bytes: ByteSource): Promise<void> =>
+    text.append(unpack(bytes, source.release, { path, file }, signal))
+  if (!(await blobs.has(file.sha256))) {
+    const { sha256, size } = file
+    const wanted = { sha256, size, label: `${source.suite} ${file.path}` }
+    const from = { urls: fileUrls(source, file) }
+    const failed = new AbortController()
+    const until = { signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal }
+    const landing = downloads
+      .fetch(wanted, from, { signal, onBytes: (written) => onBytes?.(written, size) })
+      .catch((error: unknown) => {
+        failed.abort()
+        throw error
+      })
+    const adding = downloads.open(wanted, from, until).then(async (download) => {
+      await add(download.read(0, until)).finally(() => download.end?.())
+    })
+    const [landed, added] = await Promise.allSettled([landing, adding])
+    if (landed.status === 'rejected') throw landed.reason
+    // Where the first URL gave wrong bytes, these were read, and another had the right ones.
+    if (added.status === 'fulfilled') return
+  }
+  await add(await readable(blobs, file.sha256))
 }
 
 /** Where a file of a suite can be had: by hash where the suite offers that, then by name, at each URL of the archive. */
@@ -118,7 +145,7 @@ export function namedUrls({ urls, directory }: SuitePlace, path: string): string
 }
 
 async function* unpack(
-  blobs: BlobStore,
+  source: ByteSource,
   release: Release,
   { path, file }: { readonly path: string; readonly file: ReleaseFile },
   signal: AbortSignal | undefined,
@@ -126,7 +153,6 @@ async function* unpack(
   const plain = release.files.get(path)
   const hash = sha256Stream()
   let size = 0
-  const source = await readable(blobs, file.sha256)
   for await (const piece of decompress(compressionOf(file.path), source, { signal })) {
     size += piece.length
     if (size > (plain?.size ?? MAX_INDEX_BYTES)) break
