@@ -180,3 +180,37 @@ t.test('nothing is written that would read as something else', async (t) => {
   }
   t.equal(formatStanza(new Stanza([['A', 'x\n y\n .\n\tz']])), 'A: x\n y\n .\n\tz\n')
 })
+
+t.test('stanzas are what stands between blank lines, whatever these are', async (t) => {
+  const seed = newSeed()
+  const draw = drawFrom(seed)
+  const lines = [
+    'A: 1\n',
+    'B: 2\n',
+    ' more\n',
+    '\n',
+    '\n',
+    ' \n',
+    '\t\n',
+    '\r\n',
+    'C: 3\r\n',
+    'D: x y\n',
+  ]
+  for (let nth = 0; nth < 3000; nth++) {
+    // Most are of plain lines alone: the quick way is for them. Long ones have room for continuation lines.
+    const of = nth % 3 === 0 ? lines.length : 5
+    const drawn = Array.from({ length: draw(12) }, () => lines[draw(of)] ?? '')
+    if (nth % 2 === 0) drawn.push(`E: ${'x'.repeat(4000)}\n`)
+    const expected: string[] = []
+    let isBetween = true
+    for (const line of drawn) {
+      const isBlank = line.trim() === ''
+      if (!isBlank) expected.push(isBetween ? line : `${expected.pop() ?? ''}${line}`)
+      isBetween = isBlank
+    }
+    const found = stanzaTexts(Buffer.from(drawn.join('')))
+    if (JSON.stringify(found) !== JSON.stringify(expected))
+      t.same(found, expected, `SLUICE_SEED=${seed}, text ${nth}`)
+  }
+  t.pass('3,000 texts')
+})
