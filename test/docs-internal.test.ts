@@ -36,6 +36,7 @@ const prints: readonly [begin: string, prints: RegExp][] = [
   ['sluice promote acme-hello', /^approved generation \d+/m],
   ['sluice token create ci', /^[A-Za-z0-9_-]{43}$/m],
   ['sluice archive set internal', /^uploader +[0-9A-F]{40} acme-\* !acme-secret$/m],
+  ['sluice archive set internal --with contents', /^makes +contents$/m],
 ]
 
 t.test('the page is tried line by line, and apt installs from testing and approved', async (t) => {
@@ -64,6 +65,9 @@ t.test('the page is tried line by line, and apt installs from testing and approv
     t.same(troubles(await apt.update()), clean)
     t.same(troubles(await apt.install('acme-hello')), clean)
   }
+  await world.sluice.api('POST', '/archives/internal/follow')
+  const suite = `${world.sluice.url}/channels/testing/internal/dists/stable`
+  t.equal((await fetch(`${suite}/main/Contents-all.gz`)).status, 200)
   const curl = /^curl .*$/m.exec(page.replaceAll(/^ {4}/gm, ''))?.[0] ?? ''
   t.match(curl, /^curl /)
   const sent = await world.play(curl, { env: { TOKEN: token } })

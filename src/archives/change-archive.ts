@@ -23,7 +23,7 @@ import {
   insertArchive,
   updateArchive,
 } from './archive-table.ts'
-import { shapeLocal } from './change-local.ts'
+import { listFilesAhead, shapeLocal } from './change-local.ts'
 import { refuseShrinkage } from './local-shrink.ts'
 import { isFlat, normalizeSuite } from './suite-place.ts'
 import { redactUrl } from './upstream.ts'
@@ -80,12 +80,14 @@ export async function addArchive(
 }
 
 /** Changes an archive's settings or keyring; its states stay. `ERR_REFUSED` if a local one would lose packages. */
-export function setArchive(
+export async function setArchive(
   parts: ArchiveParts,
   name: string,
   change: ArchiveChange,
   reason: ChangeReason,
 ): Promise<Archive> {
+  if (change.settings?.extras?.includes('contents'))
+    await listFilesAhead(parts, await getArchive(parts.db, name))
   return parts.archiveLock(name)(async () => {
     const old = await getArchive(parts.db, name)
     const settings = checkSettings(changed(old.settings, change.settings), change.auth)

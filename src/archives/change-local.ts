@@ -10,7 +10,7 @@ import { type Db, inTransaction } from '../store/database.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { type Archive, listSuites, saveSuite } from './archive-table.ts'
 import { editState, type LocalEdit, shapeState } from './local-state.ts'
-import { fitContents } from './own-contents.ts'
+import { fitContents, listAhead } from './own-contents.ts'
 import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
 /** What of an archive's parts is needed for it. */
@@ -72,6 +72,13 @@ export async function shapeLocal(
   }
   await writeStates(parts, archive, states, before)
   return made
+}
+
+/** Reads the packages that are here for the Contents that are to be asked for: that takes long, and needs no lock. */
+export async function listFilesAhead(parts: LocalParts, archive: Archive): Promise<void> {
+  if (archive.settings.kind !== 'local') return
+  for (const { state } of await listSuites(parts.db, archive))
+    if (state !== undefined) await listAhead(parts, await readState(parts.blobs, state))
 }
 
 async function writeStates(

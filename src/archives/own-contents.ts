@@ -8,6 +8,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { isAppError, systemCode } from '../base/errors.ts'
+import { crashPoint } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { ownerName } from '../debian/contents-lines.ts'
@@ -167,6 +168,15 @@ async function packagesNamed(
   return new Map([...found].map(([architecture, own]) => [architecture, [...own.values()]]))
 }
 
+/** Makes the lists that Contents of this state will need, as far as they are not there yet. */
+export async function listAhead(parts: IndexParts, state: SuiteState): Promise<void> {
+  for (const component of new Set(binaryIndexes(state).map((index) => index.component))) {
+    const all = await touchedNames(parts, undefined, state, component)
+    const packages = await packagesNamed(parts, state, component, all)
+    await listFiles(parts, [...packages.values()].flat())
+  }
+}
+
 /** Makes the lists that are not there yet, of packages that came before Contents were asked for. */
 async function listFiles(parts: IndexParts, packages: readonly ContentsPackage[]): Promise<void> {
   const digests = [...new Set(packages.map(({ sha256 }) => sha256))]
@@ -180,6 +190,7 @@ async function listOne({ db, blobs }: IndexParts, sha256: Sha256): Promise<void>
     const deb = await checkInTurn(read, { listFiles: true })
     if (deb.sha256 === sha256 && deb.fileList !== undefined)
       await putFileList(db, sha256, deb.fileList)
+    crashPoint('contents: a package listed')
   } catch (error) {
     if (!isAppError(error) && systemCode(error) !== 'ENOENT') throw error
   }

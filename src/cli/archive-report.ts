@@ -55,7 +55,7 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
     ...archive.fallbacks.map((url) => ['fallback', plainUrl(url)] as const),
     ['components', archive.components.join(' ')],
     ['architectures', archive.architectures.join(' ')],
-    ...(isLocal ? [['filled', 'by uploads: sluice publish'] as const] : takenPairs(archive)),
+    ...(isLocal ? localPairs(archive) : takenPairs(archive)),
     ...(archive.keepVersions === undefined || archive.keepVersions === 0
       ? []
       : [['keeps', `the newest ${archive.keepVersions} versions of each package`] as const]),
@@ -100,6 +100,13 @@ export function describeArchive(archive: ArchiveAnswer, width: number | undefine
 /** A flat one with its folder. */
 function suiteText({ suite, written }: ArchiveSuiteAnswer): string {
   return written === suite ? suite : `${suite} (${written})`
+}
+
+function localPairs({ extras }: ArchiveAnswer): (readonly [name: string, text: string])[] {
+  return [
+    ['filled', 'by uploads: sluice publish'],
+    ...extras.map((extra) => ['makes', extra] as const),
+  ]
 }
 
 /** What is taken besides packages and their descriptions in English. */
