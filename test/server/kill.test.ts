@@ -1,6 +1,6 @@
 /**
  * `kill -9` at random moments of all the work at once: whatever was going on, the server starts again, its store is sound,
- * and a machine updates and downloads. Twelve times in `npm test`, two hundred in `npm run soak`.
+ * and a machine updates and downloads. Six times in `npm test`, two hundred in `npm run soak`.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { keepChanging } from '../support/load-changes.ts'
 import { makeMachine } from '../support/load-machines.ts'
 import { seedOr } from '../support/seed.ts'
 
-const KILLS = process.env.SOAK === undefined ? 12 : 200
+const KILLS = process.env.SOAK === undefined ? 6 : 200
 const LONGEST_MS = 1500
 const seed = seedOr(process.env.SEED)
 t.setTimeout(KILLS * 80_000 + 60_000)
