@@ -1,7 +1,7 @@
 /**
  * `kill -9` at every step of a backup: there is always a whole one, and the next is not disturbed by what was left.
  *
- * The steps are the crash points (base/fault.ts): all of them with SOAK=1, else the first and the last passing of each by
+ * The steps are the crash points (base/fault.ts): all of them with SOAK=1, else the first or the last passing of each by
  * its name.
  */
 import { readdir } from 'node:fs/promises'

@@ -29,13 +29,15 @@ export async function runFaulty(
   return signal
 }
 
-/** Numbers and names of the crash points to take, of those that a run passed. */
+/** Numbers and names of the crash points to take, of those that a run passed: of each name the first or the last passing. */
 export async function pointsOf(trace: string): Promise<{ nth: number; name: string }[]> {
   const names = (await readFile(trace, 'utf8')).trim().split('\n')
   const all = names.map((name, at) => ({ nth: at + 1, name }))
-  const isEdge = ({ nth, name }: { nth: number; name: string }): boolean =>
-    names.indexOf(name) === nth - 1 || names.lastIndexOf(name) === nth - 1
-  return isSoak ? all : all.filter(isEdge)
+  const isTaken = ({ nth, name }: { nth: number; name: string }): boolean => {
+    const isFirst = [...new Set(names)].indexOf(name) % 2 === 0
+    return nth - 1 === (isFirst ? names.indexOf(name) : names.lastIndexOf(name))
+  }
+  return isSoak ? all : all.filter(isTaken)
 }
 
 /** A stopped server with one backup, and more in it since. */

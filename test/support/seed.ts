@@ -8,3 +8,8 @@ export function seedOr(told: string | undefined): number {
   if (told !== undefined) return Number(told)
   return process.env.SOAK === undefined ? 1 : Math.floor(Math.random() * 1e6)
 }
+
+/** One in `oneIn` of the list, which ones is told by the seed; in a soak all. */
+export function drawn<T>(list: readonly T[], oneIn: number, seed: number): T[] {
+  return list.filter((_, at) => process.env.SOAK !== undefined || (seed + at) % oneIn === 0)
+}
