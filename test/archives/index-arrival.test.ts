@@ -119,6 +119,9 @@ t.test('an index that breaks off is gone on with', async (t) => {
   const outcome = await refresh()
   t.match(outcome, { kind: 'changed', packages: COUNT })
   t.equal(await count(outcome), COUNT)
-  t.match(mirrors[0].requests.findLast(({ path }) => INDEX.test(path)), { status: 206 })
+  t.match(
+    mirrors[0].requests.findLast(({ path }) => INDEX.test(path)),
+    { status: 206 },
+  )
   t.same((await verifyStore(parts, { deep: true })).problems, [])
 })
