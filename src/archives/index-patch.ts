@@ -12,6 +12,7 @@ import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { formatEdScript, type Hunk, isEdText } from '../debian/pdiff.ts'
 import { diffStanzas } from '../debian/stanza-diff.ts'
+import { slices } from './chunk-batch.ts'
 import { chunksAt, type IndexParts, readChunk } from './index-parts.ts'
 import type { Chunk } from './index-tree.ts'
 
@@ -24,6 +25,8 @@ const MAX_READ_BYTES = 64 * 1024 * 1024
 /** Chunks in the lists that are remembered, a pointer each. */
 const LISTED_CHUNKS = 100_000
 const TURN_MS = 3
+/** Read side by side: other threads unpack them. */
+const STRETCHES_TOGETHER = 4
 /** What a piece of a large patch has about. */
 const PIECE_BYTES = 16 * 1024
 /** So many stretches there could be, for the rate at which pieces are cut. */
@@ -57,22 +60,29 @@ export function createIndexPatcher(parts: IndexParts): IndexPatcher {
     const scripts: Script[] = []
     let bytes = 0
     let read = 0
-    for (const stretch of differences(old, fresh)) {
+    const hunksOf = async (stretch: Stretch): Promise<readonly Hunk[] | undefined> => {
       const key = [stretch.old, stretch.fresh].map((side) => side.map(plainOf).join()).join('>')
-      let hunks = known.get(key)
-      if (hunks === undefined) {
-        const size = sizeOf(stretch.old) + sizeOf(stretch.fresh)
-        read += size
-        if (size > MAX_STRETCH_BYTES || read > MAX_READ_BYTES) return undefined
-        hunks = await readHunks(parts, stretch)
-        if (!hunks.every((hunk) => isEdText(hunk.added))) return undefined
-        known.set(key, hunks, weightOf(key, hunks))
-        await turn()
+      const before = known.get(key)
+      if (before !== undefined) return before
+      const size = sizeOf(stretch.old) + sizeOf(stretch.fresh)
+      read += size
+      if (size > MAX_STRETCH_BYTES || read > MAX_READ_BYTES) return undefined
+      const hunks = await readHunks(parts, stretch)
+      if (!hunks.every((hunk) => isEdText(hunk.added))) return undefined
+      known.set(key, hunks, weightOf(key, hunks))
+      await turn()
+      return hunks
+    }
+    for (const some of slices([...differences(old, fresh)], STRETCHES_TOGETHER)) {
+      const made = await Promise.all(some.map(hunksOf))
+      for (const [at, { old: from, fresh: into, line }] of some.entries()) {
+        const hunks = made[at]
+        if (hunks === undefined) return undefined
+        const text = formatEdScript(hunks, line)
+        bytes += text.length
+        if (bytes > maxBytes) return undefined
+        scripts.push({ name: into[0]?.first ?? from[0]?.first ?? '', text })
       }
-      const text = formatEdScript(hunks, stretch.line)
-      bytes += text.length
-      if (bytes > maxBytes) return undefined
-      scripts.push({ name: stretch.fresh[0]?.first ?? stretch.old[0]?.first ?? '', text })
     }
     await turn()
     return joinPieces(scripts, bytes)
@@ -111,7 +121,8 @@ function joinPieces(scripts: readonly Script[], bytes: number): Buffer[] {
 }
 
 async function readHunks(parts: IndexParts, { old, fresh }: Stretch): Promise<Hunk[]> {
-  return diffStanzas(await readText(parts, old), await readText(parts, fresh))
+  const [before, after] = await Promise.all([readText(parts, old), readText(parts, fresh)])
+  return diffStanzas(before, after)
 }
 
 function weightOf(key: string, hunks: readonly Hunk[]): number {
