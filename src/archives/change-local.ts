@@ -10,7 +10,7 @@ import { type Db, inTransaction } from '../store/database.ts'
 import type { ArchiveParts } from './archive-parts.ts'
 import { type Archive, listSuites, saveSuite } from './archive-table.ts'
 import { editState, type LocalEdit, shapeState } from './local-state.ts'
-import { fitContents, listAhead } from './own-contents.ts'
+import { listAhead } from './own-contents.ts'
 import { encodeState, readState, type SuiteState } from './suite-state.ts'
 
 /** What of an archive's parts is needed for it. */
@@ -38,7 +38,7 @@ async function editedSuite(
   const known = (await listSuites(parts.db, archive)).find((one) => one.suite === suite)
   const old = known?.state === undefined ? undefined : await readState(parts.blobs, known.state)
   const shaped = await shapeState(parts, archive, suite, old)
-  return fitContents(parts, old, await editState(parts, shaped, edits))
+  return editState(parts, shaped, edits)
 }
 
 /** Makes these edits of suites, and writes what is `also` to be written with them. */

@@ -1,6 +1,6 @@
 /**
- * Makes one Contents file out of the one before and the lists of the packages that came: some lists at a time are merged into it,
- * in scratch files, so that memory is the same for one package and for a thousand. No package is read.
+ * Makes one Contents file out of the one before and the lists of the packages that came: some are merged at a time, into scratch
+ * files where there are more, so that memory is the same for one package and for a thousand. No package is read.
  *
  * What comes out depends on the lines alone. It is a file, as the extras of other archives are: earlier generations have theirs
  * by digest.
@@ -50,7 +50,7 @@ export interface MadeContents {
 
 type Parts = Pick<IndexParts, 'db' | 'blobs'>
 
-const LISTS_TOGETHER = 32
+const TOGETHER = 32
 const MEMBER_BYTES = 256 * 1024
 
 /** Makes it; undefined where no line is left. */
@@ -58,29 +58,55 @@ export async function buildContents(
   parts: Parts,
   { old, drop, add }: ContentsChange,
 ): Promise<MadeContents | undefined> {
-  let before =
+  const rest =
     old === undefined ? [] : [withoutOwners(readContentsLines(unpacked(parts, old)), drop)]
-  let made: Scratch | undefined
+  const runs: Scratch[] = []
   try {
-    for (let at = 0; at === 0 || at < add.length; at += LISTS_TOGETHER) {
-      const some = add.slice(at, at + LISTS_TOGETHER)
-      const lists = await readFileLists(
-        parts.db,
-        some.map(({ sha256 }) => sha256),
-      )
-      const fresh = some.flatMap(({ owner, sha256 }) => {
-        const list = lists.get(sha256)
-        return list === undefined ? [] : [linesOfList(list, owner)]
-      })
-      const next = await writeScratch(parts, mergeLines([...before, ...fresh]))
-      await made?.writer.abort()
-      made = next
-      before = [readContentsLines(readScratch(next))]
+    const groups = inGroups(add)
+    for (const group of groups.length > 1 ? groups : []) {
+      const lines = mergeLines(await linesOf(parts, group))
+      runs.push(await writeScratch(parts, lines, 'plain'))
     }
-    return made === undefined || made.plain.size === 0 ? undefined : await keep(made)
+    while (runs.length > TOGETHER) {
+      // The first ones are the oldest, and the shortest.
+      const some = runs.splice(0, TOGETHER)
+      try {
+        runs.push(await writeScratch(parts, mergeLines(some.map(linesIn)), 'plain'))
+      } finally {
+        for (const { writer } of some) await writer.abort()
+      }
+    }
+    const fresh = groups.length > 1 ? runs.map(linesIn) : await linesOf(parts, groups[0] ?? [])
+    return await keep(await writeScratch(parts, mergeLines([...rest, ...fresh]), 'packed'))
   } finally {
-    await made?.writer.abort()
+    for (const { writer } of runs) await writer.abort()
   }
+}
+
+function inGroups(packages: readonly ContentsPackage[]): ContentsPackage[][] {
+  const groups: ContentsPackage[][] = []
+  for (let at = 0; at < packages.length; at += TOGETHER)
+    groups.push(packages.slice(at, at + TOGETHER))
+  return groups
+}
+
+async function linesOf(
+  { db }: Parts,
+  packages: readonly ContentsPackage[],
+): Promise<ContentsLines[]> {
+  const digests = packages.map(({ sha256 }) => sha256)
+  const lists = await readFileLists(db, digests)
+  return packages.flatMap(({ owner, sha256 }) => {
+    const list = lists.get(sha256)
+    return list === undefined ? [] : [linesOfList(list, owner)]
+  })
+}
+
+function linesIn({ writer }: Scratch): ContentsLines {
+  const read = async function* (): ByteSource {
+    yield* createReadStream(writer.path)
+  }
+  return readContentsLines(read())
 }
 
 /** The plain bytes of a Contents file in the store; `ERR_STORE` at their end if they were others. */
@@ -104,11 +130,11 @@ interface Scratch extends MadeContents {
   readonly writer: BlobWriter
 }
 
-async function* readScratch({ writer }: Scratch): ByteSource {
-  yield* decompress('gz', createReadStream(writer.path), {})
-}
-
-async function writeScratch({ blobs }: Parts, lines: ContentsLines): Promise<Scratch> {
+async function writeScratch(
+  { blobs }: Parts,
+  lines: ContentsLines,
+  form: 'plain' | 'packed',
+): Promise<Scratch> {
   const writer = await blobs.create()
   try {
     const [plainHash, packedHash] = [sha256Stream(), sha256Stream()]
@@ -121,7 +147,7 @@ async function writeScratch({ blobs }: Parts, lines: ContentsLines): Promise<Scr
       waiting = 0
       size += data.length
       plainHash.update(data)
-      const member = await gzipMember(data)
+      const member = form === 'plain' ? data : await gzipMember(data)
       packedHash.update(member)
       await writer.write(member)
     }
@@ -143,7 +169,11 @@ async function writeScratch({ blobs }: Parts, lines: ContentsLines): Promise<Scr
   }
 }
 
-async function keep({ writer, packed, plain }: Scratch): Promise<MadeContents> {
+async function keep({ writer, packed, plain }: Scratch): Promise<MadeContents | undefined> {
+  if (plain.size === 0) {
+    await writer.abort()
+    return undefined
+  }
   await writer.commit(packed)
   crashPoint('contents: made, named by nothing')
   return { packed, plain }

@@ -40,7 +40,7 @@ export async function shapeState(
   }
   const names = { origin: name, label: name, suite, codename: suite }
   const identity = old?.identity ?? { ...names, notAutomatic: false, butAutomaticUpgrades: false }
-  const ownContents = settings.extras?.includes('contents')
+  const ownContents = settings.extras?.includes('contents') ? 'wanted' : undefined
   return { archive: name, suite, identity, indexes, ownContents }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Contents of local archives that are asked for them: `COMPONENT/Contents-ARCHITECTURE.gz`, and `Contents-all.gz` with the packages
- * of all architectures, as Debian has them. They are part of a suite's state, and a function of its packages: whoever edits a
- * state whose `ownContents` is set gives it here what fits it, in archive and channel alike.
+ * of all architectures, as Debian has them. States of the archive say that they are wanted; a channel makes them for each state that
+ * it publishes, and whoever edits a state that has them gives it here what fits it: they are a function of its packages.
  *
  * The cost follows the difference: names of packages whose stanzas are in one of the two states alone leave the Contents before,
  * and come in again by the lists of those that are there now (file-list-table.ts).
@@ -29,8 +29,9 @@ export async function fitContents(
   before: SuiteState | undefined,
   after: SuiteState,
 ): Promise<SuiteState> {
-  if (after.ownContents !== true) return after
-  const known = await whole(parts, before)
+  if (after.ownContents === undefined) return after
+  const isKnown = before !== undefined && (await hasContents(parts, before))
+  const known = isKnown ? before : undefined
   try {
     return await fit(parts, known, after)
   } catch (error) {
@@ -41,15 +42,15 @@ export async function fitContents(
   }
 }
 
-/** A state whose Contents are all here. */
-async function whole(
-  { blobs }: IndexParts,
-  state: SuiteState | undefined,
-): Promise<SuiteState | undefined> {
-  if (state?.ownContents !== true) return undefined
-  const files = Object.values(state.extras ?? {}).map(({ sha256 }) => sha256)
+/** Whether the Contents of the state are made, and all here. */
+export async function hasContents(
+  { blobs }: Pick<IndexParts, 'blobs'>,
+  { ownContents, extras = {} }: SuiteState,
+): Promise<boolean> {
+  if (ownContents !== 'made') return false
+  const files = Object.values(extras).map(({ sha256 }) => sha256)
   const here = await blobs.present(files)
-  return files.every((sha256) => here.has(sha256)) ? state : undefined
+  return files.every((sha256) => here.has(sha256))
 }
 
 async function fit(
@@ -77,7 +78,7 @@ async function fit(
       plainForms[path] = made.plain
     }
   }
-  return { ...after, extras, plainForms }
+  return { ...after, extras, plainForms, ownContents: 'made' }
 }
 
 function architecturesOf(state: SuiteState | undefined, component: string): string[] {

@@ -64,8 +64,8 @@ export interface SuiteState {
   readonly extras?: Readonly<Record<string, FileDigest>> | undefined
   /** The uncompressed forms of extras that are kept compressed: apt wants them listed, and nobody fetches them. */
   readonly plainForms?: Readonly<Record<string, FileDigest>> | undefined
-  /** The extras are Contents made here, which fit just these packages: see own-contents.ts. */
-  readonly ownContents?: boolean | undefined
+  /** Contents of just these packages are to be made here, or are made and among the extras: see own-contents.ts. */
+  readonly ownContents?: 'wanted' | 'made' | undefined
   readonly upstream?: UpstreamFiles | undefined
 }
 
@@ -102,7 +102,7 @@ export function encodeState(state: SuiteState): { digest: Sha256; blob: Buffer }
       })),
       extras: sortedFiles(state.extras),
       plainForms: sortedFiles(state.plainForms),
-      ownContents: state.ownContents === true ? true : undefined,
+      ownContents: state.ownContents,
       upstream: state.upstream,
     }),
   )

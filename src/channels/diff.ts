@@ -71,7 +71,7 @@ export function differsOtherwise(from: SuiteState | undefined, to: SuiteState): 
   const files = ({ extras, plainForms }: SuiteState): string =>
     encodeState({ ...to, extras, plainForms }).digest
   // Contents that are made here fit the packages of each.
-  const isOwn = from.ownContents === true && to.ownContents === true
+  const isOwn = from.ownContents === 'made' && to.ownContents === 'made'
   return to.indexes.some(isOther) || (!isOwn && files(from) !== files(to))
 }
 

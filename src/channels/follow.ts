@@ -10,6 +10,7 @@ import { changesOf, diffStates } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import type { Generation, SourceChange } from './generation-table.ts'
 import { publishGeneration } from './publish.ts'
+import { withContents } from './with-contents.ts'
 import { withoutRevoked } from './without-revoked.ts'
 
 /** Brings a following channel to what its archives hold; undefined if it is there already. */
@@ -73,7 +74,7 @@ export async function followedEntries(
       if (state !== undefined) entries.push({ archive: name, suite, state })
     }
   }
-  return (await withoutRevoked(parts, entries)).entries
+  return (await withoutRevoked(parts, await withContents(parts, entries))).entries
 }
 
 /**

@@ -58,7 +58,7 @@ async function verifyState(
   for (const [path, { sha256 }] of extras) {
     if (!absent.includes(sha256)) continue
     const hint =
-      state.ownContents === true
+      state.ownContents !== undefined
         ? `sluice archive set ${state.archive} --with contents makes it anew`
         : `sluice archive refresh ${state.archive} fetches it if upstream still has it`
     report.problems.push({ what, message: `its file ${path} is missing`, hint })

@@ -190,6 +190,7 @@ t.test('Contents that the disk lost are made anew', async (t) => {
   const { problems } = await api('POST', '/verify', { deep: true })
   t.match(JSON.stringify(problems), sha256)
   await api('PATCH', '/archives/internal', asked)
+  await bed.settle()
   t.same(await contentsOf(bed, 'testing'), before)
   t.same((await api('POST', '/verify', { deep: true })).problems, [])
 })

@@ -23,7 +23,6 @@ const shape = { architectures: ['amd64'] }
 const uploading = [
   'upload: files listed, not published',
   'contents: made, named by nothing',
-  'local: before the commit',
   'upload: before the channels follow',
 ]
 for (const point of uploading) {
