@@ -11,7 +11,7 @@ import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { ByteSource } from '../debian/byte-source.ts'
-import { decompress, gzipMember } from '../debian/compression.ts'
+import { decompress, quickGzipMember } from '../debian/compression.ts'
 import {
   type ContentsLines,
   formatContents,
@@ -147,7 +147,7 @@ async function writeScratch(
       waiting = 0
       size += data.length
       plainHash.update(data)
-      const member = form === 'plain' ? data : await gzipMember(data)
+      const member = form === 'plain' ? data : await quickGzipMember(data)
       packedHash.update(member)
       await writer.write(member)
     }

@@ -87,8 +87,17 @@ export async function decompressTo(
 }
 
 /** A gzip member of level 9 whose header carries neither time nor name nor system: same bytes in, same bytes out. */
-export async function gzipMember(data: Buffer): Promise<Buffer> {
-  const member = await gzipAsync(data, { level: 9 })
+export function gzipMember(data: Buffer): Promise<Buffer> {
+  return memberOf(data, 9)
+}
+
+/** The same of level 6: what is long and much alike takes an eighth of the time, and becomes a twentieth larger. */
+export function quickGzipMember(data: Buffer): Promise<Buffer> {
+  return memberOf(data, 6)
+}
+
+async function memberOf(data: Buffer, level: number): Promise<Buffer> {
+  const member = await gzipAsync(data, { level })
   const operatingSystem = 9
   const unknown = 255
   member[operatingSystem] = unknown

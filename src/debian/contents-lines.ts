@@ -29,7 +29,8 @@ export function ownerName(section: string | undefined, name: string): string {
 
 /** The path of a file as it stands in Contents; undefined for what cannot stand there. */
 export function contentsPath(path: string): string | undefined {
-  const text = Buffer.from(path).toString('latin1').replace(/ +$/, '')
+  const bytes = Buffer.from(path).toString('latin1')
+  const text = withoutPadding(bytes, bytes.length)
   return text === '' || text.includes('\n') ? undefined : text
 }
 
@@ -38,9 +39,16 @@ export async function* readContentsLines(source: ByteSource): AsyncGenerator<Con
   for await (const texts of byteLines(source)) {
     yield texts.map((text) => {
       const at = text.lastIndexOf(' ')
-      return { path: text.slice(0, at).replace(/ +$/, ''), owners: text.slice(at + 1).split(',') }
+      return { path: withoutPadding(text, at), owners: text.slice(at + 1).split(',') }
     })
   }
+}
+
+/** The text up to `end`, without the spaces before it. */
+function withoutPadding(text: string, end: number): string {
+  let last = end
+  while (last > 0 && text[last - 1] === ' ') last -= 1
+  return text.slice(0, last)
 }
 
 /** The lines of a plain text, without their ends; one character a byte. */

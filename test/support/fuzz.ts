@@ -15,7 +15,7 @@ export interface FuzzWorld {
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function makeRandom(start: number): () => number {
+export function makeRandom(start: number): () => number {
   let state = start
   return () => {
     state = (state + 0x6d2b79f5) | 0
