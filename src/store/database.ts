@@ -7,9 +7,10 @@
  */
 import { chmodSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely'
+import { type Dialect, Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
+import { createLru } from '../base/lru.ts'
 
 // biome-ignore lint/complexity/noBannedTypes: no table is known here, each owner adds its own by withTables
 type NoTables = {}
@@ -24,6 +25,10 @@ export interface Migration {
   /** SQL statements, one a string. */
   readonly statements: readonly string[]
 }
+
+/** Statements that are remembered, some 10 kB each; long ones are those for many values at once. */
+const STATEMENTS = 256
+const MOST_CHARACTERS = 4000
 
 const files = new WeakMap<Db, Database.Database>()
 
@@ -49,7 +54,7 @@ export async function openDatabase(path: string, migrations: readonly Migration[
 /** The database at `path` as it is, for reading; nobody writes to it meanwhile. Ended with `closeDatabase`. */
 export function openForReading(path: string): Db {
   const file = new Database(path, { readonly: true, fileMustExist: true })
-  return new Kysely<NoTables>({ dialect: new SqliteDialect({ database: file }) })
+  return new Kysely<NoTables>({ dialect: new SqliteDialect({ database: remembering(file) }) })
 }
 
 /**
@@ -57,7 +62,7 @@ export function openForReading(path: string): Db {
  * would fail too, and that would be told instead of the reason.
  */
 function tolerant(file: Database.Database): Dialect {
-  const dialect = new SqliteDialect({ database: file })
+  const dialect = new SqliteDialect({ database: remembering(file) })
   return {
     createAdapter: () => dialect.createAdapter(),
     createIntrospector: (db) => dialect.createIntrospector(db),
@@ -69,6 +74,24 @@ function tolerant(file: Database.Database): Dialect {
         if (file.inTransaction) await rollBack(connection)
       }
       return driver
+    },
+  }
+}
+
+/**
+ * A file that remembers its prepared statements: preparing one takes as long as running it. Each is run to its end at once,
+ * so that none is busy when it is asked for again; queries that stream rows would be, and there are none.
+ */
+function remembering(file: Database.Database): SqliteDatabase {
+  const known = createLru<string, Database.Statement>(STATEMENTS)
+  return {
+    close: () => file.close(),
+    prepare: (text) => {
+      const before = known.get(text)
+      if (before !== undefined) return before
+      const statement = file.prepare(text)
+      if (text.length <= MOST_CHARACTERS) known.set(text, statement)
+      return statement
     },
   }
 }
