@@ -43,7 +43,7 @@ export async function openDatabase(path: string, migrations: readonly Migration[
   file.pragma('synchronous = FULL')
   file.pragma('foreign_keys = ON')
   file.pragma('busy_timeout = 5000')
-  file.pragma('cache_size = -16384')
+  file.pragma('cache_size = -8192')
   file.pragma('journal_size_limit = 67108864')
   const db: Db = new Kysely<NoTables>({ dialect: tolerant(file) })
   files.set(db, file)
