@@ -6,6 +6,7 @@
 import { crashPoint, hasCrashPlan } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
 import { type Db, inTransaction } from '../store/database.ts'
+import { countChanges } from './changes.ts'
 import { addChunks, type NewChunk } from './chunk-table.ts'
 import type { IndexParts } from './index-parts.ts'
 import { CHUNKS_TOGETHER } from './make-chunks.ts'
@@ -34,11 +35,15 @@ export function createChunkBatch(
   const limit = hasCrashPlan() ? CHUNKS_TOGETHER : BATCH_CHUNKS
   let chunks: NewChunk[] = []
   let origins: Omit<Origin, 'archiveId'>[] = []
+  // Those that were written ahead, and how often the table was written to by anybody, had it been by this batch alone.
+  let ahead: Omit<Origin, 'archiveId'>[] = []
+  let writes = countChanges('origins')
   const writeOrigins = async (db: Db): Promise<void> => {
     const sorted = origins.sort(byDigest)
     origins = []
     for (const some of slices(sorted, ORIGINS_TOGETHER)) {
       await addOrigins(db, archiveId, some)
+      writes++
       await breathe()
     }
   }
@@ -47,6 +52,9 @@ export function createChunkBatch(
     const someChunks = chunks
     chunks = []
     await inTransaction(parts.db, async (trx) => {
+      // A collection may have found that no chunk names them (gc-origins.ts): this is the transaction in which they have one.
+      if (countChanges('origins') !== writes) origins.push(...ahead)
+      ahead = []
       await writeOrigins(trx)
       for (const some of slices(someChunks, CHUNKS_TOGETHER)) {
         await addChunks(trx, some)
@@ -61,7 +69,9 @@ export function createChunkBatch(
     addOrigins: async (more) => {
       origins.push(...more)
       // Where few chunks are made, most of these are known: they are looked for while threads compress.
-      if (expected <= limit) await inTransaction(parts.db, writeOrigins)
+      if (expected > limit) return
+      ahead.push(...more)
+      await inTransaction(parts.db, writeOrigins)
     },
     add: async (more) => {
       chunks.push(...more)

@@ -88,10 +88,11 @@ export async function buildIndex(
   await mapBounded(slices(open, CHUNKS_TOGETHER), GROUPS, async (group) => {
     options.signal?.throwIfAborted()
     const drafts = await draftChunks(sorted, group, desk, skipped)
-    const [made] = await Promise.all([
-      makeChunks(parts, drafts),
-      batch.addOrigins(drafts.flatMap(({ origins }) => origins)),
-    ])
+    const making = makeChunks(parts, drafts)
+    const noting = batch.addOrigins(drafts.flatMap(({ origins }) => origins))
+    const [noted] = await Promise.allSettled([noting, making])
+    if (noted.status === 'rejected') throw noted.reason
+    const made = await making
     const fresh = made.map((one, nth) => ({
       ...one,
       sources: drafts[nth]?.sources ?? [],

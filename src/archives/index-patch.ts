@@ -8,7 +8,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { createLru } from '../base/lru.ts'
-import { breathe } from '../base/mutex.ts'
+import { breathe, mapBounded } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { formatEdScript, type Hunk, isEdText } from '../debian/pdiff.ts'
 import { diffStanzas } from '../debian/stanza-diff.ts'
@@ -74,7 +74,7 @@ export function createIndexPatcher(parts: IndexParts): IndexPatcher {
       return hunks
     }
     for (const some of slices([...differences(old, fresh)], STRETCHES_TOGETHER)) {
-      const made = await Promise.all(some.map(hunksOf))
+      const made = await mapBounded(some, STRETCHES_TOGETHER, hunksOf)
       for (const [at, { old: from, fresh: into, line }] of some.entries()) {
         const hunks = made[at]
         if (hunks === undefined) return undefined

@@ -2,8 +2,8 @@
  * Origins that no chunk names any more, or whose archive is gone.
  *
  * An origin that is known already is not written again when a chunk that names it is (origins.ts). So those are deleted
- * only in a transaction in which the newest chunk is still the one whose names were read last: a chunk and its origins
- * come in one transaction, and while this goes on no chunk is deleted.
+ * only in a transaction in which the newest chunk is still the one whose names were read last: a chunk comes with its
+ * origins, or after those that are still there (chunk-batch.ts), and while this goes on no chunk is deleted.
  */
 import { listArchives } from '../archives/archive-table.ts'
 import { lastChunkId, listChunks } from '../archives/chunk-removal.ts'

@@ -12,6 +12,7 @@ import { addArchive } from '../../src/archives/change-archive.ts'
 import { listChunks } from '../../src/archives/chunk-removal.ts'
 import { readChunk } from '../../src/archives/index-parts.ts'
 import { locate } from '../../src/archives/locate.ts'
+import { listOrigins } from '../../src/archives/origins.ts'
 import { refreshArchive } from '../../src/archives/refresh.ts'
 import { parseConfig } from '../../src/base/config.ts'
 import { createLeases, leased } from '../../src/base/leases.ts'
@@ -135,6 +136,30 @@ t.test('a refresh that brings back what is being deleted has all of it', async (
   const [file] = sha256In(await readChunk(parts, chunk))
   if (file !== undefined) t.match(await locate(parts.db, file), { archive: 'nut' })
 })
+
+t.test(
+  'where a file comes from is known though a collection ran before its chunk was written',
+  async (t) => {
+    const { parts, renew, collect } = await openStore(t)
+    await renew('2')
+    const { put } = parts.members
+    let report: GcReport | undefined
+    Object.assign(parts.members, {
+      put: async (members: Parameters<typeof put>[0]) => {
+        await put(members)
+        if (report !== undefined) return
+        while ((await listOrigins(parts.db, undefined, 10)).length < 2)
+          await new Promise((resolve) => setImmediate(resolve))
+        report = await collect()
+      },
+    })
+    t.match(await refreshArchive(parts, { archive: 'nut' }), [{ kind: 'changed' }])
+    t.match(report, { deleted: { origins: 1 } }, 'no chunk named it yet')
+    for (const chunk of await listChunks(parts.db, 0, 100))
+      for (const file of sha256In(await readChunk(parts, chunk)))
+        t.match(await locate(parts.db, file), { archive: 'nut' })
+  },
+)
 
 t.test('a refresh after the deletion makes all of it anew', async (t) => {
   const { parts, renew, collect } = await openDue(t)
