@@ -7,7 +7,7 @@
  * and come in again by the lists of those that are there now (file-list-table.ts).
  */
 import { createReadStream } from 'node:fs'
-import { isAppError, systemCode } from '../base/errors.ts'
+import { isAppError, systemCode, toAppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
@@ -35,11 +35,15 @@ export async function fitContents(
   try {
     return await fit(parts, known, after)
   } catch (error) {
-    // What was damaged is made anew.
-    const isDamaged = isAppError(error, 'ERR_STORE') || isAppError(error, 'ERR_FORMAT')
-    if (known === undefined || !isDamaged) throw error
+    if (known === undefined || !isDamage(error)) throw error
     return fit(parts, undefined, after)
   }
+}
+
+/** Whether what was read is gone, unreadable or damaged, so that making it anew may help; a full disk is none of these. */
+function isDamage(error: unknown): boolean {
+  if (isAppError(error)) return ['ERR_STORE', 'ERR_FORMAT', 'ERR_BLOB_MISSING'].includes(error.code)
+  return systemCode(error) !== undefined && toAppError(error).code !== 'ERR_DISK_FULL'
 }
 
 /** Whether the Contents of the state are made, and all here. */

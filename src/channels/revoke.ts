@@ -150,11 +150,11 @@ async function carryOut(
   { signal }: Abortable,
 ): Promise<Revoked> {
   const { db, blobs, revocations } = parts
-  const offering = await listOffering(parts)
   for (const archive of await listArchives(db)) {
     for (const { state } of await listSuites(db, archive))
       if (state !== undefined) await withdrawRevoked(parts, await readState(blobs, state))
   }
+  const offering = await listOffering(parts)
   crashPoint('revoke: files withdrawn')
   const failures = await cleanChannels(parts, revocation, { signal })
   crashPoint('revoke: out of all channels')
@@ -169,12 +169,16 @@ async function carryOut(
   return { revocation: { ...revocation, doneAt }, channels, files: revocations.filesOf(revocation) }
 }
 
-/** The channels that offer what is revoked now; its files are withdrawn on return. */
+/** The channels that offer what is revoked now; its files are withdrawn on return. One that cannot be read is no reason to stop: it fails when it is published. */
 async function listOffering(parts: ChannelParts): Promise<Omit<CleanedChannel, 'serial'>[]> {
   const offering: Omit<CleanedChannel, 'serial'>[] = []
   for (const { channel, serial, suites } of [...parts.views.heads()]) {
-    const { removed } = await withoutRevoked(parts, suites)
-    if (removed.length > 0) offering.push({ channel, before: serial, removed })
+    try {
+      const { removed } = await withoutRevoked(parts, suites)
+      if (removed.length > 0) offering.push({ channel, before: serial, removed })
+    } catch {
+      // As above.
+    }
   }
   return offering
 }

@@ -6,12 +6,13 @@
 import { findRevoked } from '../archives/find-revoked.ts'
 import type { IndexEntry } from '../archives/index-parts.ts'
 import type { Revocations } from '../archives/revocations.ts'
-import { encodeState, readState } from '../archives/suite-state.ts'
+import { encodeState, readState, type SuiteState } from '../archives/suite-state.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { putRows } from '../store/blobs.ts'
 import { inTransaction } from '../store/database.ts'
 import type { ChannelParts } from './channel-parts.ts'
+import type { IndexDiff } from './diff.ts'
 import type { SuiteEntry } from './draft-suite.ts'
 import { editState } from './edit-state.ts'
 
@@ -28,6 +29,8 @@ export interface RevokedPackage extends Pick<SuiteEntry, 'archive' | 'suite'> {
 interface CleanState {
   readonly state: Sha256
   readonly removed: readonly Omit<RevokedPackage, 'archive' | 'suite'>[]
+  /** Its Contents could not be made: another time they may be. */
+  readonly lacksContents?: boolean
 }
 
 const REMEMBERED = 200
@@ -62,7 +65,8 @@ function cleanState(parts: ChannelParts, state: Sha256): Promise<CleanState> {
   if (before !== undefined) return before
   const made = makeClean(parts, state)
   memory.set(key, made)
-  made.catch(() => memory.delete(key))
+  const forget = (): void => memory.delete(key)
+  made.then(({ lacksContents }) => (lacksContents ? forget() : undefined), forget)
   return made
 }
 
@@ -76,10 +80,27 @@ async function makeClean(parts: ChannelParts, digest: Sha256): Promise<CleanStat
     removed: entries,
     added: [],
   }))
-  const { digest: clean, blob } = encodeState(await editState(parts, state, diffs, []))
+  const edited = await editAnyway(parts, state, diffs)
+  const { digest: clean, blob } = encodeState(edited)
   await inTransaction(parts.db, (trx) => putRows(trx, [blob]))
   const removed = new Map(found.flatMap(({ entries }) => entries).map((one) => [keyOf(one), one]))
-  return { state: clean, removed: [...removed.values()].map(packageOf) }
+  const lacksContents = edited.ownContents === 'wanted'
+  return { state: clean, removed: [...removed.values()].map(packageOf), lacksContents }
+}
+
+/** Where Contents cannot be made, the state goes without: what is revoked goes now, and whoever publishes next makes them. */
+async function editAnyway(
+  parts: ChannelParts,
+  state: SuiteState,
+  diffs: readonly IndexDiff[],
+): Promise<SuiteState> {
+  try {
+    return await editState(parts, state, diffs, [])
+  } catch (error) {
+    if (state.ownContents === undefined) throw error
+    const bare = { ...state, extras: undefined, plainForms: undefined, ownContents: undefined }
+    return { ...(await editState(parts, bare, diffs, [])), ownContents: 'wanted' }
+  }
 }
 
 /** A package of all architectures stands in several indexes. */
