@@ -38,10 +38,22 @@ export async function withoutFileList(db: Db, digests: readonly Sha256[]): Promi
   return rows.map(({ digest }) => digest)
 }
 
-/** Deletes the lists of what is not in the store any more; within the caller's transaction. How many. */
-export async function dropOrphanLists(db: Db): Promise<number> {
-  const { rows } = await sql<{ id: number }>`DELETE FROM file_list
-    WHERE NOT EXISTS (SELECT 1 FROM blob WHERE blob.sha256 = file_list.sha256)
-    RETURNING id`.execute(db)
-  return rows.length
+/**
+ * Of so many lists after that id, deletes those of what is not in the store any more, unless it is revoked, and may come back;
+ * within the caller's transaction. The id to go on from; undefined at the end.
+ */
+export async function dropOrphanLists(
+  db: Db,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<number | undefined> {
+  const { rows } = await sql<{ id: number }>`SELECT id FROM file_list
+    WHERE id > ${after} ORDER BY id LIMIT ${limit}`.execute(db)
+  const last = rows.at(-1)?.id
+  if (last === undefined) return undefined
+  await sql`DELETE FROM file_list WHERE id > ${after} AND id <= ${last}
+    AND NOT EXISTS (SELECT 1 FROM blob WHERE blob.sha256 = file_list.sha256)
+    AND NOT EXISTS (SELECT 1 FROM revoked_file WHERE revoked_file.sha256 = file_list.sha256)`.execute(
+    db,
+  )
+  return rows.length < limit ? undefined : last
 }

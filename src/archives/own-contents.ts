@@ -23,7 +23,10 @@ import { binaryIndexes, type FileDigest, findIndex, type SuiteState } from './su
 /** By architecture. */
 type Names = Map<string, Set<string>>
 
-/** `after` with the Contents of its packages, made of those of `before` as far as they go; itself where it is to have none. */
+/**
+ * `after` with the Contents of its packages, made of those of `before` as far as they go; itself where it is to have none.
+ * Where a package cannot be listed it has those of the others, which are wanted still.
+ */
 export async function fitContents(
   parts: IndexParts,
   before: SuiteState | undefined,
@@ -64,10 +67,11 @@ async function fit(
 ): Promise<SuiteState> {
   const extras: Record<string, FileDigest> = {}
   const plainForms: Record<string, FileDigest> = {}
+  let isWhole = true
   for (const component of new Set(binaryIndexes(after).map((index) => index.component))) {
     const touched = await touchedNames(parts, known, after, component)
     const packages = await packagesNamed(parts, after, component, touched)
-    await listFiles(parts, [...packages.values()].flat())
+    if (!(await listFiles(parts, [...packages.values()].flat()))) isWhole = false
     for (const architecture of architecturesOf(after, component)) {
       const path = `${component}/Contents-${architecture}`
       const [packed, plain] = [known?.extras?.[`${path}.gz`], known?.plainForms?.[path]]
@@ -82,7 +86,7 @@ async function fit(
       plainForms[path] = made.plain
     }
   }
-  return { ...after, extras, plainForms, ownContents: 'made' }
+  return { ...after, extras, plainForms, ownContents: isWhole ? 'made' : 'wanted' }
 }
 
 function architecturesOf(state: SuiteState | undefined, component: string): string[] {
@@ -182,21 +186,29 @@ export async function listAhead(parts: IndexParts, state: SuiteState): Promise<v
   }
 }
 
-/** Makes the lists that are not there yet, of packages that came before Contents were asked for. */
-async function listFiles(parts: IndexParts, packages: readonly ContentsPackage[]): Promise<void> {
+/** Makes the lists that are not there yet, of packages that came before Contents were asked for; whether all are here then. */
+async function listFiles(
+  parts: IndexParts,
+  packages: readonly ContentsPackage[],
+): Promise<boolean> {
   const digests = [...new Set(packages.map(({ sha256 }) => sha256))]
-  for (const sha256 of await withoutFileList(parts.db, digests)) await listOne(parts, sha256)
+  let isWhole = true
+  for (const sha256 of await withoutFileList(parts.db, digests))
+    if (!(await listOne(parts, sha256))) isWhole = false
+  return isWhole
 }
 
-/** A package that is gone or damaged has no list, and stands in no Contents. */
-async function listOne({ db, blobs }: IndexParts, sha256: Sha256): Promise<void> {
+/** False for a package that is gone or damaged: it has no list, and stands in no Contents. */
+async function listOne({ db, blobs }: IndexParts, sha256: Sha256): Promise<boolean> {
   try {
     const read = () => createReadStream(blobs.filePath(sha256))
     const deb = await checkInTurn(read, { listFiles: true })
-    if (deb.sha256 === sha256 && deb.fileList !== undefined)
-      await putFileList(db, sha256, deb.fileList)
+    if (deb.sha256 !== sha256 || deb.fileList === undefined) return false
+    await putFileList(db, sha256, deb.fileList)
     crashPoint('contents: a package listed')
+    return true
   } catch (error) {
     if (!isAppError(error) && systemCode(error) !== 'ENOENT') throw error
+    return false
   }
 }

@@ -34,7 +34,8 @@ async function fitted(parts: ChannelParts, entry: SuiteEntry, state: SuiteState)
   const memory = memories.get(parts.blobs) ?? createLru<string, Promise<Sha256>>(REMEMBERED)
   memories.set(parts.blobs, memory)
   // What was made and nothing names is kept for a day: it is remembered for less.
-  const key = `${Math.floor(parts.clock.now() / HOUR_MS)} ${entry.state}`
+  // The file of a package that is revoked cannot be listed; taken back, it can.
+  const key = `${parts.revocations.count} ${Math.floor(parts.clock.now() / HOUR_MS)} ${entry.state}`
   const known = memory.get(key)
   if (known !== undefined && (await hasContents(parts, await readState(parts.blobs, await known))))
     return known

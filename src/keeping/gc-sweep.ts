@@ -33,6 +33,7 @@ import { expiredOf, type Retention, retentionOf } from './retention.ts'
 const AT_ONCE = 100
 /** Each with some forty rows of pdiffs. */
 const RELEASES_AT_ONCE = 40
+const LISTS_AT_ONCE = 200
 
 export interface SweepInput {
   readonly plan: GcPlan
@@ -61,8 +62,7 @@ export async function sweep(
   await eachDoomed(parts, 'blob', plan.before, signal, forget)
   await sweepChunks(parts, input, signal)
   await sweepBlobs(parts, input, signal)
-  await inTransaction(parts.db, dropOrphanLists)
-  crashPoint('gc: file lists dropped')
+  await sweepLists(parts, signal)
   await removeOrphans(
     parts,
     plan.names,
@@ -158,6 +158,20 @@ async function sweepBlobs(
     const { rows, files } = input.run.figures
     input.onProgress?.('blobs deleted', rows + files, due.rows + due.files)
   })
+}
+
+/** While nobody has a hold: an upload's list is there before its package is. */
+async function sweepLists(parts: ChannelParts, signal: AbortSignal | undefined): Promise<void> {
+  const drop = (after: number): Promise<number | undefined> =>
+    parts.leases.deleting(() =>
+      inTransaction(parts.db, (trx) => dropOrphanLists(trx, { after, limit: LISTS_AT_ONCE })),
+    )
+  for (let next: number | undefined = 0; next !== undefined; ) {
+    signal?.throwIfAborted()
+    next = await drop(next)
+    crashPoint('gc: file lists dropped')
+    await breathe()
+  }
 }
 
 function countBlobs(

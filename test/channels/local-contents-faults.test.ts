@@ -2,11 +2,13 @@
  * Contents of local archives where the disk or the database lost something: uploads go on, what is revoked goes, and what can be
  * made anew is.
  */
-import { mkdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
+import { sha256Of } from '../../src/base/sha256.ts'
 import { compareContents, contentsOf } from '../support/contents-judge.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
 import { bodyOf, listedFiles } from '../support/odd-world.ts'
@@ -29,7 +31,19 @@ async function contentsFile({ sluice }: LocalBed, channel: string): Promise<stri
   const url = `${sluice.url}/channels/${channel}/internal/dists/stable/Release`
   const files = listedFiles((await bodyOf(url)).toString())
   const { sha256 = '' } = files.get('main/Contents-amd64.gz') ?? {}
-  return join(sluice.dataDir, 'blobs', sha256.slice(0, 2), sha256.slice(2))
+  return fileOf(sluice, sha256)
+}
+
+function fileOf({ dataDir }: LocalBed['sluice'], sha256: string): string {
+  return join(dataDir, 'blobs', sha256.slice(0, 2), sha256.slice(2))
+}
+
+function inDatabase({ sluice }: LocalBed, statement: string): unknown {
+  const db = new Database(join(sluice.dataDir, 'sluice.db'))
+  const made = db.prepare(statement)
+  const found = made.reader ? made.pluck().get() : made.run()
+  db.close()
+  return found
 }
 
 async function offered({ sluice }: LocalBed, suite: string): Promise<string[]> {
@@ -94,3 +108,46 @@ t.test('what is revoked goes though Contents cannot be made, which come later', 
   t.match(await bed.settle(), [{ channel: 'testing' }])
   await fits(t, bed, 'once they can be made')
 })
+
+t.test('what could not be listed comes in as soon as it can be', async (t) => {
+  const bed = await makeLocalBed(t)
+  const { api } = bed.sluice
+  await bed.publish(app('1'))
+  await bed.publish(app('1', 'acme-lost'))
+  await bed.settle()
+  const deb = await readFile(await bed.build(app('1', 'acme-lost')))
+  const path = fileOf(bed.sluice, sha256Of(deb))
+  await rename(path, join(bed.dir, 'lost'))
+  await api('PATCH', '/archives/internal', asked)
+  await bed.settle()
+  const lines = async (): Promise<string> =>
+    (await contentsOf(bed, 'testing')).get('main/Contents-amd64') ?? ''
+  t.match(await lines(), /acme-app/)
+  t.notMatch(await lines(), /acme-lost/)
+  await rename(join(bed.dir, 'lost'), path)
+  await bed.publish(app('2'))
+  await bed.settle()
+  await fits(t, bed, 'found again')
+})
+
+t.test(
+  'what was revoked before Contents were asked for is in them when it is taken back',
+  async (t) => {
+    const bed = await makeLocalBed(t)
+    const { api } = bed.sluice
+    for (const version of ['1', '2']) await bed.publish(app(version))
+    await bed.settle()
+    const bad = { name: 'acme-app', version: '2', reason: 'it eats disks' }
+    t.notMatch(await api('POST', '/revocations', bad), { error: Object })
+    await api('PATCH', '/archives/internal', asked)
+    await bed.settle()
+    await fits(t, bed, 'revoked')
+    t.notMatch(await api('DELETE', '/revocations', bad), { error: Object })
+    await fits(t, bed, 'taken back')
+    t.notMatch(await api('POST', '/revocations', bad), { error: Object })
+    const countLists = 'SELECT count(*) FROM file_list'
+    t.equal(inDatabase(bed, countLists), 2)
+    t.notMatch(await api('POST', '/gc', { force: true }), { error: Object })
+    t.equal(inDatabase(bed, countLists), 2, 'the list of what is revoked stays')
+  },
+)
