@@ -86,8 +86,12 @@ export async function setArchive(
   change: ArchiveChange,
   reason: ChangeReason,
 ): Promise<Archive> {
-  if (change.settings?.extras?.includes('contents'))
-    await listFilesAhead(parts, await getArchive(parts.db, name))
+  if (change.settings?.extras?.includes('contents')) {
+    const archive = await getArchive(parts.db, name)
+    // What is refused below reads no package.
+    checkSettings(changed(archive.settings, change.settings), change.auth)
+    await listFilesAhead(parts, archive)
+  }
   return parts.archiveLock(name)(async () => {
     const old = await getArchive(parts.db, name)
     const settings = checkSettings(changed(old.settings, change.settings), change.auth)

@@ -20,6 +20,11 @@ export async function putFileList(db: Db, sha256: Sha256, paths: Buffer): Promis
     ON CONFLICT (sha256) DO NOTHING`.execute(db)
 }
 
+/** Deletes the list of a .deb, which is damaged. */
+export async function deleteFileList(db: Db, sha256: Sha256): Promise<void> {
+  await sql`DELETE FROM file_list WHERE sha256 = ${sha256Bytes(sha256)}`.execute(db)
+}
+
 /** The lists of these, of those that have one. */
 export async function readFileLists(
   db: Db,

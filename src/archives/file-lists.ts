@@ -1,6 +1,7 @@
 /**
  * The list of a package's files as it is kept: paths in the order of their bytes, a line each, gzip members in a row.
  */
+import { isAppError } from '../base/errors.ts'
 import { breathe } from '../base/mutex.ts'
 import { decompress, gzipMember } from '../debian/compression.ts'
 import {
@@ -47,6 +48,17 @@ export async function* linesOfList(list: Buffer, owner: string): AsyncGenerator<
   const owners = [owner]
   for await (const paths of byteLines(decompress('gz', once(list), {})))
     yield paths.map((path) => ({ path, owners }))
+}
+
+/** Whether a list can be read to its end. */
+export async function isSoundList(list: Buffer): Promise<boolean> {
+  try {
+    for await (const _ of linesOfList(list, '')) await breathe()
+    return true
+  } catch (error) {
+    if (isAppError(error, 'ERR_FORMAT')) return false
+    throw error
+  }
 }
 
 async function* once(data: Buffer): AsyncGenerator<Buffer> {

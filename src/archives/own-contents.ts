@@ -15,7 +15,8 @@ import { ownerName } from '../debian/contents-lines.ts'
 import { fieldValue } from '../debian/control.ts'
 import { checkInTurn } from './check-in-turn.ts'
 import { buildContents, type ContentsPackage } from './contents-build.ts'
-import { putFileList, withoutFileList } from './file-list-table.ts'
+import { deleteFileList, putFileList, readFileLists, withoutFileList } from './file-list-table.ts'
+import { isSoundList } from './file-lists.ts'
 import { chunksAt, type IndexEntry, type IndexParts, readEntries } from './index-parts.ts'
 import { type Chunk, findChunk } from './index-tree.ts'
 import { binaryIndexes, type FileDigest, findIndex, type SuiteState } from './suite-state.ts'
@@ -38,7 +39,8 @@ export async function fitContents(
   try {
     return await fit(parts, known, after)
   } catch (error) {
-    if (known === undefined || !isDamage(error)) throw error
+    if (!isDamage(error)) throw error
+    await dropDamagedLists(parts, after)
     return fit(parts, undefined, after)
   }
 }
@@ -179,10 +181,26 @@ async function packagesNamed(
 
 /** Makes the lists that Contents of this state will need, as far as they are not there yet. */
 export async function listAhead(parts: IndexParts, state: SuiteState): Promise<void> {
+  for (const component of new Set(binaryIndexes(state).map((index) => index.component)))
+    await listFiles(parts, await allPackages(parts, state, component))
+}
+
+async function allPackages(
+  parts: IndexParts,
+  state: SuiteState,
+  component: string,
+): Promise<ContentsPackage[]> {
+  const all = await touchedNames(parts, undefined, state, component)
+  return [...(await packagesNamed(parts, state, component, all)).values()].flat()
+}
+
+/** So that these packages are listed anew. */
+async function dropDamagedLists(parts: IndexParts, state: SuiteState): Promise<void> {
   for (const component of new Set(binaryIndexes(state).map((index) => index.component))) {
-    const all = await touchedNames(parts, undefined, state, component)
-    const packages = await packagesNamed(parts, state, component, all)
-    await listFiles(parts, [...packages.values()].flat())
+    for (const { sha256 } of await allPackages(parts, state, component)) {
+      const list = (await readFileLists(parts.db, [sha256])).get(sha256)
+      if (list !== undefined && !(await isSoundList(list))) await deleteFileList(parts.db, sha256)
+    }
   }
 }
 

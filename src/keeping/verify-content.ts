@@ -59,7 +59,7 @@ async function verifyState(
     if (!absent.includes(sha256)) continue
     const hint =
       state.ownContents !== undefined
-        ? `sluice archive set ${state.archive} --with contents makes it anew`
+        ? `sluice archive set ${state.archive} --with contents makes it anew for channels that follow it, the next promotion for others`
         : `sluice archive refresh ${state.archive} fetches it if upstream still has it`
     report.problems.push({ what, message: `its file ${path} is missing`, hint })
   }

@@ -118,6 +118,9 @@ t.test('what could not be listed comes in as soon as it can be', async (t) => {
   const deb = await readFile(await bed.build(app('1', 'acme-lost')))
   const path = fileOf(bed.sluice, sha256Of(deb))
   await rename(path, join(bed.dir, 'lost'))
+  const wrong = { extras: ['contents', 'dep11'] }
+  t.match(await api('PATCH', '/archives/internal', wrong), { error: { code: 'ERR_USAGE' } })
+  t.equal(inDatabase(bed, 'SELECT count(*) FROM file_list'), 0, 'refused, it reads no package')
   await api('PATCH', '/archives/internal', asked)
   await bed.settle()
   const lines = async (): Promise<string> =>
@@ -151,3 +154,13 @@ t.test(
     t.equal(inDatabase(bed, countLists), 2, 'the list of what is revoked stays')
   },
 )
+
+t.test('a damaged list is made anew', async (t) => {
+  const bed = await makeLocalBed(t, asked)
+  await bed.publish(app('1'))
+  await bed.settle()
+  inDatabase(bed, "UPDATE file_list SET paths = x'1f8b0800'")
+  await bed.publish(app('2'))
+  t.match(await bed.settle(), [{ channel: 'testing' }])
+  await fits(t, bed, 'listed anew')
+})
