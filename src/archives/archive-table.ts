@@ -214,7 +214,7 @@ export async function forgetValidators(db: Db, archiveId: number): Promise<void>
     .set({ last_modified: null, etag: null })
     .where('archive_id', '=', archiveId)
     .execute()
-  noteChange('archives')
+  noteChange('suites')
 }
 
 /** Removes an archive and what is known of its suites; states and blobs stay while generations name them. */
@@ -270,7 +270,7 @@ export async function saveSuite(db: Db, archiveId: number, suite: ArchiveSuite):
     .values(row)
     .onConflict((on) => on.columns(['archive_id', 'suite']).doUpdateSet(row))
     .execute()
-  noteChange('archives')
+  noteChange('suites')
 }
 
 function toArchive(row: ArchiveTables['archive']): Archive {

@@ -4,15 +4,21 @@
  * process: a write of another one costs a query too many, and is seen by nobody otherwise.
  */
 
-/** `archives`: the tables `archive` and `archive_suite`; `origins`: the table `origin`; `heads`: what channels serve;
- * `learned`: the table `learned_suite`.
+/** `archives`: the table `archive`; `suites`: the table `archive_suite`, with each look upstream; `origins`: the table `origin`;
+ * `heads`: what channels serve; `learned`: the table `learned_suite`.
  */
-export type Changing = 'archives' | 'origins' | 'heads' | 'learned'
+export type Changing = 'archives' | 'suites' | 'origins' | 'heads' | 'learned'
 
 /** Only ever compared with another. */
 export type ChangeCount = number
 
-const counts: Record<Changing, ChangeCount> = { archives: 0, origins: 0, heads: 0, learned: 0 }
+const counts: Record<Changing, ChangeCount> = {
+  archives: 0,
+  suites: 0,
+  origins: 0,
+  heads: 0,
+  learned: 0,
+}
 const listeners = new Set<() => void>()
 
 /** Tells that this was written to. */

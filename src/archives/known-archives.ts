@@ -15,14 +15,16 @@ export interface KnownArchives {
   readonly suites: ReadonlyMap<number, readonly ArchiveSuite[]>
   /** Whether that is what the database has still. */
   readonly holds: () => boolean
+  /** Whether it has still these archives, whatever became of their suites. */
+  readonly holdsArchives: () => boolean
 }
 
 /** A reader of the archives of `db`, which asks it only after something was written. */
 export function createArchiveReader(db: Db): () => Promise<KnownArchives> {
-  let known: { changes: ChangeCount; archives: Promise<KnownArchives> } | undefined
+  let known: { changes: Changes; archives: Promise<KnownArchives> } | undefined
   return () => {
-    const changes = countChanges('archives')
-    if (known?.changes !== changes) {
+    const changes = countNow()
+    if (known === undefined || !isSame(known.changes, changes)) {
       const archives = readArchives(db, changes)
       known = { changes, archives }
       archives.catch(() => {
@@ -33,9 +35,24 @@ export function createArchiveReader(db: Db): () => Promise<KnownArchives> {
   }
 }
 
-async function readArchives(db: Db, changes: ChangeCount): Promise<KnownArchives> {
+type Changes = Readonly<Record<'archives' | 'suites', ChangeCount>>
+
+function countNow(): Changes {
+  return { archives: countChanges('archives'), suites: countChanges('suites') }
+}
+
+function isSame(one: Changes, other: Changes): boolean {
+  return one.archives === other.archives && one.suites === other.suites
+}
+
+async function readArchives(db: Db, changes: Changes): Promise<KnownArchives> {
   const archives = await listArchives(db)
   const suites = new Map<number, readonly ArchiveSuite[]>()
   for (const archive of archives) suites.set(archive.id, await listSuites(db, archive))
-  return { archives, suites, holds: () => countChanges('archives') === changes }
+  return {
+    archives,
+    suites,
+    holds: () => isSame(countNow(), changes),
+    holdsArchives: () => countChanges('archives') === changes.archives,
+  }
 }

@@ -114,7 +114,10 @@ async function answerFrom(
   if (path === undefined) return undefined
   // Where a login is wanted, each request has to show it.
   const holds = login === undefined ? known.holds : undefined
-  if (path.kind === 'pool' || path.kind === 'other') return poolAnswer(parts, archive, rest, holds)
+  if (path.kind === 'pool' || path.kind === 'other') {
+    // Whatever its suites are found to be when upstream is looked at.
+    return poolAnswer(parts, archive, rest, holds && known.holdsArchives)
+  }
   const isBegun = path.kind === 'release' && path.file !== 'Release.gpg'
   const suite =
     (isBegun ? undefined : readings.of(reader, archive, path.suite)) ??

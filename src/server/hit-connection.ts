@@ -16,8 +16,8 @@ import { startReading, stopReading } from './socket-reading.ts'
 export interface Connections {
   /** What is to be had at once for this URL. */
   find(url: string): ReadyAnswer | undefined
-  /** What was found by `find` is still being sent: its bytes are not to be used again. */
-  keepPassing(): void
+  /** What was found by `find` is still being sent: its bytes are not to be used again before what this gives is called. */
+  keepPassing(): () => void
   /** The same with what takes time; undefined for what is to be answered by the http server. */
   look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
   /** Whether a request for this URL that was sent ahead can wait until a large file is sent: nobody has to fetch it. */
@@ -156,7 +156,11 @@ function sendWhole(
     socket.write(text, 'latin1')
     socket.write(data)
     socket.uncork()
-    if (found.isPassing && socket.writableLength > 0) all.keepPassing()
+    if (found.isPassing && socket.writableLength > 0) {
+      const giveBack = all.keepPassing()
+      // Behind it: who was cut off has it still, for all we know.
+      socket.write('', (error) => !error && giveBack())
+    }
   }
   const [status, bytes] = [isUnchanged ? 304 : 200, isBare ? 0 : data.length] as const
   all.sent(request, { status, bytes, found }, socket)

@@ -9,13 +9,12 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { type Connections, type HitConnection, serveConnection } from './hit-connection.ts'
 import type { FoundFile } from './known-hits.ts'
-import type { ServerParts } from './parts.ts'
 import type { ReadyAnswer } from './ready-answers.ts'
+import { knownOrFound, type PackageFront } from './find-package.ts'
 import { noteSent } from './send-ready.ts'
 import { startReading } from './socket-reading.ts'
 
-export interface HitFrontOptions {
-  readonly parts: ServerParts
+export interface HitFrontOptions extends PackageFront {
   /** Whether a connection is that of a plain client; asked for each. */
   readonly isPlain: (socket: Socket) => boolean
 }
@@ -36,13 +35,16 @@ export function countSending(server: Server): number {
 }
 
 /** Puts itself before Node's own listener; what bounds connections has looked at each before. */
-export function answerHitsFirst(server: Server, { parts, isPlain }: HitFrontOptions): void {
+export function answerHitsFirst(
+  server: Server,
+  { parts, opened, isPlain }: HitFrontOptions,
+): void {
   const [toHttp] = server.listeners('connection')
   if (toHttp === undefined) return
   const serving = new Map<Socket, HitConnection>()
   fronts.set(server, serving)
   const connections: Connections = {
-    ...hitsOf(parts),
+    ...hitsOf({ parts, opened }),
     over: (socket, bytes) => {
       serving.delete(socket)
       if (bytes.length > 0) socket.unshift(bytes)
@@ -62,13 +64,14 @@ export function answerHitsFirst(server: Server, { parts, isPlain }: HitFrontOpti
   endWithServer(server, serving)
 }
 
-function hitsOf(parts: ServerParts): Omit<Connections, 'over' | 'isStopping'> {
+function hitsOf(front: PackageFront): Omit<Connections, 'over' | 'isStopping'> {
+  const { parts } = front
   const { ready, metrics, buffers } = parts
   const clock: Clock = parts.clock
   return {
     find: (url) => ready.find({ url, headers: {} }) ?? ready.pass(url),
     keepPassing: ready.keepPassing,
-    look: (url) => look(parts, url),
+    look: (url) => look(front, url),
     // The http server begins all that was sent ahead.
     mayWait: () => false,
     buffers,
@@ -82,12 +85,13 @@ function hitsOf(parts: ServerParts): Omit<Connections, 'over' | 'isStopping'> {
   }
 }
 
-/** The file of a remembered answer, if it is here and whole. */
+/** The file of an answer that is remembered, or found, if it is here and whole. */
 async function look(
-  { ready, hot, blobs }: ServerParts,
+  front: PackageFront,
   url: string,
 ): Promise<ReadyAnswer | FoundFile | undefined> {
-  const answer = ready.known(url)
+  const { ready, hot, blobs } = front.parts
+  const answer = await knownOrFound(front, url)
   if (answer?.kind !== 'blob') return undefined
   const blob = await hot.open(answer.sha256)
   if (blob === undefined) return undefined

@@ -4,7 +4,6 @@
  * main process.
  */
 import type { Socket } from 'node:net'
-import { join } from 'node:path'
 import type { Sha256 } from '../base/sha256.ts'
 import { openEpoch } from './epoch.ts'
 import { type Connections, serveConnection } from './hit-connection.ts'
@@ -61,7 +60,7 @@ function tell(): void {
 function hear(message: ToWorker, socket: Socket | undefined): void {
   if (message.kind === 'begin') {
     const { blobs, epoch, headersWithinMs } = message
-    const pathOf = (sha256: Sha256): string => join(blobs, sha256.slice(0, 2), sha256.slice(2))
+    const pathOf = (sha256: Sha256): string => `${blobs}/${sha256.slice(0, 2)}/${sha256.slice(2)}`
     const ask = (url: string): void => send({ kind: 'ask', url })
     const known = createKnownHits({ pathOf, epoch: openEpoch(epoch), ask })
     begun = { known, firstWithinMs: headersWithinMs }

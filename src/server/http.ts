@@ -59,7 +59,7 @@ export function createHttpServer(
   }
   const server = createServer(options, listener)
   bound(server, front, limits)
-  answerHitsFirst(server, { parts, isPlain: plainClients(parts.config, doors) })
+  answerHitsFirst(server, { parts, opened, isPlain: plainClients(parts.config, doors) })
   doors.takeSecure((credentials) => {
     const handshakeTimeout = limits.headersWithinMs
     const secure = createSecureServer({ ...options, ...credentials, handshakeTimeout }, listener)

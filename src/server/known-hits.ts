@@ -22,7 +22,7 @@ export interface KnownHits {
   /** The same with what takes time; undefined for what the main process has to answer. */
   look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
   /** See ready-answers.ts. */
-  keepPassing(): void
+  keepPassing(): () => void
   /** Whether the main process said that it is here. */
   mayWait(url: string): boolean
   /** What the main process says. */

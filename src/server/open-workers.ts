@@ -10,11 +10,11 @@ import { startWorkers, type WorkerPool } from './worker-pool.ts'
 /** Starts them, if any. */
 export function openWorkers(
   server: Server,
-  { parts, doors }: Pick<ApiContext, 'parts' | 'doors'>,
+  { parts, opened, doors }: Pick<ApiContext, 'parts' | 'opened' | 'doors'>,
 ): WorkerPool | undefined {
   const { workers, logLevel } = parts.config
   if (workers === 0) return undefined
   const isPlain = plainClients(parts.config, doors)
   const log = createLog({ level: logLevel }).child({ part: 'workers' })
-  return startWorkers(server, workers, { parts, log, isPlain })
+  return startWorkers(server, workers, { parts, opened, log, isPlain })
 }

@@ -22,7 +22,8 @@ export interface ReadyAnswers {
    * `keepPassing` is.
    */
   pass(url: string): ReadyAnswer | undefined
-  keepPassing(): void
+  /** See hot-blobs.ts. */
+  keepPassing(): () => void
   /** The answer for this request, of a blob that may be in its file: it is the same as the long way would find. */
   recall(request: Asked): BlobAnswer | undefined
   /** What a plain GET of this URL came to. */

@@ -16,22 +16,30 @@ export interface SecondLooks {
   ): void
 }
 
-const SOON_MS = 60_000
+const SOON_S = 60
 /** Pairs of client and file that are remembered, twice so many at the most. */
 const REMEMBERED = 5000
 
-/** Epoch milliseconds by file and client. */
-type Sent = Map<Sha256, Map<string | undefined, number>>
+/** Who was sent a file, and when (epoch seconds): most have one client in that time, and nothing is made for others. */
+interface Sent {
+  readonly address: string | undefined
+  at: number
+  others: Map<string | undefined, number> | undefined
+}
 
 /** Nothing was sent yet. */
 export function createSecondLooks(news: BlobNews, clock: Clock): SecondLooks {
   // The younger ones, and those before them. A busy client costs no more than looking up a name.
-  let [recent, older]: [Sent, Sent] = [new Map(), new Map()]
+  let [recent, older]: [Map<Sha256, Sent>, Map<Sha256, Sent>] = [new Map(), new Map()]
   let count = 0
-  const remember = (address: string | undefined, sha256: Sha256, now: number): void => {
-    const clients = recent.get(sha256)
-    if (clients === undefined) recent.set(sha256, new Map([[address, now]]))
-    else clients.set(address, now)
+  const remember = (sha256: Sha256, address: string | undefined, now: number): void => {
+    const sent = recent.get(sha256)
+    if (sent === undefined) recent.set(sha256, { address, at: now, others: undefined })
+    else if (sent.address === address) sent.at = now
+    else {
+      sent.others ??= new Map()
+      sent.others.set(address, now)
+    }
     count += 1
     if (count < REMEMBERED) return
     older = recent
@@ -42,11 +50,15 @@ export function createSecondLooks(news: BlobNews, clock: Clock): SecondLooks {
     note: ({ method, headers }, address, sha256) => {
       if (method !== 'GET' || headers.range !== undefined) return
       if (headers['if-modified-since'] !== undefined) return
-      const now = clock.now()
-      const before = recent.get(sha256)?.get(address) ?? older.get(sha256)?.get(address)
-      const isSoon = before !== undefined && Math.abs(now - before) < SOON_MS
+      const now = Math.floor(clock.now() / 1000)
+      const before = timeOf(recent.get(sha256), address) ?? timeOf(older.get(sha256), address)
+      const isSoon = before !== undefined && Math.abs(now - before) < SOON_S
       if (isSoon) news.suspect(sha256)
-      else remember(address, sha256, now)
+      else remember(sha256, address, now)
     },
   }
+}
+
+function timeOf(sent: Sent | undefined, address: string | undefined): number | undefined {
+  return sent?.address === address ? sent?.at : sent?.others?.get(address)
 }

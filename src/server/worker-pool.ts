@@ -15,8 +15,8 @@ import { onChange } from '../archives/changes.ts'
 import type { Log } from '../base/log.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { createEpoch, type EpochWriter } from './epoch.ts'
+import { knownOrFound, type PackageFront } from './find-package.ts'
 import { leaveToHttp } from './hit-front.ts'
-import type { ServerParts } from './parts.ts'
 import { noteSent } from './send-ready.ts'
 import type { SentHits, ToldAnswer, ToMain, ToWorker } from './worker-messages.ts'
 
@@ -27,8 +27,7 @@ export interface WorkerPool {
   close(signal: AbortSignal): Promise<void>
 }
 
-export interface PoolOptions {
-  readonly parts: ServerParts
+export interface PoolOptions extends PackageFront {
   readonly log: Log
   /** Whether a worker may have this connection; asked for each. */
   readonly isPlain: (socket: Socket) => boolean
@@ -216,10 +215,10 @@ function hear(pool: Pool, worker: Worker, message: ToMain, socket: Socket | unde
   }
 }
 
-/** What workers can answer by themselves: what is remembered and holds, and is here. */
+/** What workers can answer by themselves: what is remembered, or found, and holds, and is here. */
 async function answerFor(pool: Pool, url: string): Promise<ToldAnswer | undefined> {
   const { parts, told } = pool
-  const answer = parts.ready.known(url)
+  const answer = await knownOrFound(pool, url)
   if (answer === undefined) return undefined
   let found: ToldAnswer
   if (answer.kind === 'bytes') {

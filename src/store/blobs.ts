@@ -143,8 +143,9 @@ export async function openBlobStore(
   await sweep(place)
   let serial = 0
   const tempPath = (): string => join(place.tmp, `${process.pid}-${serial++}`)
+  // Asked for with each file that is read: a digest needs no tidying.
   const filePath = (sha256: Sha256): string =>
-    join(place.blobs, sha256.slice(0, 2), sha256.slice(2))
+    `${place.blobs}/${sha256.slice(0, 2)}/${sha256.slice(2)}`
   const take: BlobStore['take'] = (from, expected) =>
     takeFile(place, { from, tmp: tempPath() }, expected)
   return {

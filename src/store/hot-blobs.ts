@@ -1,7 +1,7 @@
 /**
  * Files of blobs that are served often: the bytes of small ones in memory, larger ones held open (open-files.ts), so that a
  * hit asks neither database nor directory; small ones beyond that are read at once while they are warm (warm-files.ts), and
- * come into memory when that happens again and again. What the store tells to be gone (deleted, evicted, damaged) leaves at once: who
+ * come into memory where there is room, or when that happens again and again. What the store tells to be gone (deleted, evicted, damaged) leaves at once: who
  * reads it already reads on, and nobody else gets it; what was being read meanwhile is not kept.
  */
 import { createLru } from '../base/lru.ts'
@@ -37,8 +37,8 @@ export interface HotBlobs {
   small(sha256: Sha256): SmallBlob | undefined
   /** The same of one that was read lately, out of its file: the bytes are good until the next is asked for. */
   passing(sha256: Sha256): SmallBlob | undefined
-  /** The bytes of the last one that passed are still being sent: they stay as they are. */
-  keepPassing(): void
+  /** The bytes of the last one that passed are still being sent: they stay as they are until what this gives is called. */
+  keepPassing(): () => void
   /** Opens a blob that is kept as a file; undefined where there is none. The caller releases it. */
   open(sha256: Sha256): Promise<HotBlob | undefined>
   /** It is not to be served any more. */
@@ -57,7 +57,7 @@ export interface HotLimits {
 }
 
 const defaults: HotLimits = { bytes: 24 * 1024 * 1024, smallBytes: 128 * 1024, files: 128 }
-/** One that passed so often comes into memory: a rarer one would only drive out what is no rarer. */
+/** One that was read so often comes into memory: a rarer one would only drive out what is no rarer. */
 const OFTEN = 8
 /** What a blob in memory takes beside its bytes. */
 const ENTRY_BYTES = 500
@@ -79,8 +79,8 @@ export function createHotBlobs(
     const data = await held.shared.loaded
     const blob = { data, size: file.size, modifiedAt: file.modifiedAt }
     if (!held.isGone()) {
-      keep(sha256, blob)
-      warm.note(sha256, file)
+      const isOften = warm.note(sha256, file) % OFTEN === 0
+      if (isOften || inMemory.weight() + blob.size + ENTRY_BYTES <= bytes) keep(sha256, blob)
     }
     held.leave()
     return whole(blob)
@@ -108,7 +108,9 @@ export function createHotBlobs(
       const blob = warm.read(sha256)
       if (blob !== undefined && blob.reads % OFTEN === 0) {
         const { size, modifiedAt } = blob
-        keep(sha256, { data: Buffer.from(blob.data), size, modifiedAt })
+        const data = Buffer.allocUnsafeSlow(size)
+        blob.data.copy(data)
+        keep(sha256, { data, size, modifiedAt })
       }
       return blob
     },

@@ -17,19 +17,19 @@ export interface WarmFile {
   readonly size: number
   /** Epoch seconds. */
   readonly modifiedAt: number
-  /** How often it was read here. */
+  /** How often it was read, lately. */
   readonly reads: number
 }
 
 export interface WarmFiles {
-  /** The file of this blob, whose facts are these, was read. */
-  note(sha256: Sha256, facts: Pick<WarmFile, 'size' | 'modifiedAt'>): void
+  /** The file of this blob, whose facts are these, was read; says how often it was, lately. */
+  note(sha256: Sha256, facts: Pick<WarmFile, 'size' | 'modifiedAt'>): number
   /** Reads a small one at once, if it was read lately and is what it was. */
   read(sha256: Sha256): WarmFile | undefined
   /** Reads from the open file of a larger one at once, if that was read lately; says how many bytes. */
   readOpen(sha256: Sha256, fd: number, into: Buffer, at: number, length: number): number | undefined
-  /** The bytes of the last one are somebody's: they stay as they are. */
-  takeAway(): void
+  /** The bytes of the last one are somebody's: they stay as they are until what this gives is called, or for ever. */
+  takeAway(): () => void
   drop(sha256: Sha256): void
 }
 
@@ -46,11 +46,14 @@ const LEAST_WEIGHT = 32 * 1024
 /** Longer is not out of memory, or another program had the processor. */
 const SLOW_MS = 2
 const REST = 9
+/** Buffers that are kept for those that somebody has. */
+const MOST_SPARE = 16
 
 /** Nothing was read yet; small are those up to `most` bytes, `pathOf` says where the file of a blob is. */
 export function createWarmFiles(pathOf: (sha256: Sha256) => string, most: number): WarmFiles {
   const known = createLru<Sha256, Known>(CAPACITY)
   let scratch: Buffer | undefined
+  const spare: Buffer[] = []
   let restingUntil = 0
   let fromDisk = 0
   /** Whether the process read of any disk since this was asked last. */
@@ -71,7 +74,7 @@ export function createWarmFiles(pathOf: (sha256: Sha256) => string, most: number
     const file = known.get(sha256)
     if (file === undefined || file.size > most) return undefined
     // One byte more than it may have, so that a longer one is seen.
-    scratch ??= Buffer.allocUnsafeSlow(most + 1)
+    scratch ??= spare.pop() ?? Buffer.allocUnsafeSlow(most + 1)
     const into = scratch
     const { size, modifiedAt } = file
     const count = timed(() => readSmall(pathOf(sha256), into, size + 1))
@@ -84,8 +87,11 @@ export function createWarmFiles(pathOf: (sha256: Sha256) => string, most: number
     return { data: into.subarray(0, size), size, modifiedAt, reads: file.reads }
   }
   return {
-    note: (sha256, { size, modifiedAt }) =>
-      known.set(sha256, { size, modifiedAt, reads: 0 }, Math.max(size, LEAST_WEIGHT)),
+    note: (sha256, { size, modifiedAt }) => {
+      const reads = (known.get(sha256)?.reads ?? 0) + 1
+      known.set(sha256, { size, modifiedAt, reads }, Math.max(size, LEAST_WEIGHT))
+      return reads
+    },
     read,
     readOpen: (sha256, fd, into, at, length) => {
       if (known.get(sha256) === undefined) return undefined
@@ -94,7 +100,11 @@ export function createWarmFiles(pathOf: (sha256: Sha256) => string, most: number
       return count === 0 ? undefined : count
     },
     takeAway: () => {
+      const taken = scratch
       scratch = undefined
+      return () => {
+        if (taken !== undefined && spare.length < MOST_SPARE) spare.push(taken)
+      }
     },
     drop: known.delete,
   }
