@@ -7,10 +7,10 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
+import { knownOrFound, type PackageFront } from './find-package.ts'
 import { type Connections, type HitConnection, serveConnection } from './hit-connection.ts'
 import type { FoundFile } from './known-hits.ts'
 import type { ReadyAnswer } from './ready-answers.ts'
-import { knownOrFound, type PackageFront } from './find-package.ts'
 import { noteSent } from './send-ready.ts'
 import { startReading } from './socket-reading.ts'
 
@@ -35,10 +35,7 @@ export function countSending(server: Server): number {
 }
 
 /** Puts itself before Node's own listener; what bounds connections has looked at each before. */
-export function answerHitsFirst(
-  server: Server,
-  { parts, opened, isPlain }: HitFrontOptions,
-): void {
+export function answerHitsFirst(server: Server, { parts, opened, isPlain }: HitFrontOptions): void {
   const [toHttp] = server.listeners('connection')
   if (toHttp === undefined) return
   const serving = new Map<Socket, HitConnection>()

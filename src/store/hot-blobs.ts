@@ -1,8 +1,9 @@
 /**
  * Files of blobs that are served often: the bytes of small ones in memory, larger ones held open (open-files.ts), so that a
  * hit asks neither database nor directory; small ones beyond that are read at once while they are warm (warm-files.ts), and
- * come into memory where there is room, or when that happens again and again. What the store tells to be gone (deleted, evicted, damaged) leaves at once: who
- * reads it already reads on, and nobody else gets it; what was being read meanwhile is not kept.
+ * come into memory where there is room, or when that happens again and again. What the store tells to be gone (deleted,
+ * evicted, damaged) leaves at once: who reads it already reads on, and nobody else gets it; what was being read meanwhile is
+ * not kept.
  */
 import { createLru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { debOf, hello, inRelease, other } from '../support/hot-packages.ts'
-import { ask, openSocket, type RawAnswer, readAnswers, sendRaw } from '../support/raw-http.ts'
+import { ask, askPlain, openSocket, type RawAnswer, sendRaw } from '../support/raw-http.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
 const large: PackageSpec = { name: 'large', version: '1', arch: 'all', content: 900_000 }
@@ -22,24 +22,8 @@ async function withWorkers(t: Test, packages: readonly PackageSpec[]): Promise<W
   return world
 }
 
-/** A request as a worker takes it; that of `ask` ends its connection, and is left to the main process. */
-async function get({ sluice }: World, path: string, headers = ''): Promise<RawAnswer> {
-  const socket = await openSocket(sluice.url)
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n${headers}\r\n`)
-  const pieces: Buffer[] = []
-  for await (const piece of socket) {
-    pieces.push(piece)
-    const data = Buffer.concat(pieces)
-    const end = data.indexOf('\r\n\r\n')
-    if (end < 0) continue
-    const length = Number(/^content-length: (\d+)/im.exec(data.toString('latin1', 0, end))?.[1])
-    if (!(data.length < end + 4 + length)) break
-  }
-  socket.destroy()
-  const [answer] = readAnswers(Buffer.concat(pieces))
-  if (answer === undefined) throw new Error('no answer')
-  return answer
-}
+const get = ({ sluice }: World, path: string, headers?: string): Promise<RawAnswer> =>
+  askPlain(sluice.url, path, headers)
 
 /** Bytes that the workers have written. */
 async function writtenBy({ sluice }: World): Promise<number> {
@@ -74,6 +58,17 @@ t.test('apt finds no difference, and its requests are counted', async (t) => {
   t.ok((await writtenBy(world)) - written >= 20 * bytes.length, 'it was they who sent it')
   const { clients } = await world.sluice.api('GET', '/channels/approved/clients')
   t.ok(JSON.stringify(clients).includes('127.0.0.1'))
+})
+
+t.test('a package that is here is sent by the worker that is asked for it first', async (t) => {
+  const world = await withWorkers(t, [large])
+  const { path, bytes } = await debOf(world, large)
+  await get(world, path)
+  await world.publish([large, other])
+  await world.sluice.api('POST', '/archives/refresh')
+  const written = await writtenBy(world)
+  t.ok((await get(world, path)).body.equals(bytes))
+  t.ok((await writtenBy(world)) - written >= bytes.length)
 })
 
 t.test('answers of workers are those of the main process', async (t) => {

@@ -45,6 +45,25 @@ export async function ask(
   return answer
 }
 
+/** A request as apt writes it, of a connection that is kept; `headers` are whole lines. */
+export async function askPlain(url: string, path: string, headers = ''): Promise<RawAnswer> {
+  const socket = await openSocket(url)
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n${headers}\r\n`)
+  const pieces: Buffer[] = []
+  for await (const piece of socket) {
+    pieces.push(piece)
+    const data = Buffer.concat(pieces)
+    const end = data.indexOf('\r\n\r\n')
+    if (end < 0) continue
+    const length = Number(/^content-length: (\d+)/im.exec(data.toString('latin1', 0, end))?.[1])
+    if (!(data.length < end + 4 + length)) break
+  }
+  socket.destroy()
+  const [answer] = readAnswers(Buffer.concat(pieces))
+  if (answer === undefined) throw new Error(`no answer to ${path}`)
+  return answer
+}
+
 /** Takes answers apart by Content-Length, else to the end; those to HEAD only if nothing follows them. */
 export function readAnswers(data: Buffer): RawAnswer[] {
   const answers: RawAnswer[] = []
