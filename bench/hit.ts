@@ -9,7 +9,7 @@ import { closeClient } from './client.ts'
 import { percentile } from './figures.ts'
 import { type Bed, prepare, type Target } from './hit-targets.ts'
 import { type Result, runWrk } from './hit-wrk.ts'
-import { groupMemory, workingDirectory } from './processes.ts'
+import { memoryOfEach, workingDirectory } from './processes.ts'
 import { randomFrom } from './random.ts'
 
 const usage = `usage: node bench/hit.ts [--rounds N] [--seconds N] [--files N] [--workers N] [--only NAME,...]
@@ -152,8 +152,11 @@ function printTable(
       line([what.name, String(what.connections), unit, ...cells, ...ratio.map(() => share)])
     }
   }
-  const memory = targets.map(({ pid }) => (groupMemory(pid, 'VmHWM') / 1e6).toFixed(0))
-  line(['peak memory, all processes', '', 'MB', ...memory, ...ratio.map(() => '')])
+  const peaks = targets.map(({ pid }) => memoryOfEach(pid, 'VmHWM').map((bytes) => bytes / 1e6))
+  const memory = (name: string, of: (each: readonly number[]) => number): void =>
+    line([name, '', 'MB', ...peaks.map((each) => of(each).toFixed(0)), ...ratio.map(() => '')])
+  memory('peak memory, all processes', (each) => each.reduce((sum, one) => sum + one, 0))
+  memory('peak memory, largest process', (each) => Math.max(...each))
   const errors = targets.map(({ name }) => {
     const own = [...results].filter(([key]) => key.endsWith(` ${name}`)).flatMap(([, some]) => some)
     return String(own.reduce((sum, one) => sum + one.errors, 0))

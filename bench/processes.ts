@@ -166,13 +166,18 @@ export function peakMemory(pid: number): number {
   return kib === undefined ? 0 : Number(kib) * 1024
 }
 
-/** What the daemon and all in its group have resident now, or had at the most, each by itself; in bytes. */
+/** What the daemon and all in its group have resident now, or had at the most, together; in bytes. */
 export function groupMemory(leader: number, field: 'VmRSS' | 'VmHWM'): number {
-  return groupOf(leader).reduce((sum, pid) => {
+  return memoryOfEach(leader, field).reduce((sum, bytes) => sum + bytes, 0)
+}
+
+/** The same of each by itself. */
+export function memoryOfEach(leader: number, field: 'VmRSS' | 'VmHWM'): number[] {
+  return groupOf(leader).map((pid) => {
     const status = readProc(`/proc/${pid}/status`) ?? ''
     const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]
-    return sum + Number(kib ?? 0) * 1024
-  }, 0)
+    return Number(kib ?? 0) * 1024
+  })
 }
 
 /** Processor seconds, user and system, of the daemon and all in its group. */
