@@ -1,6 +1,6 @@
 /**
  * Checks that every file blob has its file, of its size; with `deep` that all bytes, of files and of small blobs, are what
- * their names say. A damaged file is put aside (store/blob-removal.ts) and forgotten, so that it can be fetched anew.
+ * their names say. A damaged file is put aside (store/put-aside.ts) and forgotten, so that it can be fetched anew.
  */
 import { stat } from 'node:fs/promises'
 import { systemCode } from '../base/errors.ts'

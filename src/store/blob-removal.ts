@@ -6,9 +6,8 @@
  * for the end of it (blob-writer.ts), so that what it links is never taken away. A crash in between leaves a whole file
  * without a row, which the next start takes in again (blobs.ts) and the next collection dooms again.
  */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { mapBounded } from '../base/mutex.ts'
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
@@ -34,9 +33,7 @@ export async function removeDoomed(
   digests: readonly Sha256[],
   removal: Removal,
 ): Promise<void> {
-  const gone = Promise.withResolvers<void>()
-  for (const digest of digests) place.leaving.set(digest, gone.promise)
-  try {
+  await whileLeaving(place, digests, async () => {
     const removed = await inTransaction(place.db, async (trx) => {
       const named = await removal.named(trx, digests)
       const free = digests.filter((digest) => !named.has(digest))
@@ -52,55 +49,24 @@ export async function removeDoomed(
       await rm(join(place.blobs, sha256.slice(0, 2), sha256.slice(2)), { force: true })
       crashPoint('gc: file removed')
     })
+  })
+}
+
+/** Until that is done, a writer that brings one of these blobs again waits. */
+export async function whileLeaving(
+  { leaving }: BlobPlace,
+  digests: readonly Sha256[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const gone = Promise.withResolvers<void>()
+  for (const digest of digests) leaving.set(digest, gone.promise)
+  try {
+    await work()
   } finally {
     for (const digest of digests) {
-      if (place.leaving.get(digest) === gone.promise) place.leaving.delete(digest)
+      if (leaving.get(digest) === gone.promise) leaving.delete(digest)
     }
     gone.resolve()
-  }
-}
-
-/**
- * Takes a damaged file out of the way, for whoever wants to look at it, and its row with it; of a blob whose bytes are in
- * the row as well that stays. The file goes first: were the row gone and the file left, the sweep would take it for whole.
- */
-export async function quarantineBlob(place: BlobPlace, sha256: Sha256): Promise<void> {
-  const gone = Promise.withResolvers<void>()
-  place.leaving.set(sha256, gone.promise)
-  try {
-    await mkdir(place.quarantine, { recursive: true, mode: 0o700 })
-    const path = join(place.blobs, sha256.slice(0, 2), sha256.slice(2))
-    try {
-      await rename(path, join(place.quarantine, sha256))
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
-    }
-    crashPoint('blob: file removed, row left')
-    await sql`DELETE FROM blob WHERE sha256 = ${sha256Bytes(sha256)} AND typeof(data) = 'null'`.execute(
-      place.db,
-    )
-    place.news.gone(sha256)
-  } finally {
-    if (place.leaving.get(sha256) === gone.promise) place.leaving.delete(sha256)
-    gone.resolve()
-  }
-}
-
-/** Deletes damaged and withdrawn files that were put aside before that time (epoch milliseconds, by the file system's clock). */
-export async function clearQuarantine(
-  { quarantine, revoked }: BlobPlace,
-  before: number,
-): Promise<void> {
-  for (const dir of [quarantine, revoked]) {
-    const names = await readdir(dir).catch((error: unknown): string[] => {
-      if (systemCode(error) === 'ENOENT') return []
-      throw error
-    })
-    for (const name of names) {
-      const path = join(dir, name)
-      // A rename is told by the time of the last change of the inode.
-      if ((await stat(path)).ctimeMs < before) await rm(path, { force: true })
-    }
   }
 }
 

@@ -17,7 +17,7 @@ import { crashPoint } from '../base/fault.ts'
 import { parseSha256, type Sha256, sha256Bytes, sha256FromBytes, sha256Of } from '../base/sha256.ts'
 import { type BlobTables, listFileBlobs } from './blob-lists.ts'
 import { type BlobNews, createBlobNews } from './blob-news.ts'
-import { clearQuarantine, quarantineBlob, type Removal, removeDoomed } from './blob-removal.ts'
+import { type Removal, removeDoomed } from './blob-removal.ts'
 import { type BlobUse, blobUseMigrations, createBlobUse } from './blob-use.ts'
 import {
   type BlobExpectation,
@@ -29,7 +29,7 @@ import {
 import type { Db, Migration } from './database.ts'
 import { doomedMigrations, spare } from './doomed.ts'
 import { createSizeCheck, type SizeCheck } from './known-sizes.ts'
-import { giveBack, putAside } from './put-aside.ts'
+import { clearQuarantine, giveBack, putAside, quarantineBlob } from './put-aside.ts'
 import { createRowBatch } from './row-batch.ts'
 import { createWithdrawn, type Withdrawn } from './withdrawn.ts'
 

@@ -194,7 +194,7 @@ t.test('forgets a damaged blob, so that it can be fetched again', async (t) => {
   world.blobs.news.listen({ gone: (digest) => gone.push(digest) })
   await world.blobs.forget(sha256)
   t.same(await filesIn(world), [])
-  t.same(gone, [sha256], 'who remembers something of it is told')
+  t.same([...new Set(gone)], [sha256], 'who remembers something of it is told')
   t.same(await readdir(join(world.dir, 'quarantine')), [sha256], 'it can be looked at')
   t.notOk(await world.blobs.has(sha256))
   await world.blobs.forget(sha256)
