@@ -7,20 +7,13 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
-import { compareContents, contentsOf } from '../support/contents-judge.ts'
+import { app, compareContents, contentsOf } from '../support/contents-judge.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
 import { bodyOf, listedFiles } from '../support/odd-world.ts'
 
 const asked = { extras: ['contents'] }
 const DAY_MS = 24 * 3600_000
 
-const app = (version: string, more: Partial<PackageSpec> = {}): PackageSpec => ({
-  name: 'acme-app',
-  version,
-  arch: 'amd64',
-  ...more,
-  files: { 'usr/bin/acme': `app ${version}\n`, [`usr/lib/acme/${version}`]: '', ...more.files },
-})
 const data = (version: string): PackageSpec => ({
   ...app(version, { files: { 'usr/bin/acme': '', [`usr/share/acme/${version}`]: '' } }),
   name: 'acme-data',

@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import type { TestApt } from '../support/apt.ts'
-import { contentsOf, judgedLines, linesFor } from '../support/contents-judge.ts'
+import { app, contentsOf, judgedLines, linesFor } from '../support/contents-judge.ts'
 import { type LocalBed, makeLocalBed } from '../support/local-bed.ts'
 import { bodyOf } from '../support/odd-world.ts'
 import { run } from '../support/run.ts'
@@ -19,13 +19,6 @@ const asked = { extras: ['contents'] }
 const target =
   'Acquire::IndexTargets::deb::Contents-deb { MetaKey "$(COMPONENT)/Contents-$(ARCHITECTURE)"; ShortDescription "Contents-$(ARCHITECTURE)"; Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Contents (deb)"; flatMetaKey "Contents-$(ARCHITECTURE)"; flatDescription "$(RELEASE) Contents (deb)"; PDiffs "true"; KeepCompressed "true"; };'
 
-const app = (version: string, more: Partial<PackageSpec> = {}): PackageSpec => ({
-  name: 'acme-app',
-  version,
-  arch: 'amd64',
-  ...more,
-  files: { 'usr/bin/acme': `app ${version}\n`, [`usr/lib/acme/${version}`]: '', ...more.files },
-})
 const odd: PackageSpec = {
   name: 'acme-odd',
   version: '1',

@@ -4,21 +4,8 @@
  */
 import t from 'tap'
 import { distsStyles } from '../support/vendor-styles.ts'
-import { makeVendorsWorld, outcomeAt } from '../support/vendors-world.ts'
-import { clean } from '../support/world.ts'
+import { serveAll } from '../support/vendors-world.ts'
 
 t.test('each is added, and served by a channel and through the proxy', async (t) => {
-  const world = await makeVendorsWorld(t, distsStyles)
-  for (const style of distsStyles) {
-    const { name } = style
-    const added = await world.add(style)
-    t.equal(added.code, 0, `${name}: ${added.stderr}`)
-    const same = style.packages.map(({ spec }) => spec.name)
-    const all = { update: clean, download: clean, same }
-    t.same(await outcomeAt(world, style, await world.onChannel(style)), all, `${name}: channel`)
-    const direct = await outcomeAt(world, style, await world.withLine(style, 'direct'))
-    t.match(direct, { same }, `${name}: without us`)
-    const proxied = await outcomeAt(world, style, await world.withLine(style, 'proxied'))
-    t.same(proxied, direct, `${name}: proxy`)
-  }
+  await serveAll(t, distsStyles)
 })

@@ -4,10 +4,20 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import type { PackageSpec } from '../../fixtures/debs.ts'
 import { sha256Of } from '../../src/base/sha256.ts'
 import type { LocalBed } from './local-bed.ts'
 import { bodyOf, listedFiles } from './odd-world.ts'
 import { runOk } from './run.ts'
+
+/** A package with a path that all versions of it have, and one of its own. */
+export const app = (version: string, more: Partial<PackageSpec> = {}): PackageSpec => ({
+  name: 'acme-app',
+  version,
+  arch: 'amd64',
+  ...more,
+  files: { 'usr/bin/acme': `app ${version}\n`, [`usr/lib/acme/${version}`]: '', ...more.files },
+})
 
 /** One generation of a channel's suite: all is fetched by the digests of one Release, so that a new one meanwhile does no harm. */
 interface Suite {

@@ -14,7 +14,7 @@ import { startSluice, type TestSluice } from './sluice.ts'
 import { testDir } from './test-dir.ts'
 import { startUpstream, type TestUpstream } from './upstream-server.ts'
 import { publishVendor, type VendorStyle, vendorStyles, writeVendorKeys } from './vendor-styles.ts'
-import { troubles } from './world.ts'
+import { clean, troubles } from './world.ts'
 
 export interface VendorsWorld {
   readonly dir: string
@@ -145,4 +145,21 @@ export async function outcomeAt(
   const real = await world.bytes(style)
   const same = names.filter((name) => real.get(name)?.equals(debs.get(name) ?? Buffer.alloc(0)))
   return { update: troubles(update), download: troubles(download), same }
+}
+
+/** Adds archives of these styles, and has apt take their packages by a channel, without us, and through the proxy. */
+export async function serveAll(t: Test, styles: readonly VendorStyle[]): Promise<void> {
+  const world = await makeVendorsWorld(t, styles)
+  for (const style of styles) {
+    const { name } = style
+    const added = await world.add(style)
+    t.equal(added.code, 0, `${name}: ${added.stderr}`)
+    const same = style.packages.map(({ spec }) => spec.name)
+    const all = { update: clean, download: clean, same }
+    t.same(await outcomeAt(world, style, await world.onChannel(style)), all, `${name}: channel`)
+    const direct = await outcomeAt(world, style, await world.withLine(style, 'direct'))
+    t.match(direct, { same }, `${name}: without us`)
+    const proxied = await outcomeAt(world, style, await world.withLine(style, 'proxied'))
+    t.same(proxied, direct, `${name}: proxy`)
+  }
 }
