@@ -4,10 +4,11 @@
  * remembered as it would be; everything else, and what fails, is left to it.
  */
 import type { Answer } from '../archives/answer.ts'
-import { resolvePublishedPath } from '../channels/resolve.ts'
+import { isPublishedPath, resolvePublishedPath } from '../channels/resolve.ts'
 import { decodeUrlPath } from '../debian/archive-path.ts'
 import { parseAbsoluteUri, parseHostPath } from '../proxy/request-target.ts'
 import type { FileFront } from './own-files.ts'
+import { isOfOthers } from './proxied.ts'
 import type { ReadyAnswers } from './ready-answers.ts'
 
 export type PackageFront = Pick<FileFront, 'parts' | 'opened'>
@@ -21,13 +22,15 @@ export async function knownOrFound(
   url: string,
 ): Promise<ReturnType<ReadyAnswers['known']>> {
   const { ready, blobs } = front.parts
-  const known = ready.known(url)
-  if (known !== undefined || !deb.test(url)) return known
-  const answer = await find(front, url).catch(() => undefined)
-  const isForAll = typeof answer === 'object' && answer.kind === 'blob' && answer.holds?.() === true
-  if (!isForAll || blobs.withdrawn.has(answer.sha256)) return undefined
-  ready.remember(url, answer)
-  return ready.known(url)
+  let known = ready.known(url)
+  if (known === undefined && deb.test(url)) {
+    const answer = await find(front, url).catch(() => undefined)
+    if (typeof answer !== 'object' || answer.kind !== 'blob') return undefined
+    if (answer.holds?.() === true) ready.remember(url, answer)
+    known = ready.known(url)
+  }
+  const isWithdrawn = known?.kind === 'blob' && blobs.withdrawn.has(known.sha256)
+  return isWithdrawn ? undefined : known
 }
 
 async function find(
@@ -35,7 +38,9 @@ async function find(
   url: string,
 ): Promise<Answer | string | undefined> {
   if (/^[a-z]+:\/\//i.test(url)) return findProxied(parts, parseAbsoluteUri(url))
-  if (!/^\/(?:channels|class)\//.test(url)) return findProxied(parts, parseHostPath(url))
+  if (!isPublishedPath(url.slice(1))) {
+    return (await isOfOthers({ parts }, url)) ? findProxied(parts, parseHostPath(url)) : undefined
+  }
   await opened
   const path = decodeUrlPath(url)
   return path === undefined ? undefined : resolvePublishedPath(parts, path)

@@ -10,12 +10,12 @@ import { ageOf, httpDate } from './conditions.ts'
 import { type PlainRequest, parsePlainHead } from './hit-head.ts'
 import type { FoundFile } from './known-hits.ts'
 import type { ReadBuffers } from './read-buffers.ts'
-import type { ReadyAnswer } from './ready-answers.ts'
+import type { PassingAnswer, ReadyAnswer } from './ready-answers.ts'
 import { startReading, stopReading } from './socket-reading.ts'
 
 export interface Connections {
   /** What is to be had at once for this URL. */
-  find(url: string): ReadyAnswer | undefined
+  find(url: string): ReadyAnswer | PassingAnswer | undefined
   /** What was found by `find` is still being sent: its bytes are not to be used again before what this gives is called. */
   keepPassing(): () => void
   /** The same with what takes time; undefined for what is to be answered by the http server. */
@@ -36,7 +36,7 @@ export interface SentAnswer {
   readonly status: 200 | 304
   /** Of the body. */
   readonly bytes: number
-  readonly found: ReadyAnswer | FoundFile
+  readonly found: ReadyAnswer | PassingAnswer | FoundFile
 }
 
 /** One that is served. */
@@ -143,7 +143,7 @@ function mayAllWait(ahead: Buffer, all: Connections): boolean {
 function sendWhole(
   socket: Socket,
   request: PlainRequest,
-  found: ReadyAnswer,
+  found: ReadyAnswer | PassingAnswer,
   all: Connections,
 ): void {
   const { head, data } = found
@@ -173,6 +173,8 @@ async function answerLater(
   all: Connections,
   mayBeLong: () => boolean,
 ): Promise<boolean> {
+  // However long that takes: it is not the client who is waited for.
+  socket.setTimeout(0)
   const found = await all.look(request.url)
   if (found === undefined) return false
   if ('data' in found) {
@@ -214,7 +216,7 @@ const texts = new WeakMap<readonly string[], string>()
 const now = { second: 0, text: '' }
 
 function headText(
-  { head, answer: { confirmedAt } }: ReadyAnswer | FoundFile,
+  { head, answer: { confirmedAt } }: SentAnswer['found'],
   isUnchanged: boolean,
   clock: Pick<Clock, 'now'>,
 ): string {

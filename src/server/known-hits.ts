@@ -8,7 +8,12 @@ import type { Located } from '../archives/locate.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import type { Sha256 } from '../base/sha256.ts'
 import { createHotBlobs, type HotBlob, type HotBlobs } from '../store/hot-blobs.ts'
-import { createReadyAnswers, type ReadyAnswer, type ReadyAnswers } from './ready-answers.ts'
+import {
+  createReadyAnswers,
+  type PassingAnswer,
+  type ReadyAnswer,
+  type ReadyAnswers,
+} from './ready-answers.ts'
 import type { ToldAnswer, ToWorker } from './worker-messages.ts'
 
 /** A file to be read, which the caller releases. */
@@ -18,7 +23,7 @@ export interface FoundFile extends Omit<ReadyAnswer, 'data'> {
 
 export interface KnownHits {
   /** What is to be had at once for this URL, if that is known to hold. */
-  find(url: string): ReadyAnswer | undefined
+  find(url: string): ReadyAnswer | PassingAnswer | undefined
   /** The same with what takes time; undefined for what the main process has to answer. */
   look(url: string): Promise<ReadyAnswer | FoundFile | undefined>
   /** See ready-answers.ts. */
@@ -70,29 +75,41 @@ export function createKnownHits(side: Side): KnownHits {
   }
 }
 
-function find({ epoch, heard, ready }: State, url: string): ReadyAnswer | undefined {
+function find(
+  { epoch, heard, ready }: State,
+  url: string,
+): ReadyAnswer | PassingAnswer | undefined {
   return epoch() > heard ? undefined : (ready.find({ url, headers: {} }) ?? ready.pass(url))
 }
 
 async function look(state: State, url: string): Promise<ReadyAnswer | FoundFile | undefined> {
   const { ready, hot, sizes, epoch } = state
   await catchUp(state)
-  if (ready.known(url) === undefined) {
+  if (!isTold(state, url)) {
     await ask(state, url)
     await catchUp(state)
   }
   const answer = ready.known(url)
-  if (answer?.kind !== 'blob') return find(state, url)
+  if (answer?.kind !== 'blob') {
+    return epoch() === state.heard ? ready.find({ url, headers: {} }) : undefined
+  }
   const blob = await hot.open(answer.sha256)
   if (blob === undefined) return undefined
   const isAsTold = blob.size === sizes.get(answer.sha256) && epoch() === state.heard
   if (!isAsTold) hot.drop(answer.sha256)
   const head = isAsTold ? ready.headFor(url, blob) : undefined
-  if (head !== undefined && blob.data === undefined) {
-    return { head, blob, answer }
+  if (head !== undefined) {
+    return blob.data === undefined ? { head, blob, answer } : { head, data: blob.data, answer }
   }
   blob.release()
-  return isAsTold ? find(state, url) : undefined
+  return undefined
+}
+
+/** Whether the answer is known, and of a file its size: one that went may have come again. */
+function isTold({ ready, sizes }: State, url: string): boolean {
+  const answer = ready.known(url)
+  if (answer?.kind !== 'blob') return answer !== undefined
+  return sizes.get(answer.sha256) !== undefined
 }
 
 async function catchUp(state: State): Promise<void> {

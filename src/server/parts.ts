@@ -30,6 +30,7 @@ import { createLeases, leased } from '../base/leases.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { createLru, type Lru } from '../base/lru.ts'
 import { createMutexes } from '../base/mutex.ts'
+import type { Sha256 } from '../base/sha256.ts'
 import type { ChannelParts } from '../channels/channel-parts.ts'
 import { createDerivationQueue, type DerivationQueue } from '../channels/derivation-queue.ts'
 import { createFileLedger } from '../channels/file-ledger.ts'
@@ -129,7 +130,9 @@ function createMemories(
 ): Pick<ServerParts, 'plans' | 'waiting' | 'hot' | 'ready' | 'buffers'> {
   const hot = createHotBlobs(blobs.filePath)
   blobs.news.listen({ gone: hot.drop })
-  const ready = createReadyAnswers(hot, (sha256, size) => blobs.isWhole(sha256, size) === true)
+  const mayBeSent = (sha256: Sha256, size: number): boolean =>
+    !blobs.withdrawn.has(sha256) && blobs.isWhole(sha256, size) === true
+  const ready = createReadyAnswers(hot, mayBeSent)
   const buffers = createReadBuffers()
   return { plans: createLru(PLANNED_CHANGES), waiting: createLru(1000), hot, ready, buffers }
 }

@@ -93,7 +93,10 @@ async function answerOwn(
 }
 
 /** Whether a path of ours begins with a host. */
-export async function isOfOthers({ parts }: ProxyFront, path: string): Promise<boolean> {
+export async function isOfOthers(
+  { parts }: Pick<ProxyFront, 'parts'>,
+  path: string,
+): Promise<boolean> {
   const found = hostInPath(path)
   if (found === undefined || ownRoots.has(found.host)) return false
   return found.isPlain || parts.proxy.knowsHost(found.host)

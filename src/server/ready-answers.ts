@@ -17,11 +17,8 @@ import { bodyHeaders, type FileHead, headersOf } from './file-headers.ts'
 export interface ReadyAnswers {
   /** What to send for this request, if that is in memory. */
   find(request: Asked): ReadyAnswer | undefined
-  /**
-   * What to send for a plain GET of this URL, if its file can be read at once: its bytes are good until this is called again, or
-   * `keepPassing` is.
-   */
-  pass(url: string): ReadyAnswer | undefined
+  /** What to send for a plain GET of this URL, if its file can be read at once. */
+  pass(url: string): PassingAnswer | undefined
   /** See hot-blobs.ts. */
   keepPassing(): () => void
   /** The answer for this request, of a blob that may be in its file: it is the same as the long way would find. */
@@ -47,8 +44,12 @@ export interface ReadyAnswer {
   readonly data: Buffer
   readonly head: ReadyHead
   readonly answer: Remembered['answer']
-  /** See `pass`. */
-  readonly isPassing?: true
+  readonly isPassing?: undefined
+}
+
+/** One whose bytes are others as soon as the next is read: it is to be sent in this turn, or kept by `keepPassing`. */
+export interface PassingAnswer extends Omit<ReadyAnswer, 'isPassing'> {
+  readonly isPassing: true
 }
 
 /** Headers as `writeHead` takes them, which leaves them as they are. */
@@ -80,13 +81,13 @@ const ENTRY_BYTES = 800
 const URL_CHARS = 1024
 const LARGEST_DATA = 1024 * 1024
 
-/** Whether a blob of this length is known to be whole. */
-type KnownWhole = (sha256: Sha256, size: number) => boolean
+/** Whether a blob of this length is known to be whole, and one that may be sent. */
+type KnownGood = (sha256: Sha256, size: number) => boolean
 
 /** Nothing is remembered yet. */
 export function createReadyAnswers(
   hot: HotBlobs,
-  isWhole: KnownWhole,
+  isGood: KnownGood,
   capacity = CAPACITY,
 ): ReadyAnswers {
   const known = createLru<string, Remembered>(capacity)
@@ -107,7 +108,7 @@ export function createReadyAnswers(
         return { data, head: headOf(entry, data.length, undefined), answer }
       }
       const blob = hot.small(answer.sha256)
-      if (blob === undefined || !isWhole(answer.sha256, blob.size)) return undefined
+      if (blob === undefined || !isGood(answer.sha256, blob.size)) return undefined
       return { data: blob.data, head: headOf(entry, blob.size, blob.modifiedAt), answer }
     },
     pass: (url) => {
@@ -115,7 +116,7 @@ export function createReadyAnswers(
       if (entry?.answer.kind !== 'blob') return undefined
       const { answer } = entry
       const blob = hot.passing(answer.sha256)
-      if (blob === undefined || !isWhole(answer.sha256, blob.size)) return undefined
+      if (blob === undefined || !isGood(answer.sha256, blob.size)) return undefined
       const head = headOf(entry, blob.size, blob.modifiedAt)
       return { data: blob.data, head, answer, isPassing: true }
     },

@@ -10,7 +10,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { extname, join } from 'node:path'
-import type { Answer } from '../archives/answer.ts'
 import { onChange } from '../archives/changes.ts'
 import type { Log } from '../base/log.ts'
 import type { Sha256 } from '../base/sha256.ts'
@@ -18,6 +17,7 @@ import { createEpoch, type EpochWriter } from './epoch.ts'
 import { knownOrFound, type PackageFront } from './find-package.ts'
 import { leaveToHttp } from './hit-front.ts'
 import { noteSent } from './send-ready.ts'
+import { createToldAnswers, type ToldAnswers } from './told-answers.ts'
 import type { SentHits, ToldAnswer, ToMain, ToWorker } from './worker-messages.ts'
 
 export interface WorkerPool {
@@ -52,8 +52,7 @@ interface OnTheirWay {
 interface Pool extends PoolOptions {
   readonly epoch: EpochWriter
   readonly workers: Set<Worker>
-  /** What workers were told, and what it is made of. */
-  readonly told: Map<string, Answer & { kind: 'bytes' | 'blob' }>
+  readonly told: ToldAnswers
   readonly gone: Set<Sha256>
   /** Gives the connection to the server as if it had just come. */
   readonly serve: (socket: Socket) => void
@@ -64,8 +63,6 @@ interface Pool extends PoolOptions {
 const entry = join(import.meta.dirname, `hit-worker${extname(import.meta.filename)}`)
 const compileCache = join(import.meta.dirname, '../../node_modules/.cache/sluice')
 const memoryFlags = ['--max-old-space-size=96', '--max-semi-space-size=4']
-/** Answers that workers know of at a time. */
-const MOST_TOLD = 50_000
 /** One that ends as soon as it began is not started again at once. */
 const RESTART_MS = 1000
 
@@ -77,7 +74,7 @@ export function startWorkers(server: Server, count: number, options: PoolOptions
     ...options,
     epoch: createEpoch(parts.blobs.tempPath()),
     workers: new Set(),
-    told: new Map(),
+    told: createToldAnswers(),
     gone: new Set(),
     serve: (socket) => {
       for (const listener of own) Reflect.apply(listener, server, [socket])
@@ -234,9 +231,7 @@ async function answerFor(pool: Pool, url: string): Promise<ToldAnswer | undefine
     found = { ...rest, size }
   }
   if (answer.holds?.() !== true || pool.gone.size > 0) return undefined
-  told.set(url, answer)
-  const [first] = told.keys()
-  if (told.size > MOST_TOLD && first !== undefined) told.delete(first)
+  if (told.add(url, answer)) noteChanged(pool)
   return found
 }
 
@@ -247,9 +242,7 @@ function noteChanged(pool: Pool): void {
   pool.isTelling = true
   setImmediate(() => {
     pool.isTelling = false
-    const urls: string[] = []
-    for (const [url, { holds }] of pool.told) if (holds?.() !== true) urls.push(url)
-    for (const url of urls) pool.told.delete(url)
+    const urls = pool.told.takeStale()
     const blobs = [...pool.gone]
     pool.gone.clear()
     for (const worker of pool.workers) {

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Answer } from '../../src/archives/answer.ts'
 import { type Sha256, sha256Of } from '../../src/base/sha256.ts'
@@ -13,13 +14,17 @@ import { type Connections, serveConnection } from '../../src/server/hit-connecti
 import { createReadBuffers } from '../../src/server/read-buffers.ts'
 import { createReadyAnswers } from '../../src/server/ready-answers.ts'
 import { createHotBlobs } from '../../src/store/hot-blobs.ts'
-import { openSocket, readAnswers } from '../support/raw-http.ts'
+import { askPlain, openSocket, readAnswers } from '../support/raw-http.ts'
 import { testDir } from '../support/test-dir.ts'
 
 const request = (url: string): string => `GET ${url} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`
 
 /** A server of these files, of which memory holds none. */
-async function serve(t: Test, files: Readonly<Record<string, Buffer>>): Promise<string> {
+async function serve(
+  t: Test,
+  files: Readonly<Record<string, Buffer>>,
+  { lookMs = 0, firstWithinMs = 30_000 } = {},
+): Promise<string> {
   const dir = testDir(t)
   const pathOf = (sha256: Sha256): string => join(dir, sha256)
   const hot = createHotBlobs(pathOf, { bytes: 0 })
@@ -34,9 +39,10 @@ async function serve(t: Test, files: Readonly<Record<string, Buffer>>): Promise<
     ;(await hot.open(sha256))?.release()
   }
   const connections: Connections = {
-    find: (url) => ready.pass(url),
+    find: (url) => (lookMs > 0 ? undefined : ready.pass(url)),
     // Where reading was slow it is not done at once.
     look: async (url) => {
+      await sleep(lookMs)
       const answer = ready.known(url)
       const blob = answer?.kind === 'blob' ? await hot.open(answer.sha256) : undefined
       const head = blob && ready.headFor(url, blob)
@@ -51,7 +57,7 @@ async function serve(t: Test, files: Readonly<Record<string, Buffer>>): Promise<
     isStopping: () => false,
   }
   const server: Server = createServer((socket) => {
-    serveConnection(socket, connections, 30_000)
+    serveConnection(socket, connections, firstWithinMs)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -78,4 +84,10 @@ t.test('what is read for one client does not get into what another is sent', asy
   const answers = readAnswers(Buffer.concat(late))
   t.equal(answers.length, count, 'all that was asked for, though nothing more is')
   t.equal(answers.filter(({ body }) => !body.equals(mine)).length, 0)
+})
+
+t.test('who waits for us is not taken for one who says nothing', async (t) => {
+  const data = Buffer.alloc(1000, 'found late ')
+  const url = await serve(t, { '/late': data }, { lookMs: 600, firstWithinMs: 200 })
+  t.ok((await askPlain(url, '/late')).body.equals(data))
 })
