@@ -4,7 +4,7 @@
  * large ones are all in use: a slow client, or a thousand of them, holds little, and keeps nobody waiting.
  */
 import type { HotBlob } from '../store/hot-blobs.ts'
-import { createSharedBlocks } from './shared-blocks.ts'
+import { createSharedBlocks, type Shared } from './shared-blocks.ts'
 
 /** Bytes in the hands of one reader. */
 export interface Piece {
@@ -47,17 +47,33 @@ const KEPT_MS = 2000
 export function createReadBuffers(): ReadBuffers {
   const [large, small, smallest] = [createShelf(LARGE), createShelf(SMALL), createShelf(SMALLEST)]
   const shared = createSharedBlocks(large)
+  const read: ReadBuffers['read'] = (source, at, end, isFast) => {
+    const isLarge = isFast && large.left() > 0
+    if (isLarge && isOfMany(source)) return shared.read(source, at, end)
+    return readOwn(isLarge ? large : small.left() > 0 ? small : smallest, source, at, end)
+  }
   return {
     read: (source, at, end, isFast) => {
-      const isLarge = isFast && large.left() > 0
-      const { file, size } = source
-      if (isLarge && file !== undefined && size !== undefined && file.readers > 1) {
-        return shared.read({ ...source, file, size }, at, end)
-      }
-      return readOwn(isLarge ? large : small.left() > 0 ? small : smallest, source, at, end)
+      // Who would be the first to read a part lets the others go first: so they catch up, and stay where they can share.
+      const isAhead = isFast && isOfMany(source) && !shared.has(source, at)
+      return isAhead
+        ? nextTurn()
+            .then(nextTurn)
+            .then(() => read(source, at, end, isFast))
+        : read(source, at, end, isFast)
     },
     inUse: () => [large, small, smallest].reduce((sum, one) => sum + one.size * one.inUse(), 0),
   }
+}
+
+function isOfMany(source: Source): source is Shared {
+  return source.size !== undefined && (source.file?.readers ?? 0) > 1
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 async function readOwn(shelf: Shelf, source: Source, at: number, end: number): Promise<Piece> {

@@ -5,12 +5,14 @@
 import type { Piece, Shelf, Source } from './read-buffers.ts'
 
 export interface SharedBlocks {
+  /** Whether the block with this byte is here, or being read. */
+  has(source: Shared, at: number): boolean
   /** Reads what a block has of the bytes from `at` up to `end`, at least one. There is a buffer left on the shelf. */
   read(source: Shared, at: number, end: number): Promise<Piece>
 }
 
 /** A file with a known length, which is the same for all who read it. */
-type Shared = Required<Source> & { readonly file: object }
+export type Shared = Required<Source> & { readonly file: object }
 
 interface Block {
   readonly bytes: Buffer
@@ -79,6 +81,7 @@ export function createSharedBlocks(shelf: Shelf): SharedBlocks {
     return block
   }
   return {
+    has: ({ file }, at) => ofFiles.get(file)?.has(Math.floor(at / shelf.size)) === true,
     read: async (source, at, last) => {
       const block = find(source, Math.floor(at / shelf.size))
       block.readers += 1

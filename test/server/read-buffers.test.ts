@@ -94,3 +94,26 @@ t.test('an error is told to all who wait, and the next one tries again', async (
   t.ok(piece.bytes.equals(content.subarray(0, piece.bytes.length)))
   piece.giveBack()
 })
+
+t.test('who is ahead waits for the others, so that they share to the end', async (t) => {
+  const buffers = createReadBuffers()
+  const size = 100_000_000
+  let count = 0
+  const read: Source['read'] = async (_buffer, _at, length) => {
+    count += 1
+    await turn()
+    return length
+  }
+  const source: Source = { size, file: { readers: 8 }, read }
+  const readAll = async (turns: number): Promise<void> => {
+    for (let at = 0; at < size; ) {
+      const piece = await buffers.read(source, at, size, true)
+      at += piece.bytes.length
+      for (let left = turns; left > 0; left--) await turn()
+      piece.giveBack()
+    }
+  }
+  await Promise.all([1, 1, 2, 2, 2, 3, 3, 3].map(readAll))
+  const blocks = Math.ceil(size / (256 * 1024))
+  t.ok(count < 1.5 * blocks, `${count} reads of ${blocks} blocks by eight`)
+})
