@@ -149,11 +149,11 @@ function sendWhole(
   const { head, data } = found
   const isUnchanged = request.since === head.lastModified
   const isBare = isUnchanged || request.method === 'HEAD'
-  const text = headText(found, isUnchanged, all.clock)
-  if (isBare) socket.write(text, 'latin1')
+  const opening = headBytes(found, isUnchanged, all.clock)
+  if (isBare) socket.write(opening)
   else {
     socket.cork()
-    socket.write(text, 'latin1')
+    socket.write(opening)
     socket.write(data)
     socket.uncork()
     if (found.isPassing && socket.writableLength > 0) {
@@ -186,7 +186,7 @@ async function answerLater(
     const isUnchanged = request.since === head.lastModified
     const isBare = isUnchanged || request.method === 'HEAD'
     if (!isBare && !mayBeLong()) return false
-    socket.write(headText(found, isUnchanged, all.clock), 'latin1')
+    socket.write(headBytes(found, isUnchanged, all.clock))
     const [status, bytes] = [isUnchanged ? 304 : 200, isBare ? 0 : blob.size] as const
     all.sent(request, { status, bytes, found }, socket)
     if (isBare) return true
@@ -212,24 +212,34 @@ function socketSink(socket: Socket): Sink {
   }
 }
 
-const texts = new WeakMap<readonly string[], string>()
-const now = { second: 0, text: '' }
+/** A head as it was sent last; never changed. */
+interface SentHead {
+  readonly second: number
+  readonly age: string | undefined
+  readonly bytes: Buffer
+}
 
-function headText(
+const heads = new WeakMap<readonly string[], SentHead>()
+
+/** Made anew once a second: with bytes alone to be written, nothing is encoded for each answer. */
+function headBytes(
   { head, answer: { confirmedAt } }: SentAnswer['found'],
   isUnchanged: boolean,
   clock: Pick<Clock, 'now'>,
-): string {
+): Buffer {
   const lines = isUnchanged ? head.unchanged : head.whole
-  let text = texts.get(lines)
-  if (text === undefined) {
-    text = textOf(isUnchanged ? '304 Not Modified' : '200 OK', lines)
-    texts.set(lines, text)
-  }
   const second = Math.floor(Date.now() / 1000)
-  if (second !== now.second) Object.assign(now, { second, text: httpDate(second) })
-  const age = confirmedAt === undefined ? '' : `Age: ${ageOf(confirmedAt, clock)}\r\n`
-  return `${text}${age}Date: ${now.text}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n`
+  const age = confirmedAt === undefined ? undefined : ageOf(confirmedAt, clock)
+  const known = heads.get(lines)
+  if (known !== undefined && known.second === second && known.age === age) return known.bytes
+  const text = textOf(isUnchanged ? '304 Not Modified' : '200 OK', [
+    ...lines,
+    ...(age === undefined ? [] : ['Age', age]),
+    ...['Date', httpDate(second), 'Connection', 'keep-alive', 'Keep-Alive', 'timeout=75'],
+  ])
+  const bytes = Buffer.from(`${text}\r\n`, 'latin1')
+  heads.set(lines, { second, age, bytes })
+  return bytes
 }
 
 function textOf(status: string, lines: readonly string[]): string {
