@@ -5,12 +5,12 @@
  */
 import { crashPoint, hasCrashPlan } from '../base/fault.ts'
 import { breathe } from '../base/mutex.ts'
-import { type Db, inTransaction } from '../store/database.ts'
-import { countChanges } from './changes.ts'
+import { inTransaction } from '../store/database.ts'
+import { type ChangeCount, countChanges } from './changes.ts'
 import { addChunks, type NewChunk } from './chunk-table.ts'
 import type { IndexParts } from './index-parts.ts'
 import { CHUNKS_TOGETHER } from './make-chunks.ts'
-import { addOrigins, type Origin } from './origins.ts'
+import { addOrigins, newOrigins, type Origin } from './origins.ts'
 
 /** Written in one transaction. */
 const BATCH_CHUNKS = 8 * CHUNKS_TOGETHER
@@ -19,7 +19,7 @@ const ORIGINS_TOGETHER = 1500
 
 /** What is written in a while. */
 export interface ChunkBatch {
-  /** Where the files of chunks come from that are being made: written before these are, or with them. */
+  /** Where the files of chunks come from that are being made: written with them. */
   addOrigins(origins: readonly Omit<Origin, 'archiveId'>[]): Promise<void>
   add(chunks: readonly NewChunk[]): Promise<void>
   /** Writes what waits. */
@@ -35,27 +35,23 @@ export function createChunkBatch(
   const limit = hasCrashPlan() ? CHUNKS_TOGETHER : BATCH_CHUNKS
   let chunks: NewChunk[] = []
   let origins: Omit<Origin, 'archiveId'>[] = []
-  // Those that were written ahead, and how often the table was written to by anybody, had it been by this batch alone.
-  let ahead: Omit<Origin, 'archiveId'>[] = []
-  let writes = countChanges('origins')
-  const writeOrigins = async (db: Db): Promise<void> => {
-    const sorted = origins.sort(byDigest)
-    origins = []
-    for (const some of slices(sorted, ORIGINS_TOGETHER)) {
-      await addOrigins(db, archiveId, some)
-      writes++
-      await breathe()
-    }
-  }
+  // Those of them that were not known when they were looked for, and how often the table had been written to by then.
+  let fresh: Omit<Origin, 'archiveId'>[] = []
+  let writes: ChangeCount | undefined
   const flush = async (): Promise<void> => {
     if (chunks.length === 0) return
     const someChunks = chunks
     chunks = []
     await inTransaction(parts.db, async (trx) => {
       // A collection may have found that no chunk names them (gc-origins.ts): this is the transaction in which they have one.
-      if (countChanges('origins') !== writes) origins.push(...ahead)
-      ahead = []
-      await writeOrigins(trx)
+      const wanted = countChanges('origins') === writes ? fresh : origins
+      origins = []
+      fresh = []
+      writes = undefined
+      for (const some of slices(wanted.sort(byDigest), ORIGINS_TOGETHER)) {
+        await addOrigins(trx, archiveId, some)
+        await breathe()
+      }
       for (const some of slices(someChunks, CHUNKS_TOGETHER)) {
         await addChunks(trx, some)
         await breathe()
@@ -68,10 +64,13 @@ export function createChunkBatch(
     flush,
     addOrigins: async (more) => {
       origins.push(...more)
-      // Where few chunks are made, most of these are known: they are looked for while threads compress.
+      // Where few chunks are made, in one transaction at the end, most of these are known: they are looked for while threads compress.
       if (expected > limit) return
-      ahead.push(...more)
-      await inTransaction(parts.db, writeOrigins)
+      writes ??= countChanges('origins')
+      for (const some of slices(more.toSorted(byDigest), ORIGINS_TOGETHER)) {
+        fresh.push(...(await newOrigins(parts.db, archiveId, some)))
+        await breathe()
+      }
     },
     add: async (more) => {
       chunks.push(...more)

@@ -10,7 +10,7 @@ import type { Abortable } from '../base/abortable.ts'
 import { AppError } from '../base/errors.ts'
 import { type Sha256, sha256Stream } from '../base/sha256.ts'
 import type { ByteSource } from '../debian/byte-source.ts'
-import { type Compression, compressionOf, decompress } from '../debian/compression.ts'
+import { type Compression, compressionOf, decompress, letGo } from '../debian/compression.ts'
 import type { Release, ReleaseFile } from '../debian/release.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { ArchiveSettings } from './archive-table.ts'
@@ -153,11 +153,13 @@ async function* unpack(
   const plain = release.files.get(path)
   const hash = sha256Stream()
   let size = 0
-  for await (const piece of decompress(compressionOf(file.path), source, { signal })) {
+  const kind = compressionOf(file.path)
+  for await (const piece of decompress(kind, source, { signal })) {
     size += piece.length
     if (size > (plain?.size ?? MAX_INDEX_BYTES)) break
     hash.update(piece)
     yield piece
+    letGo(kind, piece)
   }
   if (plain !== undefined && (size !== plain.size || hash.digest() !== plain.sha256)) {
     throw new AppError('ERR_DIGEST_MISMATCH', {

@@ -29,8 +29,6 @@ const TURN_MS = 3
 const STRETCHES_TOGETHER = 4
 /** What a piece of a large patch has about. */
 const PIECE_BYTES = 16 * 1024
-/** So many stretches there could be, for the rate at which pieces are cut. */
-const CHUNKS_OF_A_FULL_INDEX = 1024
 
 export interface IndexPatcher {
   /**
@@ -108,16 +106,22 @@ interface Script {
 
 /** From the end upwards. Pieces are cut by names, so that one more change leaves all but one of them as they were. */
 function joinPieces(scripts: readonly Script[], bytes: number): Buffer[] {
-  const rarity = 2 ** Math.ceil(Math.log2((CHUNKS_OF_A_FULL_INDEX * PIECE_BYTES) / (bytes + 1)))
+  // A power of two, so that patches of nearly the same length are cut at the same names.
+  const rarity = 2 ** Math.max(0, Math.round(Math.log2((scripts.length * PIECE_BYTES) / bytes)))
   const pieces: Buffer[] = []
   let open = ''
   for (const { name, text } of scripts.toReversed()) {
     open += text
-    if (bytes < 2 * PIECE_BYTES || crc32(name) % rarity !== 0) continue
+    if (bytes < 2 * PIECE_BYTES || cutNumber(name) % rarity !== 0) continue
     pieces.push(Buffer.from(open, 'latin1'))
     open = ''
   }
   return open === '' ? pieces : [...pieces, Buffer.from(open, 'latin1')]
+}
+
+/** Evenly spread over the names that begin a chunk, of which the lower bits are all alike (index-cut.ts). */
+function cutNumber(name: string): number {
+  return crc32(name) >>> 16
 }
 
 async function readHunks(parts: IndexParts, { old, fresh }: Stretch): Promise<Hunk[]> {

@@ -32,7 +32,10 @@ export interface StanzaList {
 }
 
 export interface IndexText {
-  /** Adds a text behind those that are there; it is as if it had not been, if the pieces end in an error. */
+  /**
+   * Adds a text behind those that are there; it is as if it had not been, if the pieces end in an error. A piece is of no use
+   * any more when the next one is asked for.
+   */
   append(pieces: AsyncIterable<Buffer>): Promise<void>
   /** The stanzas of all texts; only those to take, if a filter is told. */
   stanzas(isTaken?: StanzaFilter): StanzaList
@@ -48,20 +51,27 @@ export async function openIndexText(path: string, keyField?: string): Promise<In
   const append: IndexText['append'] = async (pieces) => {
     const scanner = createScanner(end, keyField)
     let at = end
-    // One write is under way while the next piece is unpacked and looked through.
-    let writing: Promise<unknown> = Promise.resolve()
+    // One block is being written while the next is filled.
+    let writing: Promise<void> = Promise.resolve()
+    const write = async (block: Buffer): Promise<void> => {
+      await writing
+      writing = writeFully(handle, block, at)
+      writing.catch(() => undefined)
+      at += block.length
+    }
     try {
       for await (const piece of pieces) {
-        scanner.push(piece)
+        if (scanner.push(piece)) continue
         await writing
-        writing = handle.write(piece, 0, piece.length, at)
-        writing.catch(() => undefined)
-        at += piece.length
+        const block = scanner.turn(piece.length)
+        if (block !== undefined) await write(block)
+        scanner.push(piece)
       }
+      await write(scanner.end())
     } finally {
       await writing
     }
-    const { names, keys, starts, stops } = scanner.end()
+    const { names, keys, starts, stops } = scanner.found
     for (const name of names) found.names.push(name)
     for (const key of keys) found.keys.push(key)
     for (const start of starts) found.starts.push(start)
@@ -85,9 +95,18 @@ interface Found {
   readonly stops: number[]
 }
 
+/** Two blocks: one is filled with the text while the other is being written. */
 interface Scanner {
-  push(piece: Buffer): void
-  end(): Found
+  readonly found: Found
+  /** Whether there was room for the piece; if so it is taken. */
+  push(piece: Buffer): boolean
+  /**
+   * Makes room for so many bytes: the whole stanzas of the block, which are to be written. They stay as they are until the
+   * next turn. Undefined if the block has none; it has grown then.
+   */
+  turn(bytes: number): Buffer | undefined
+  /** The text is over: what is still to be written. */
+  end(): Buffer
 }
 
 function filtered({ names, keys, starts, stops }: Found, isTaken: StanzaFilter): Found {
@@ -105,42 +124,49 @@ function filtered({ names, keys, starts, stops }: Found, isTaken: StanzaFilter):
 function createScanner(from: number, keyField: string | undefined): Scanner {
   const found: Found = { names: [], keys: [], starts: [], stops: [] }
   let block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+  let other = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   let filled = 0
   let at = from
-  const look = (size: number): void => {
-    const ranges = splitStanzas(block.subarray(0, size))
+  const look = (size: number): Buffer => {
+    const text = block.subarray(0, size)
+    const ranges = splitStanzas(text)
     for (let nth = 0; nth < ranges.length; nth += 2) {
       const start = ranges[nth] ?? 0
       const stop = ranges[nth + 1] ?? 0
-      found.names.push(fieldValue(block, start, stop, 'Package') ?? '')
+      found.names.push(fieldValue(text, start, stop, 'Package') ?? '')
       if (keyField !== undefined)
-        found.keys.push(fieldValue(block, start, stop, keyField)?.toLowerCase() ?? '')
+        found.keys.push(fieldValue(text, start, stop, keyField)?.toLowerCase() ?? '')
       found.starts.push(at + start)
       found.stops.push(at + stop)
     }
-    block.copyWithin(0, size, filled)
-    filled -= size
     at += size
+    return text
   }
-  return {
-    push: (piece) => {
-      if (filled + piece.length > block.length) {
-        // Whole stanzas only: what is behind the last blank line waits for its end.
-        const boundary = lastBoundary(block.subarray(0, filled))
-        if (boundary > 0) look(boundary)
-      }
-      if (filled + piece.length > block.length) {
-        const larger = Buffer.allocUnsafeSlow(2 * (filled + piece.length))
-        block.copy(larger, 0, 0, filled)
-        block = larger
-      }
-      piece.copy(block, filled)
-      filled += piece.length
-    },
-    end: () => {
-      look(filled)
-      return found
-    },
+  const push: Scanner['push'] = (piece) => {
+    if (filled + piece.length > block.length) return false
+    piece.copy(block, filled)
+    filled += piece.length
+    return true
+  }
+  const turn: Scanner['turn'] = (bytes) => {
+    // Whole stanzas only: what is behind the last blank line waits for its end.
+    const boundary = lastBoundary(block.subarray(0, filled))
+    const rest = block.subarray(boundary, filled)
+    const needed = rest.length + bytes
+    const next = needed > other.length ? Buffer.allocUnsafeSlow(2 * needed) : other
+    rest.copy(next)
+    const text = boundary > 0 ? look(boundary) : undefined
+    other = block
+    block = next
+    filled = rest.length
+    return text
+  }
+  return { found, push, turn, end: () => look(filled) }
+}
+
+async function writeFully(handle: FileHandle, block: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < block.length; ) {
+    at += (await handle.write(block, at, block.length - at, position + at)).bytesWritten
   }
 }
 

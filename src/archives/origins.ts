@@ -6,7 +6,7 @@
  * bytes under an old name.
  */
 import { type Sha256, sha256Bytes, sha256FromBytes } from '../base/sha256.ts'
-import { type Db, type Migration, sql } from '../store/database.ts'
+import { type Db, type Migration, type RawBuilder, sql } from '../store/database.ts'
 import { noteChange } from './changes.ts'
 
 export const originMigrations: readonly Migration[] = [
@@ -48,22 +48,40 @@ export async function addOrigins(
   archiveId: number,
   origins: readonly Omit<Origin, 'archiveId'>[],
 ): Promise<void> {
-  const json = JSON.stringify(origins.map((one) => [one.sha256, one.size, one.path]))
   await sql`INSERT INTO origin (sha256, archive_id, size, path, named_at)
     SELECT unhex(value ->> 0), ${archiveId}, value ->> 1, value ->> 2, ${Date.now()}
-    FROM json_each(${json})
-    WHERE NOT EXISTS (
-      SELECT 1 FROM origin AS known
-      WHERE known.sha256 = unhex(value ->> 0) AND known.archive_id = ${archiveId} AND known.path = value ->> 2
-        AND NOT EXISTS (
-          SELECT 1 FROM origin AS later
-          WHERE later.archive_id = ${archiveId} AND later.path = known.path AND later.named_at > known.named_at
-        )
-    )
+    FROM json_each(${toJson(origins)}) WHERE NOT ${isKnown(archiveId)}
     ON CONFLICT (sha256, archive_id) DO UPDATE SET path = excluded.path, named_at = excluded.named_at`.execute(
     db,
   )
   noteChange('origins')
+}
+
+/** Those of these that `addOrigins` would write now. */
+export async function newOrigins<One extends Omit<Origin, 'archiveId'>>(
+  db: Db,
+  archiveId: number,
+  origins: readonly One[],
+): Promise<One[]> {
+  const { rows } = await sql<{ at: number }>`SELECT key AS at
+    FROM json_each(${toJson(origins)}) WHERE NOT ${isKnown(archiveId)}`.execute(db)
+  return rows.flatMap(({ at }) => origins[at] ?? [])
+}
+
+function toJson(origins: readonly Omit<Origin, 'archiveId'>[]): string {
+  return JSON.stringify(origins.map((one) => [one.sha256, one.size, one.path]))
+}
+
+/** Whether the row of `json_each` is known, and is the last that was named for its path. */
+function isKnown(archiveId: number): RawBuilder<boolean> {
+  return sql<boolean>`EXISTS (
+    SELECT 1 FROM origin AS known
+    WHERE known.sha256 = unhex(value ->> 0) AND known.archive_id = ${archiveId} AND known.path = value ->> 2
+      AND NOT EXISTS (
+        SELECT 1 FROM origin AS later
+        WHERE later.archive_id = ${archiveId} AND later.path = known.path AND later.named_at > known.named_at
+      )
+  )`
 }
 
 /** All archives that named this digest. */

@@ -71,6 +71,18 @@ export async function* decompress(
 }
 
 /**
+ * Gives the memory of a piece of `decompress` back at once: what a large text goes through would be collected as garbage
+ * again and again. Neither the piece nor one before it is of use any more.
+ */
+export function letGo(kind: Compression, piece: Buffer): void {
+  const { buffer } = piece
+  // zlib fills a buffer from its start to its end, in one piece or in several, and then takes another one.
+  const isZlibs = kind === 'gz' && buffer.byteLength === decodedStep
+  if (!isZlibs || piece.byteOffset + piece.length < decodedStep) return
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
+}
+
+/**
  * All plain bytes in one Buffer, allocated once when the size is known. `ERR_TOO_LARGE` beyond `max`;
  * `ERR_SIZE_MISMATCH` if there are more or fewer than expected; `ERR_FORMAT` as `decompress`.
  */

@@ -7,7 +7,14 @@
  */
 import { chmodSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { type Dialect, Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
+import {
+  type Dialect,
+  Kysely,
+  type RawBuilder,
+  type SqliteDatabase,
+  SqliteDialect,
+  sql,
+} from 'kysely'
 import { AppError } from '../base/errors.ts'
 import { crashPoint } from '../base/fault.ts'
 import { createLru } from '../base/lru.ts'
@@ -136,7 +143,7 @@ export async function giveBackPages(db: Db, most: number): Promise<number> {
   })
 }
 
-export { sql }
+export { type RawBuilder, sql }
 
 type MigrationTable = { migration: { name: string; applied_at: number } }
 

@@ -194,6 +194,33 @@ t.test('one newer package takes the lines that are newer, and nothing is read tw
   await t.rejects(scriptOf(noMore, old, fresh, 10_000), 'another one has to read')
 })
 
+t.test(
+  'of two large patches that differ by one package all but one piece is the same',
+  async (t) => {
+    const parts = await openParts(t)
+    const patcher = createIndexPatcher(parts)
+    const newer = (isNewer: (at: number) => boolean): SamplePackage[] =>
+      many(9000).map((one, at) => (isNewer(at) ? { ...one, version: '2' } : one))
+    const [old, older] = [
+      await build(
+        parts,
+        newer((at) => at === 4000),
+      ),
+      await build(parts, many(9000)),
+    ]
+    const fresh = await build(
+      parts,
+      newer((at) => at % 3 === 1),
+    )
+    const one = (await patcher.patch(old, fresh, 1_000_000)) ?? []
+    const other = (await patcher.patch(older, fresh, 1_000_000)) ?? []
+    const piece = Buffer.concat(one).length / one.length
+    t.ok(piece < 32_000, `pieces have ${piece.toFixed(0)} bytes`)
+    const known = new Set(one.map((some) => some.toString('latin1')))
+    t.equal(other.filter((some) => !known.has(some.toString('latin1'))).length, 1)
+  },
+)
+
 t.test('a patch that would be too large is not made', async (t) => {
   const parts = await openParts(t)
   const patcher = createIndexPatcher(parts)
