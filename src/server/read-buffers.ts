@@ -37,7 +37,7 @@ export interface Shelf {
 }
 
 /** What is copied into it and out of it again should stay in the processor's own memory. */
-const LARGE = { size: 256 * 1024, most: 96 }
+const LARGE = { size: 512 * 1024, most: 48 }
 const SMALL = { size: 64 * 1024, most: 256 }
 const SMALLEST = { size: 16 * 1024, most: Number.POSITIVE_INFINITY }
 /** Those that nobody wanted for so long are not kept. */
