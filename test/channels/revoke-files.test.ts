@@ -11,7 +11,7 @@ import type { PackageSpec } from '../../fixtures/debs.ts'
 import { machineAt } from '../support/based.ts'
 import { stanzasOf } from '../support/odd-world.ts'
 import { runSluice } from '../support/program.ts'
-import { openSocket, type RawAnswer, readAnswers } from '../support/raw-http.ts'
+import { askPlain } from '../support/raw-http.ts'
 import { clean, makeWorld, troubles, type World } from '../support/world.ts'
 
 const pack = (name: string, version: string): PackageSpec => ({ name, version, arch: 'amd64' })
@@ -53,23 +53,6 @@ t.test('a source package goes with its binary packages, and its files with it', 
   t.equal(stanzasOf(await textOf(world, 'testing', 'source/Sources')).length, 1)
 })
 
-/** A request as a worker takes it. */
-async function get({ sluice }: World, path: string): Promise<RawAnswer | undefined> {
-  const socket = await openSocket(sluice.url)
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: sluice.example\r\n\r\n`)
-  const pieces: Buffer[] = []
-  for await (const piece of socket) {
-    pieces.push(piece)
-    const data = Buffer.concat(pieces)
-    const end = data.indexOf('\r\n\r\n')
-    if (end < 0) continue
-    const length = Number(/^content-length: (\d+)/im.exec(data.toString('latin1', 0, end))?.[1])
-    if (data.length >= end + 4 + length) break
-  }
-  socket.destroy()
-  return readAnswers(Buffer.concat(pieces))[0]
-}
-
 t.test('workers forget it, and there is no file for a web server in front', async (t) => {
   const large = { ...pack('large', '1'), content: 300_000 }
   const world = await makeWorld(t, [pack('hello', '1'), large], {
@@ -82,14 +65,14 @@ t.test('workers forget it, and there is no file for a web server in front', asyn
     const file = new RegExp(`^Filename: (pool/(..)/(.*)/${name}_1_amd64.deb)$`, 'm').exec(text)
     const [, path, first = '', rest = ''] = file ?? []
     const url = `/channels/approved/nut/${path}`
-    for (let count = 0; count < 6; count++) t.equal((await get(world, url))?.status, 200)
+    for (let count = 0; count < 6; count++) t.equal((await askPlain(sluice.url, url)).status, 200)
     const blob = join(sluice.dataDir, 'blobs', first, rest)
     t.ok(existsSync(blob))
     await sluice.api('POST', '/revocations', { name, version: '1', reason })
     for (let count = 0; count < 6; count++) {
-      const answer = await get(world, url)
-      t.equal(answer?.status, 410)
-      t.match(answer?.reason, /was revoked: it eats disks/)
+      const answer = await askPlain(sluice.url, url)
+      t.equal(answer.status, 410)
+      t.match(answer.reason, /was revoked: it eats disks/)
     }
     t.notOk(existsSync(blob))
     t.ok(existsSync(join(sluice.dataDir, 'revoked', first + rest)))
