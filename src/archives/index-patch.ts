@@ -17,7 +17,7 @@ import { chunksAt, type IndexParts, readChunk } from './index-parts.ts'
 import type { Chunk } from './index-tree.ts'
 
 /** Bytes of hunks that are remembered. */
-const HUNK_BYTES = 8 * 1024 * 1024
+const HUNK_BYTES = 4 * 1024 * 1024
 /** Of one stretch, both sides together: what is larger is not worth a patch. */
 const MAX_STRETCH_BYTES = 8 * 1024 * 1024
 /** Chunks read for one patch, in bytes of their text. */

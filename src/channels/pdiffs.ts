@@ -62,7 +62,7 @@ export function pdiffIndexes({ all }: PdiffDraft): Map<string, FileDigest> {
   )
 }
 
-/** A maker that remembers what the last patches were made of, some 12 MB. */
+/** A maker that remembers what the last patches were made of, some 8 MB. */
 export function createPdiffMaker(parts: IndexParts): PdiffMaker {
   const patcher = createIndexPatcher(parts)
   const compress = createCompressor()
