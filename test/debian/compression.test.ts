@@ -12,6 +12,7 @@ import {
   decompressTo,
   gunzipMember,
   gzipMember,
+  letGo,
 } from '../../src/debian/compression.ts'
 import { runOk } from '../support/run.ts'
 import { testDir } from '../support/test-dir.ts'
@@ -185,4 +186,22 @@ t.test('a member is unpacked within a limit', async (t) => {
   await t.rejects(gunzipMember(member.subarray(0, -1), 50_000), { code: 'ERR_FORMAT' })
   await t.rejects(gunzipMember(Buffer.from('no gzip'), 50_000), { code: 'ERR_FORMAT' })
   t.equal((await gunzipMember(await gzipMember(Buffer.alloc(0)), 0)).length, 0)
+})
+
+t.test('memory that is let go at once changes nothing of what comes after', async (t) => {
+  for (const [kind, size] of [
+    ...kinds.map((kind) => [kind, 10_007] as const),
+    ['gz', 1_000_000] as const,
+  ]) {
+    const packed = await compressed(t, kind, plain)
+    const copies: Buffer[] = []
+    let free = 0
+    for await (const piece of decompress(kind, inPieces(packed, size), {})) {
+      copies.push(Buffer.from(piece))
+      letGo(kind, piece)
+      if (piece.length === 0) free += 1
+    }
+    t.ok(Buffer.concat(copies).equals(plain), `${kind} in pieces of ${size}`)
+    t.equal(free > 0, kind === 'gz')
+  }
 })
