@@ -4,17 +4,17 @@
  * Both lists of chunks are walked side by side. A stretch that begins with the same name on both sides ends where that is
  * so again; where its chunks differ they are read and compared, which gives hunks with line numbers of their own. Those are
  * remembered: of the patches from twenty older indexes to a new one all but the last change's were made before, and are
- * only put together, with other line numbers.
+ * only put together (patch-pieces.ts).
  */
-import { crc32 } from 'node:zlib'
 import { createLru } from '../base/lru.ts'
 import { breathe, mapBounded } from '../base/mutex.ts'
 import type { Sha256 } from '../base/sha256.ts'
-import { formatEdScript, type Hunk, isEdText } from '../debian/pdiff.ts'
+import { type Hunk, isEdText } from '../debian/pdiff.ts'
 import { diffStanzas } from '../debian/stanza-diff.ts'
 import { slices } from './chunk-batch.ts'
 import { chunksAt, type IndexParts, readChunk } from './index-parts.ts'
 import type { Chunk } from './index-tree.ts'
+import { createPieces, type PatchPart, type PlacedParts, partsOf } from './patch-pieces.ts'
 
 /** Bytes of hunks that are remembered. */
 const HUNK_BYTES = 4 * 1024 * 1024
@@ -27,21 +27,20 @@ const LISTED_CHUNKS = 100_000
 const TURN_MS = 3
 /** Read side by side: other threads unpack them. */
 const STRETCHES_TOGETHER = 4
-/** What a piece of a large patch has about. */
-const PIECE_BYTES = 16 * 1024
 
 export interface IndexPatcher {
   /**
-   * The ed script that makes the index at `to` out of the one at `from`, in pieces most of which are also pieces of the
-   * next patch from there; none if they are the same text. Undefined if it would have more than `maxBytes`, cost too
-   * much to make, or cannot be written as a script.
+   * The ed script that makes the index at `to` out of the one at `from`, in pieces: those that a patch shares with the
+   * ones before it are the same Buffers. None if both are the same text. Undefined if it would have more than
+   * `maxBytes`, cost too much to make, or cannot be written as a script.
    */
-  patch(from: Sha256, to: Sha256, maxBytes: number): Promise<Buffer[] | undefined>
+  patch(from: Sha256, to: Sha256, maxBytes: number): Promise<readonly Buffer[] | undefined>
 }
 
 /** Makes patches, and remembers what they are made of. */
 export function createIndexPatcher(parts: IndexParts): IndexPatcher {
-  const known = createLru<string, readonly Hunk[]>(HUNK_BYTES)
+  const known = createLru<string, readonly PatchPart[]>(HUNK_BYTES)
+  const piecesOf = createPieces()
   // Twenty older trees for each index are more than the reader keeps; their chunks are mostly the same objects.
   const lists = createLru<Sha256, readonly Chunk[]>(LISTED_CHUNKS)
   const listOf = async (root: Sha256): Promise<readonly Chunk[]> => {
@@ -55,10 +54,10 @@ export function createIndexPatcher(parts: IndexParts): IndexPatcher {
   const patch: IndexPatcher['patch'] = async (from, to, maxBytes) => {
     const [old, fresh] = [await listOf(from), await listOf(to)]
     if (sizeOf(fresh) - sizeOf(old) > maxBytes) return undefined
-    const scripts: Script[] = []
+    const placed: PlacedParts[] = []
     let bytes = 0
     let read = 0
-    const hunksOf = async (stretch: Stretch): Promise<readonly Hunk[] | undefined> => {
+    const partsBetween = async (stretch: Stretch): Promise<readonly PatchPart[] | undefined> => {
       const key = [stretch.old, stretch.fresh].map((side) => side.map(plainOf).join()).join('>')
       const before = known.get(key)
       if (before !== undefined) return before
@@ -67,23 +66,23 @@ export function createIndexPatcher(parts: IndexParts): IndexPatcher {
       if (size > MAX_STRETCH_BYTES || read > MAX_READ_BYTES) return undefined
       const hunks = await readHunks(parts, stretch)
       if (!hunks.every((hunk) => isEdText(hunk.added))) return undefined
-      known.set(key, hunks, weightOf(key, hunks))
+      const made = partsOf(nameOf(stretch), hunks)
+      known.set(key, made, weightOf(key, hunks))
       await turn()
-      return hunks
+      return made
     }
     for (const some of slices([...differences(old, fresh)], STRETCHES_TOGETHER)) {
-      const made = await mapBounded(some, STRETCHES_TOGETHER, hunksOf)
-      for (const [at, { old: from, fresh: into, line }] of some.entries()) {
-        const hunks = made[at]
-        if (hunks === undefined) return undefined
-        const text = formatEdScript(hunks, line)
-        bytes += text.length
+      const made = await mapBounded(some, STRETCHES_TOGETHER, partsBetween)
+      for (const [at, { line }] of some.entries()) {
+        const parts = made[at]
+        if (parts === undefined) return undefined
+        bytes += parts.reduce((sum, part) => sum + part.bytes, 0)
         if (bytes > maxBytes) return undefined
-        scripts.push({ name: into[0]?.first ?? from[0]?.first ?? '', text })
+        placed.push({ line, parts })
       }
     }
     await turn()
-    return joinPieces(scripts, bytes)
+    return piecesOf(placed)
   }
   return { patch }
 }
@@ -98,35 +97,14 @@ function createTurn(): () => Promise<void> {
   }
 }
 
-/** The script of one stretch, and the name that it begins with. */
-interface Script {
-  readonly name: string
-  readonly text: string
-}
-
-/** From the end upwards. Pieces are cut by names, so that one more change leaves all but one of them as they were. */
-function joinPieces(scripts: readonly Script[], bytes: number): Buffer[] {
-  // A power of two, so that patches of nearly the same length are cut at the same names.
-  const rarity = 2 ** Math.max(0, Math.round(Math.log2((scripts.length * PIECE_BYTES) / bytes)))
-  const pieces: Buffer[] = []
-  let open = ''
-  for (const { name, text } of scripts.toReversed()) {
-    open += text
-    if (bytes < 2 * PIECE_BYTES || cutNumber(name) % rarity !== 0) continue
-    pieces.push(Buffer.from(open, 'latin1'))
-    open = ''
-  }
-  return open === '' ? pieces : [...pieces, Buffer.from(open, 'latin1')]
-}
-
-/** Evenly spread over the names that begin a chunk, of which the lower bits are all alike (index-cut.ts). */
-function cutNumber(name: string): number {
-  return crc32(name) >>> 16
-}
-
 async function readHunks(parts: IndexParts, { old, fresh }: Stretch): Promise<Hunk[]> {
   const [before, after] = await Promise.all([readText(parts, old), readText(parts, fresh)])
   return diffStanzas(before, after)
+}
+
+/** The name that it begins with. */
+function nameOf({ old, fresh }: Stretch): string {
+  return fresh[0]?.first ?? old[0]?.first ?? ''
 }
 
 function weightOf(key: string, hunks: readonly Hunk[]): number {

@@ -10,9 +10,8 @@ import type { IndexParts } from '../archives/index-parts.ts'
 import { createIndexPatcher } from '../archives/index-patch.ts'
 import type { FileDigest } from '../archives/suite-state.ts'
 import { isAppError } from '../base/errors.ts'
-import { createLru } from '../base/lru.ts'
 import { mapBounded } from '../base/mutex.ts'
-import { type Sha256, sha256Of } from '../base/sha256.ts'
+import { sha256Of, sha256Stream } from '../base/sha256.ts'
 import { gzipMember } from '../debian/compression.ts'
 import { formatPdiffIndex } from '../debian/pdiff.ts'
 import { spare } from '../store/doomed.ts'
@@ -36,8 +35,6 @@ const ENTRY_BYTES = 340
 /** Of one script, and of all scripts to one index. */
 const MAX_SCRIPT_BYTES = 4 * 1024 * 1024
 const MAX_SCRIPTS_BYTES = 6 * 1024 * 1024
-/** Gzip members of large patches that are remembered, in bytes. */
-const MEMBER_BYTES = 4 * 1024 * 1024
 const COMPRESSORS = 3
 const INDEXES_AT_ONCE = 2
 
@@ -143,7 +140,7 @@ async function stepsTo(
     const name = pdiffName(to, from)
     return {
       from,
-      pdiff: { name, patch: digestOf(Buffer.concat(pieces)), gz: digestOf(file) },
+      pdiff: { name, patch: digestOfAll(pieces), gz: digestOf(file) },
       file,
     }
   })
@@ -186,26 +183,33 @@ async function pdiffsHere(
   return new Map([...known].filter(([, { gz }]) => here.has(gz.sha256)))
 }
 
-/** Gzip, piece by piece; pieces of large patches are remembered, since the next patch has most of them again. */
+/** Gzip, piece by piece: once for a piece that is in several patches. */
 function createCompressor(): StepTools['compress'] {
-  const members = createLru<Sha256, Buffer>(MEMBER_BYTES)
+  const members = new WeakMap<Buffer, Promise<Buffer>>()
+  const memberOf = (piece: Buffer): Promise<Buffer> => {
+    const known = members.get(piece)
+    if (known !== undefined) return known
+    const made = gzipMember(piece)
+    members.set(piece, made)
+    made.catch(() => members.delete(piece))
+    return made
+  }
   return async (pieces) => {
-    const [only] = pieces
-    if (pieces.length === 1 && only !== undefined) return gzipMember(only)
-    const compressed = await mapBounded(pieces, COMPRESSORS, async (piece) => {
-      const digest = sha256Of(piece)
-      const known = members.get(digest)
-      if (known !== undefined) return known
-      const member = await gzipMember(piece)
-      members.set(digest, member, member.length)
-      return member
-    })
-    return Buffer.concat(compressed)
+    const compressed = await mapBounded(pieces, COMPRESSORS, memberOf)
+    const [only] = compressed
+    return compressed.length === 1 && only !== undefined ? only : Buffer.concat(compressed)
   }
 }
 
 function digestOf(data: Buffer): FileDigest {
   return { sha256: sha256Of(data), size: data.length }
+}
+
+/** Of the pieces as one file. */
+function digestOfAll(pieces: readonly Buffer[]): FileDigest {
+  const stream = sha256Stream()
+  for (const piece of pieces) stream.update(piece)
+  return { sha256: stream.digest(), size: pieces.reduce((sum, piece) => sum + piece.length, 0) }
 }
 
 function pdiffName(to: IndexForms, from: ServedIndex): string {
