@@ -68,10 +68,10 @@ export async function followKeyring(
   try {
     await refreshKeyring(parts, view.channel, { signal })
   } catch (error) {
-    parts.keyring.start(() => Promise.reject(error))
+    parts.keyring.report(error)
   }
   // Whose key is new, all machines shall have it.
-  parts.keyring.start((abortable) => refreshKeyrings(parts, abortable))
+  parts.keyring.startRound((abortable) => refreshKeyrings(parts, abortable))
 }
 
 /** Brings the archives of all channels and classes up to date; the first failure is thrown after all were tried. */

@@ -43,7 +43,7 @@ export async function renameChannel(
       crashPoint('rename: written, not yet served')
       parts.views.rename(old, name)
       // Its key goes into a file of the new name.
-      parts.keyring.start((abortable) => refreshKeyrings(parts, abortable))
+      parts.keyring.startRound((abortable) => refreshKeyrings(parts, abortable))
       const named = Buffer.from(`/${urlPathOf(old)}@`)
       const isNamed = parts.views.head(name)?.suites.some((suite) => suite.release.includes(named))
       // The Releases tell where snapshots of the channel are.

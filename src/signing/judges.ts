@@ -45,9 +45,11 @@ export interface JudgesOptions {
 /** What one program was asked, and what it answered. */
 interface Answer {
   readonly judge: 'gpgv' | 'sqv'
+  /** Its exit code; empty if it never began. */
   readonly code: string
-  readonly out: string
-  readonly said: string
+  readonly lines: readonly string[]
+  /** The file of what it said about it. */
+  readonly saidPath: string
 }
 
 /**
@@ -55,7 +57,7 @@ interface Answer {
  * comes as an argument: the folder, the two programs (empty if absent), the number of signatures.
  */
 const SCRIPT = `cd "$1" || exit 1
-ask() { name=$1; shift; "$@" >"$name.out" 2>"$name.said"; echo "$?" >"$name.code"; }
+ask() { name=$1; shift; { "$@" 2>"$name.said"; echo "exit code $?"; } >"$name"; }
 gpgv() { ask "$1" "$gpgv" --homedir /nonexistent --keyring ./keyring.gpg --status-fd 1 "$2" "$3" "$4"; }
 sqv() { ask "$1" "$sqv" --keyring keyring.gpg --signatures "$count" "$2" "$3"; }
 gpgv=$2 sqv=$3 count=$4
@@ -109,9 +111,9 @@ async function hear(one: Case, dir: string, judge: Answer['judge']): Promise<voi
     ['clear', 'detached'].map((form) => readAnswer(dir, judge, `${judge}-${form}`)),
   )
   for (const answer of answers) {
-    if (answer.code !== '0') throw refused(one, answer)
+    if (answer.code !== '0') throw await refused(one, answer)
     const missing = judge === 'gpgv' ? withoutSignature(one, answer) : undefined
-    if (missing !== undefined) throw refused(one, answer, `no good signature by ${missing}`)
+    if (missing !== undefined) throw await refused(one, answer, `no good signature by ${missing}`)
   }
   if (judge === 'sqv') return
   const read = await readFile(join(dir, 'gpgv-read'), 'utf8')
@@ -121,16 +123,16 @@ async function hear(one: Case, dir: string, judge: Answer['judge']): Promise<voi
 
 async function readAnswer(dir: string, judge: Answer['judge'], name: string): Promise<Answer> {
   // One that the disk had no room for never began.
-  const read = (what: string): Promise<string> =>
-    readFile(join(dir, `${name}.${what}`), 'utf8').catch(() => '')
-  const [code, out, said] = await Promise.all([read('code'), read('out'), read('said')])
-  return { judge, code: code.trim(), out, said }
+  const text = await readFile(join(dir, name), 'utf8').catch(() => '')
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const [, code = ''] = /^exit code ([0-9]+)$/.exec(lines.at(-1) ?? '') ?? []
+  return { judge, code, lines, saidPath: join(dir, `${name}.said`) }
 }
 
 /** The last word of VALIDSIG is the primary key, whichever of its subkeys signed. */
-function withoutSignature({ keys }: Case, { out }: Answer): string | undefined {
+function withoutSignature({ keys }: Case, { lines }: Answer): string | undefined {
   const signers = new Set(
-    [...out.matchAll(/^\[GNUPG:\] VALIDSIG .* ([0-9A-F]{40})$/gm)].map((match) => match[1]),
+    lines.map((line) => /^\[GNUPG:\] VALIDSIG .* ([0-9A-F]{40})$/.exec(line)?.[1]),
   )
   return keys.find(({ fingerprint }) => !signers.has(fingerprint))?.fingerprint
 }
@@ -178,7 +180,12 @@ async function findProgram(name: string, path: string): Promise<string | undefin
   return undefined
 }
 
-function refused(one: Case, { judge, code, said }: Answer, what?: string): AppError {
+async function refused(
+  one: Case,
+  { judge, code, saidPath }: Answer,
+  what?: string,
+): Promise<AppError> {
+  const said = await readFile(saidPath, 'utf8').catch(() => '')
   const lines = said.split('\n').map((line) => line.trim())
   const last = lines.filter((line) => line !== '').slice(-2)
   return bad(one, `${judge} refuses it: ${what ?? (last.join(' / ') || `exit code ${code}`)}`)
