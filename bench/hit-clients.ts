@@ -1,5 +1,6 @@
 /**
- * One run of wrk against one target, and what the target's processes used meanwhile.
+ * One run of clients against one target, and what the target's processes used meanwhile: wrk, or clients that drop what they
+ * get in the kernel (sink.py). wrk copies a large file in pieces of 8 kB, at the cost of the processor that it shares.
  */
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -24,8 +25,8 @@ export interface Result {
   readonly processorPerRequest: number
   readonly processorSecondsPerGigabyte: number
   /** Microseconds until an answer is whole: the median, and the worst of a hundred. */
-  readonly latency: number
-  readonly latency99: number
+  readonly latency?: number
+  readonly latency99?: number
   /** Answers that were none, or that were wrong. */
   readonly errors: number
 }
@@ -41,18 +42,48 @@ export function runWrk(asked: Asked, seconds: number, directory: string): Result
   const before = processorSeconds(asked.pid)
   const out = execFileSync('wrk', [...args, origin], { timeout: 120_000 }).toString()
   const used = processorSeconds(asked.pid) - before
-  const found = /^result (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(out)
-  if (found === null) throw new Error(`wrk said:\n${out}`)
-  const [requests = 0, bytes = 0, took = 1, errors = 0, latency = 0, latency99 = 0] = found
-    .slice(1)
-    .map(Number)
+  const [requests = 0, bytes = 0, took = 1, errors = 0, latency = 0, latency99 = 0] = figuresOf(out)
+  return {
+    ...resultOf({ requests, bytes, took, errors }, used),
+    latency,
+    latency99,
+  }
+}
+
+/** Asks for the one path for some seconds, by clients that drop its bytes. */
+export function runSink({ origin, pid, paths, connections }: Asked, seconds: number): Result {
+  const { hostname, port } = new URL(origin)
+  const script = join(import.meta.dirname, 'sink.py')
+  const args = [script, hostname, port, paths[0] ?? '', String(connections), String(seconds)]
+  const before = processorSeconds(pid)
+  const out = execFileSync('python3', args, { timeout: 180_000 }).toString()
+  const used = processorSeconds(pid) - before
+  const [requests = 0, bytes = 0, took = 1, errors = 0] = figuresOf(out)
+  return resultOf({ requests, bytes, took, errors }, used)
+}
+
+function figuresOf(out: string): number[] {
+  const found = /^result ([0-9 ]+)$/m.exec(out)?.[1]
+  if (found === undefined) throw new Error(`the clients said:\n${out}`)
+  return found.split(' ').map(Number)
+}
+
+/** `took` in microseconds, `used` in seconds of processors. */
+function resultOf(
+  one: {
+    readonly requests: number
+    readonly bytes: number
+    readonly took: number
+    readonly errors: number
+  },
+  used: number,
+): Result {
+  const { requests, bytes, took, errors } = one
   return {
     requestsPerSecond: (requests - errors) / (took / 1e6),
     megabytesPerSecond: bytes / took,
     processorPerRequest: (used / Math.max(1, requests)) * 1e6,
     processorSecondsPerGigabyte: used / (bytes / 1e9),
-    latency,
-    latency99,
     errors,
   }
 }
