@@ -27,7 +27,7 @@ interface Block {
 }
 
 /** Blocks that wait; the oldest goes first. */
-const MOST_WAITING = 16
+const MOST_WAITING = 8
 const WAIT_MS = 2000
 
 /** No block yet; buffers are those of the shelf. */

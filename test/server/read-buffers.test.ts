@@ -54,7 +54,7 @@ t.test('all get the bytes of the file, and hold no more than there is', async (t
   }
   await Promise.all(Array.from({ length: 20 }, (_, nth) => readAll(nth)))
   t.equal(wrong, 0)
-  while (buffers.inUse() > 16 * 512 * 1024) await turn()
+  while (buffers.inUse() > 8 * 1024 * 1024) await turn()
   t.pass('blocks that nobody reads are few')
 })
 
@@ -114,6 +114,6 @@ t.test('who is ahead waits for the others, so that they share to the end', async
     }
   }
   await Promise.all([1, 1, 2, 2, 2, 3, 3, 3].map(readAll))
-  const blocks = Math.ceil(size / (512 * 1024))
+  const blocks = Math.ceil(size / (1024 * 1024))
   t.ok(count < 1.5 * blocks, `${count} reads of ${blocks} blocks by eight`)
 })
