@@ -1,8 +1,8 @@
 /**
  * The command that compares nginx in front of Sluice (docs/nginx.md, as it stands there) with nginx alone: the same packages
- * from both, in turns, asked by wrk on the same machine. Only the ratio of neighbouring runs means anything.
+ * from both, in turns, asked on the same machine by wrk, and for the large file by clients that drop what they get. Only the ratio
+ * of neighbouring runs means anything.
  */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,14 +10,8 @@ import { parseArgs } from 'node:util'
 import { type ArchivePlan, buildArchive, hasArchive, mainSuite } from './archive.ts'
 import { closeClient, fetchSuite, get, stanzasOfIndex } from './client.ts'
 import { percentile } from './figures.ts'
-import {
-  type Daemon,
-  freePort,
-  processorSeconds,
-  startDaemon,
-  untilReady,
-  workingDirectory,
-} from './processes.ts'
+import { type Result, runSink, runWrk } from './hit-clients.ts'
+import { type Daemon, freePort, startDaemon, untilReady, workingDirectory } from './processes.ts'
 import { randomFrom } from './random.ts'
 import { keyringPath } from './signing.ts'
 import { startSluice } from './sluice-server.ts'
@@ -25,7 +19,7 @@ import { needField } from './stanzas.ts'
 
 const usage = `usage: node bench/front.ts [--rounds N] [--seconds N] [--files N] [--large BYTES]
   --rounds N     each case so many times, in turns (default 5)
-  --seconds N    that one wrk runs (default 3)
+  --seconds N    that one case runs (default 3)
   --files N      of 20 kB, asked for by Zipf (default 2000)
   --large BYTES  size of the large file (default 80000000)`
 
@@ -138,49 +132,15 @@ async function describe(
   return { name, url, files, index, pids: daemons.map(({ pid }) => pid) }
 }
 
-interface Result {
-  readonly requestsPerSecond: number
-  readonly megabytesPerSecond: number
-  /** Of processor time. */
-  readonly microsecondsPerRequest: number
-  readonly secondsPerGigabyte: number
-}
-
 function measure(target: Target, what: Case, directory: string): Result {
-  const root = new URL(target.url)
-  const list = what.paths(target).map((path) => JSON.stringify(`${root.pathname}/${path}`))
-  const script = join(directory, 'wrk.lua')
-  writeFileSync(
-    script,
-    `local paths = {${list.join(',\n')}}
-local at = 0
-request = function()
-  at = at % #paths + 1
-  return wrk.format('GET', paths[at])
-end
-done = function(summary)
-  local e = summary.errors
-  io.write(string.format('result %d %d %d %d\\n', summary.requests, summary.bytes, summary.duration,
-    e.status + e.connect + e.read + e.write + e.timeout))
-end
-`,
-  )
-  const load = ['-t', '2', '-c', String(what.connections), '-d', `${values.seconds}s`]
-  const used = (): number => target.pids.reduce((sum, pid) => sum + processorSeconds(pid), 0)
-  const before = used()
-  const out = execFileSync('wrk', [...load, '-s', script, root.origin], { timeout: 120_000 })
-  const processor = used() - before
-  const found = /^result (\d+) (\d+) (\d+) (\d+)$/m.exec(out.toString())
-  if (found === null) throw new Error(`wrk said:\n${out}`)
-  const [requests = 0, bytes = 0, microseconds = 1, errors = 0] = found.slice(1).map(Number)
-  if (errors > 0) throw new Error(`${target.name}, ${what.name}: ${errors} errors`)
-  const seconds = microseconds / 1e6
-  return {
-    requestsPerSecond: requests / seconds,
-    megabytesPerSecond: bytes / 1e6 / seconds,
-    microsecondsPerRequest: (processor * 1e6) / requests,
-    secondsPerGigabyte: processor / (bytes / 1e9),
-  }
+  const { origin, pathname } = new URL(target.url)
+  const paths = what.paths(target).map((path) => `${pathname}/${path}`)
+  const { connections } = what
+  const asked = { origin, pids: target.pids, paths, connections }
+  const seconds = Number(values.seconds)
+  const result = what.isLarge ? runSink(asked, seconds) : runWrk(asked, seconds, directory)
+  if (result.errors > 0) throw new Error(`${target.name}, ${what.name}: ${result.errors} errors`)
+  return result
 }
 
 async function main(): Promise<void> {
@@ -277,11 +237,11 @@ function printTable(
       isLarge === true
         ? [
             ['MB/s', (one) => one.megabytesPerSecond, 0],
-            ['CPU s per GB', (one) => one.secondsPerGigabyte, 2],
+            ['CPU s per GB', (one) => one.processorSecondsPerGigabyte, 2],
           ]
         : [
             ['requests/s', (one) => one.requestsPerSecond, 0],
-            ['CPU µs per request', (one) => one.microsecondsPerRequest, 1],
+            ['CPU µs per request', (one) => one.processorPerRequest, 1],
           ]
     for (const [unit, pick, digits] of rows) {
       const medians = names.map((target) =>

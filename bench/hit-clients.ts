@@ -10,11 +10,11 @@ import { processorSeconds } from './processes.ts'
 export interface Asked {
   /** `http://127.0.0.1:3142` */
   readonly origin: string
-  /** Of the server: its group of processes is looked at. */
-  readonly pid: number
+  /** Of all servers that take part: their groups of processes are looked at. */
+  readonly pids: readonly number[]
   /** In the order in which they are asked for, again and again. */
   readonly paths: readonly string[]
-  readonly header: string | undefined
+  readonly header?: string | undefined
   readonly connections: number
 }
 
@@ -39,9 +39,9 @@ export function runWrk(asked: Asked, seconds: number, directory: string): Result
   const threads = String(Math.min(2, connections))
   const args = ['-t', threads, '-c', String(connections), '-d', `${seconds}s`, '-s', script]
   if (header !== undefined) args.push('-H', header)
-  const before = processorSeconds(asked.pid)
+  const before = processorOf(asked.pids)
   const out = execFileSync('wrk', [...args, origin], { timeout: 120_000 }).toString()
-  const used = processorSeconds(asked.pid) - before
+  const used = processorOf(asked.pids) - before
   const [requests = 0, bytes = 0, took = 1, errors = 0, latency = 0, latency99 = 0] = figuresOf(out)
   return {
     ...resultOf({ requests, bytes, took, errors }, used),
@@ -51,15 +51,19 @@ export function runWrk(asked: Asked, seconds: number, directory: string): Result
 }
 
 /** Asks for the one path for some seconds, by clients that drop its bytes. */
-export function runSink({ origin, pid, paths, connections }: Asked, seconds: number): Result {
+export function runSink({ origin, pids, paths, connections }: Asked, seconds: number): Result {
   const { hostname, port } = new URL(origin)
   const script = join(import.meta.dirname, 'sink.py')
   const args = [script, hostname, port, paths[0] ?? '', String(connections), String(seconds)]
-  const before = processorSeconds(pid)
+  const before = processorOf(pids)
   const out = execFileSync('python3', args, { timeout: 180_000 }).toString()
-  const used = processorSeconds(pid) - before
+  const used = processorOf(pids) - before
   const [requests = 0, bytes = 0, took = 1, errors = 0] = figuresOf(out)
   return resultOf({ requests, bytes, took, errors }, used)
+}
+
+function processorOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + processorSeconds(pid), 0)
 }
 
 function figuresOf(out: string): number[] {

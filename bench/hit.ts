@@ -2,7 +2,8 @@
  * The command that compares hits: Sluice beside nginx with the files themselves, nginx with proxy_cache, and apt-cacher-ng, the
  * same paths from each, in turns, in one run.
  *
- * wrk does the asking, on the same machine, and for the large file clients that drop what they get: only ratios of neighbouring runs mean anything. See bench/README.md.
+ * wrk does the asking, and for the large file clients that drop what they get, on the same machine: only ratios of neighbouring
+ * runs mean anything. See bench/README.md.
  */
 import { parseArgs } from 'node:util'
 import { closeClient } from './client.ts'
@@ -99,7 +100,7 @@ async function measure(target: Target, what: Case, directory: string): Promise<R
   }
   const { pid } = target
   const { connections } = what
-  const asked = { origin, pid, paths, header, connections }
+  const asked = { origin, pids: [pid], paths, header, connections }
   const seconds = Number(values.seconds)
   return what.isDropped === true ? runSink(asked, seconds) : runWrk(asked, seconds, directory)
 }
