@@ -31,8 +31,8 @@ const STRETCHES_TOGETHER = 4
 export interface IndexPatcher {
   /**
    * The ed script that makes the index at `to` out of the one at `from`, in pieces: those that a patch shares with the
-   * ones before it are the same Buffers. None if both are the same text. Undefined if it would have more than
-   * `maxBytes`, cost too much to make, or cannot be written as a script.
+   * ones before it are mostly the same Buffers. None if both are the same text. Undefined if it might have more than
+   * `maxBytes`, would cost too much to make, or cannot be written as a script.
    */
   patch(from: Sha256, to: Sha256, maxBytes: number): Promise<readonly Buffer[] | undefined>
 }

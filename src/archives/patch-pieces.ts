@@ -1,8 +1,8 @@
 /**
- * Large patches in pieces, most of which are pieces of the next patch as well: what is made of a piece is made once.
+ * Large patches in pieces, most of which are pieces of the next patch as well.
  *
  * Patches from twenty older indexes to one new one have nearly the same hunks. They are cut at the same hunks, whatever
- * comes before and after; a piece with the same hunks at the same lines is the same Buffer.
+ * comes before and after; a piece with the same hunks at the same lines is, for a while, the same Buffer.
  */
 import { crc32 } from 'node:zlib'
 import { createLru } from '../base/lru.ts'
@@ -10,15 +10,17 @@ import { formatEdScript, type Hunk } from '../debian/pdiff.ts'
 
 /** What a piece of a large patch has about. */
 const PIECE_BYTES = 16 * 1024
-/** Pieces that are remembered, with what is made of them. */
-const REMEMBERED_BYTES = 4 * 1024 * 1024
-/** The line with its command, and the one that ends what it puts in. */
-const COMMAND_BYTES = 16
+/** Pieces that are remembered. They are those of the patches before: more are not wanted again before the next index. */
+const REMEMBERED_BYTES = 2 * 1024 * 1024
+/** A larger one would drive out all others. */
+const MAX_REMEMBERED_BYTES = REMEMBERED_BYTES / 4
+/** The line with its command, with numbers of nine digits, and the one that ends what it puts in. */
+const COMMAND_BYTES = 24
 
 /** Hunks that always stand together. */
 export interface PatchPart {
   readonly hunks: readonly Hunk[]
-  /** What they take in a script, about. */
+  /** What they take in a script, at most. */
   readonly bytes: number
   /** Whether a piece of a large patch ends here: scripts go from the end of the text upwards. */
   readonly isCut: boolean
@@ -55,7 +57,7 @@ export function partsOf(name: string, hunks: readonly Hunk[]): PatchPart[] {
   return parts.toReversed()
 }
 
-/** Makes the pieces of patches, and remembers them: some 4 MB. */
+/** Makes the pieces of patches, and remembers some: 2 MB. */
 export function createPieces(): (placed: readonly PlacedParts[]) => Buffer[] {
   const known = createLru<string, Buffer>(REMEMBERED_BYTES)
   const numbers = new WeakMap<PatchPart, number>()
@@ -71,8 +73,8 @@ export function createPieces(): (placed: readonly PlacedParts[]) => Buffer[] {
     const before = known.get(key)
     if (before !== undefined) return before
     const piece = textOf(open)
-    // With its gzip member, and the key twice.
-    known.set(key, piece, piece.length * 1.5 + key.length + 400)
+    const weight = piece.length + key.length + 400
+    if (weight <= MAX_REMEMBERED_BYTES) known.set(key, piece, weight)
     return piece
   }
   return (placed) => {

@@ -10,8 +10,9 @@ import type { IndexParts } from '../archives/index-parts.ts'
 import { createIndexPatcher } from '../archives/index-patch.ts'
 import type { FileDigest } from '../archives/suite-state.ts'
 import { isAppError } from '../base/errors.ts'
+import { createLru } from '../base/lru.ts'
 import { mapBounded } from '../base/mutex.ts'
-import { sha256Of, sha256Stream } from '../base/sha256.ts'
+import { type Sha256, sha256Of, sha256Stream } from '../base/sha256.ts'
 import { gzipMember } from '../debian/compression.ts'
 import { formatPdiffIndex } from '../debian/pdiff.ts'
 import { spare } from '../store/doomed.ts'
@@ -35,6 +36,8 @@ const ENTRY_BYTES = 340
 /** Of one script, and of all scripts to one index. */
 const MAX_SCRIPT_BYTES = 4 * 1024 * 1024
 const MAX_SCRIPTS_BYTES = 6 * 1024 * 1024
+/** Gzip members of pieces that are remembered, in bytes: of all the patches to some indexes. */
+const MEMBER_BYTES = 4 * 1024 * 1024
 const COMPRESSORS = 3
 const INDEXES_AT_ONCE = 2
 
@@ -59,7 +62,7 @@ export function pdiffIndexes({ all }: PdiffDraft): Map<string, FileDigest> {
   )
 }
 
-/** A maker that remembers what the last patches were made of, some 8 MB. */
+/** A maker that remembers what the last patches were made of, some 10 MB. */
 export function createPdiffMaker(parts: IndexParts): PdiffMaker {
   const patcher = createIndexPatcher(parts)
   const compress = createCompressor()
@@ -183,22 +186,39 @@ async function pdiffsHere(
   return new Map([...known].filter(([, { gz }]) => here.has(gz.sha256)))
 }
 
-/** Gzip, piece by piece: once for a piece that is in several patches. */
+/** Gzip, piece by piece: once for a piece that is in several patches, to this index or to the next one. */
 function createCompressor(): StepTools['compress'] {
+  const known = createLru<Sha256, Buffer>(MEMBER_BYTES)
   const members = new WeakMap<Buffer, Promise<Buffer>>()
+  const make = async (piece: Buffer): Promise<Buffer> => {
+    const digest = sha256Of(piece)
+    const before = known.get(digest)
+    if (before !== undefined) return before
+    const member = tight(await gzipMember(piece))
+    known.set(digest, member, member.length + 200)
+    return member
+  }
   const memberOf = (piece: Buffer): Promise<Buffer> => {
-    const known = members.get(piece)
-    if (known !== undefined) return known
-    const made = gzipMember(piece)
+    const before = members.get(piece)
+    if (before !== undefined) return before
+    const made = make(piece)
     members.set(piece, made)
     made.catch(() => members.delete(piece))
     return made
   }
   return async (pieces) => {
-    const compressed = await mapBounded(pieces, COMPRESSORS, memberOf)
-    const [only] = compressed
-    return compressed.length === 1 && only !== undefined ? only : Buffer.concat(compressed)
+    const [only] = pieces
+    // A small patch: the next one has other hunks.
+    if (pieces.length === 1 && only !== undefined) return gzipMember(only)
+    return Buffer.concat(await mapBounded(pieces, COMPRESSORS, memberOf))
   }
+}
+
+/** zlib's own memory is larger than what it wrote. */
+function tight(data: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(data.length)
+  data.copy(copy)
+  return copy
 }
 
 function digestOf(data: Buffer): FileDigest {

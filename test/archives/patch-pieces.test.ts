@@ -46,3 +46,12 @@ t.test('what is small is one piece, and nothing is none', async (t) => {
   t.same(piecesOf([]), [])
   t.same(piecesOf(placed([7, []])), [])
 })
+
+t.test('a piece of a megabyte drives out none', async (t) => {
+  const piecesOf = createPieces()
+  const rest = { line: 0, parts: partsOf('rest', hunks) }
+  const before = piecesOf([rest])
+  const added = `${'x'.repeat(60)}\n`.repeat(40_000)
+  piecesOf([{ line: 0, parts: partsOf('large', [{ at: 0, removed: 0, added }]) }])
+  t.ok(piecesOf([rest]).every((piece) => before.includes(piece)))
+})
