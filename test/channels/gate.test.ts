@@ -129,7 +129,7 @@ t.test('by force it goes, and the audit tells what broke', async (t) => {
   t.match(more.error, { hint: /^nothing was found that testing has and that mends it/ })
   const forced = await api('POST', '/promotions', { ...named('lib'), force: true })
   t.match(forced, { generation: { serial: 2 }, broken: [{ package: 'app', count: 1 }] })
-  t.match(await api('GET', '/audit?limit=1'), [
+  t.match(await api('GET', '/audit?what=promote&limit=1'), [
     { what: 'promote', detail: { broken: ['app 1 (amd64) depends on lib (= 1)'], breaks: 1 } },
   ])
   t.notOk(await installs(world, 'approved', 'app'), 'apt does not install it')
