@@ -7,23 +7,27 @@ import { mainSuite } from './archive.ts'
 import { labels } from './bed.ts'
 import { send } from './client.ts'
 import { percentile } from './figures.ts'
+import { measureRunning } from './growth.ts'
 import { channelUrl, fetchChannel, type Job } from './job.ts'
-import { diskUsage } from './processes.ts'
 
 /** So often a channel is copied, and rolled back. */
 const COPIES = 5
+
+/** So long after the last copy, in milliseconds, what all of them took is measured: the keyrings of new channels follow them. */
+const SETTLED_MS = 5_000
 
 /** Each some times, since the first of a kind is no measure of it. */
 export async function copyAndRollback(job: Job): Promise<void> {
   const { server, column } = job
   const times = { copy: [] as Flip[], rollback: [] as Flip[] }
-  const diskBefore = diskUsage(server.data)
+  const diskBefore = measureRunning(server.data)
   for (let count = 0; count < COPIES; count++) {
     const name = `copy-${count}`
     const copy = () => server.post('/channels', { name, from: 'approved' })
     times.copy.push(await untilFlipped(job, name, copy))
   }
-  const grown = ((diskUsage(server.data) - diskBefore) / COPIES / 1e3).toFixed(0)
+  await setTimeout(SETTLED_MS)
+  const grown = ((measureRunning(server.data) - diskBefore) / COPIES / 1e3).toFixed(0)
   for (let serial = 1; serial <= COPIES; serial++) {
     const first = await fetchChannel(job, `approved@${serial}`)
     const back = () => server.post('/channels/approved/rollback', { to: String(serial) })

@@ -238,8 +238,11 @@ export async function untilReady(
   }
 }
 
-/** Bytes on disk of all files below `directory`, hard links once. What vanishes meanwhile counts nothing. */
-export function diskUsage(directory: string): number {
+/** Bytes on disk of all files below `directory` but those `leaves` is true of, hard links once. What vanishes meanwhile counts nothing. */
+export function diskUsage(
+  directory: string,
+  leaves: (name: string) => boolean = () => false,
+): number {
   const seen = new Set<number>()
   let bytes = 0
   const waiting = [directory]
@@ -247,7 +250,7 @@ export function diskUsage(directory: string): number {
     for (const entry of entriesOf(one)) {
       const path = join(one, entry.name)
       if (entry.isDirectory()) waiting.push(path)
-      if (!entry.isFile()) continue
+      if (!entry.isFile() || leaves(entry.name)) continue
       const facts = statSync(path, { throwIfNoEntry: false })
       if (facts === undefined || seen.has(facts.ino)) continue
       seen.add(facts.ino)
