@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeImportBed } from '../support/imported.ts'
 import { runSluice } from '../support/program.ts'
+import { scratchFiles } from '../support/scratch-files.ts'
 import { testDir } from '../support/test-dir.ts'
 
 const DISK_BYTES = 12_000_000
@@ -42,6 +43,7 @@ const urls = {
   half: await deb('half'),
   small: await deb('small'),
 }
+const nothing = { problems: [], temporary: [] }
 const files = join(dir, 'files/nut/pool/main')
 
 /** What a client got: `HIT`, `MISS`, or how it was let down; the bytes are those of upstream. */
@@ -55,11 +57,11 @@ async function get(name: keyof typeof urls): Promise<string | null> {
   return response.headers.get('x-cache')
 }
 
-/** Nothing is wrong with what is stored, and nothing is left of what was not. */
-async function isWhole(): Promise<boolean> {
+/** What is wrong with what is stored, and what is left of what was not. */
+async function left(): Promise<{ problems: unknown[]; temporary: string[] }> {
   const { problems } = JSON.parse((await sluice('verify', '--json')).stdout)
-  const temporary = await readdir(join(disk, 'tmp'))
-  return problems.length === 0 && temporary.length === 0
+  const temporary = await scratchFiles(disk)
+  return { problems, temporary }
 }
 
 t.test('a file that has no room is handed on, and not kept', async (t) => {
@@ -67,7 +69,7 @@ t.test('a file that has no room is handed on, and not kept', async (t) => {
   t.equal(await get('big'), 'MISS')
   t.equal(upstream.count(/big_1/), 2)
   t.same([await get('hello'), await get('hello')], ['MISS', 'HIT'], 'others are kept')
-  t.ok(await isWhole())
+  t.same(await left(), nothing)
   const ranged = await fetch(urls.big, { headers: { Range: 'bytes=11000000-11000999' } })
   t.equal(ranged.status, 206)
   t.equal((await ranged.arrayBuffer()).byteLength, 1000)
@@ -83,7 +85,7 @@ t.test('what is handed on is what the index names, or cut off before its end', a
   upstream.fault(/big_1/, { kind: 'status', status: 404 })
   t.match(await get('big'), /^404 sluice: .*big_1/)
   upstream.clearFaults()
-  t.ok(await isWhole())
+  t.same(await left(), nothing)
 })
 
 t.test('a disk without any room stops what would write, and nothing else', async (t) => {
@@ -109,7 +111,7 @@ t.test('a disk without any room stops what would write, and nothing else', async
   t.same([await get('small'), await get('small')], ['MISS', 'HIT'], 'it needs no other start')
   t.match(await sluice('token', 'create', 'lab'), { code: 0 })
   t.match(await sluice('channel', 'create', 'web', '--from', 'approved'), { code: 0 })
-  t.ok(await isWhole())
+  t.same(await left(), nothing)
 })
 
 t.test('a disk that becomes full under a download ends it, and the next try gets it', async (t) => {
@@ -125,7 +127,7 @@ t.test('a disk that becomes full under a download ends it, and the next try gets
   t.equal(await get('hello'), 'HIT')
   await rm(filler)
   t.same([await get('half'), await get('half')], ['MISS', 'HIT'])
-  t.ok(await isWhole())
+  t.same(await left(), nothing)
 })
 
 /** Writes until there is no room at all. */

@@ -3,13 +3,13 @@
  * nothing, with one mirror or two, on a channel or through the proxy. Each run begins with an empty store. Four runs in
  * `npm test`, a hundred in `npm run soak`; SEED repeats where bits are flipped.
  */
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { randomFrom } from '../../bench/random.ts'
 import type { PackageSpec } from '../../fixtures/debs.ts'
 import { createApt } from '../support/apt.ts'
 import { type DownloadWorld, makeDownloadWorld } from '../support/download-world.ts'
+import { scratchFiles } from '../support/scratch-files.ts'
 import { seedOr } from '../support/seed.ts'
 
 const RUNS = process.env.SOAK === undefined ? 4 : 100
@@ -66,7 +66,7 @@ async function fetchAll(
     )
     const mismatches = output.split('\n').filter((line) => /mismatch|unexpected size/i.test(line))
     const { problems } = await sluice.api('POST', '/verify', { deep: true })
-    const left = await readdir(join(sluice.dataDir, 'tmp'))
+    const left = await scratchFiles(sluice.dataDir)
     const cached = (await apt.cached()).length
     return { updated, code, errors, warnings, mismatches, cached, problems, left }
   } finally {

@@ -3,7 +3,6 @@
  * F16, F18, F20): with a second mirror a client notices nothing; with one alone it is told so with an answer that apt tries
  * again, or cut off, and nothing wrong is kept.
  */
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { PackageSpec } from '../../fixtures/debs.ts'
@@ -12,6 +11,7 @@ import { createApt } from '../support/apt.ts'
 import { makeDownloadWorld } from '../support/download-world.ts'
 import type { Fault } from '../support/faults.ts'
 import { ask, openSocket } from '../support/raw-http.ts'
+import { scratchFiles } from '../support/scratch-files.ts'
 import type { TestSluice } from '../support/sluice.ts'
 import type { TestUpstream } from '../support/upstream-server.ts'
 import { clean, troubles } from '../support/world.ts'
@@ -107,7 +107,7 @@ t.test('where it is the only one, apt is told so in a way that makes it try agai
     await isWell(sluice, first)
   }
   t.same((await sluice.api('POST', '/verify', { deep: true })).problems, [])
-  t.same(await readdir(join(sluice.dataDir, 'tmp')), [])
+  t.same(await scratchFiles(sluice.dataDir), [])
 })
 
 t.test('dates of mirrors that nobody can read reach no client', async (t) => {

@@ -10,6 +10,7 @@ import type { PackageSpec } from '../../fixtures/debs.ts'
 import type { ErrorCode } from '../../src/base/errors.ts'
 import { describeArchive } from '../../src/cli/archive-report.ts'
 import type { AptRun, TestApt } from '../support/apt.ts'
+import { scratchFiles } from '../support/scratch-files.ts'
 import { clean, makeWorld, troubles, type World, type WorldOptions } from '../support/world.ts'
 
 export interface Attack {
@@ -131,9 +132,5 @@ export async function holdsNothingWrong(t: Test, { sluice }: World): Promise<voi
       .digest('hex')
     t.equal(path, join(blobs, digest.slice(0, 2), digest.slice(2)))
   }
-  const scratch = await readdir(join(sluice.dataDir, 'tmp'), { withFileTypes: true })
-  t.same(
-    scratch.filter((entry) => entry.isFile()).map((entry) => entry.name),
-    [],
-  )
+  t.same(await scratchFiles(sluice.dataDir), [])
 }
