@@ -1,32 +1,11 @@
 /**
- * The command line as a whole: all commands, their help, and how usage errors are told.
- *
- * Commands are loaded with it, so they must stay light: what only `serve` needs is imported when it runs.
+ * The command line as a whole: its options, the help, and how usage errors are told.
  */
 import { Command, CommanderError } from 'commander'
 import { AppError } from '../base/errors.ts'
 import { version } from '../base/version.ts'
-import { adminCommands } from './admin-commands.ts'
-import { adoptFilesCommand } from './adopt-files-command.ts'
-import { archiveCommands } from './archive-commands.ts'
-import { auditCommands } from './audit-commands.ts'
-import { backupCommands } from './backup-commands.ts'
-import { channelCommands } from './channel-commands.ts'
-import { classCommands } from './class-commands.ts'
-import { configCommands } from './config-commands.ts'
-import { run, type Surroundings } from './context.ts'
-import { declineCommands } from './decline-commands.ts'
-import { digestCommands } from './digest-commands.ts'
-import { gcCommands } from './gc-commands.ts'
-import { holdCommands } from './hold-commands.ts'
-import { keyCommands } from './key-commands.ts'
-import { pendingCommands } from './pending-commands.ts'
-import { policyCommands } from './policy-commands.ts'
-import { promoteCommands } from './promote-commands.ts'
-import { publishCommand } from './publish-command.ts'
-import { revokeCommand } from './revoke-command.ts'
-import { addServeOptions, type ServeOptions } from './serve-options.ts'
-import { unpublishCommand } from './unpublish-command.ts'
+import { addCommands, withoutValues } from './command-groups.ts'
+import type { Surroundings } from './context.ts'
 
 const exitCodes = `
 Exit codes: 0 ok, 1 failed, 2 usage, 3 done in part, 4 not found, 5 refused by a policy, 130 interrupted.
@@ -50,26 +29,7 @@ export async function runProgram(args: readonly string[], around: Surroundings):
       getOutHelpWidth: () => around.stdout.columns ?? 100,
     })
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-  serveCommand(program, around)
-  archiveCommands(program, around)
-  channelCommands(program, around)
-  classCommands(program, around)
-  publishCommand(program, around)
-  pendingCommands(program, around)
-  promoteCommands(program, around)
-  holdCommands(program, around)
-  declineCommands(program, around)
-  unpublishCommand(program, around)
-  revokeCommand(program, around)
-  policyCommands(program, around)
-  digestCommands(program, around)
-  configCommands(program, around)
-  keyCommands(program, around)
-  adminCommands(program, around)
-  auditCommands(program, around)
-  gcCommands(program, around)
-  adoptFilesCommand(program, around)
-  backupCommands(program, around)
+  await addCommands(program, around, args)
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -79,24 +39,11 @@ export async function runProgram(args: readonly string[], around: Surroundings):
   }
 }
 
-function serveCommand(program: Command, around: Surroundings): void {
-  const command = addServeOptions(program.command('serve'))
-    .description("run the server; the first start imports this machine's apt sources")
-    .addHelpText(
-      'after',
-      '\nEach can stand in DATA/sluice.toml (refresh-minutes = 30) and in a variable (SLUICE_REFRESH_MINUTES).',
-    )
-  run<ServeOptions>(around, command, async (...given) => {
-    const { serve } = await import('./serve.ts')
-    await serve(...given)
-  })
-}
-
 /** The help of the command that the arguments mean, as far as they name one. */
 function usageOf(program: Command, args: readonly string[]): string {
   let command = program
   const path = [program.name()]
-  for (const word of args) {
+  for (const word of withoutValues(args)) {
     const next = command.commands.find((one) => one.name() === word)
     if (next === undefined) continue
     command = next
